@@ -1,0 +1,41 @@
+# Holdfast. `make run` and `make test` do all of their own set-up: Python 3.11–3.13 and make are enough.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.stamp
+.DEFAULT_GOAL := help
+.PHONY: help setup run test quick check fmt sim bench bench-vs lock
+
+help:      ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' Makefile | awk -F@ '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## create .venv from requirements.lock (once; later calls cost nothing)
+$(READY): requirements.lock pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh "$(PYTHON)"
+
+run: $(READY)  ## trade on a simulated venue (ARGS="--for 60s --json")
+	@$(BIN)/holdfast run $(ARGS)
+
+test: $(READY)  ## every test (ARGS="-k latch")
+	@$(BIN)/python -m pytest $(ARGS)
+
+quick: $(READY)  ## the tests without the slow ones
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+check: $(READY)  ## ruff, mypy --strict, import-linter, tidy tests
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy --strict
+	@$(BIN)/lint-imports && $(BIN)/python -m pytest tests/repo
+
+fmt: $(READY)  ## format, and fix what ruff can fix
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+sim: $(READY)  ## the simulated venue alone (SEED=7 ARGS=…)
+	@$(BIN)/holdfast sim $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+bench: $(READY)  ## measure, print a table, write bench/results.json
+	@$(BIN)/python -m bench.run $(ARGS)
+
+bench-vs: $(READY)  ## the same work in another framework, in its own environment
+	@$(BIN)/python -m bench.vs_nautilus $(ARGS)
+
+lock:      ## rewrite requirements.lock (the one target that needs uv)
+	@sh scripts/lock.sh

@@ -1,0 +1,185 @@
+"""``holdfast backtest``: the same core, strategies and journal in virtual time, against the venue in process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from holdfast.app.errors import Exit
+from holdfast.app.options import BacktestOptions
+from holdfast.app.parts import (
+    EVENTS_CODEC,
+    account_tag,
+    build_name,
+    encode_event,
+    host_maker,
+    open_state,
+)
+from holdfast.app.summary import TrueFill, Truth, summary
+from holdfast.config.load import load
+from holdfast.config.resolve import resolve
+from holdfast.config.schema import Config
+from holdfast.core.state import State
+from holdfast.journal.market_log import open_market_log
+from holdfast.runtime.clock import ToldClock
+from holdfast.runtime.live import Identity
+from holdfast.runtime.paced import Paced, Schedule
+from holdfast.sim.exchange import Exchange
+from holdfast.sim.model import GroundTruth
+from holdfast.sim.port import Latency, SimVenuePort
+from holdfast.sim.sources import demo_source, quotes_only, stamped
+from holdfast.sim.sources.session import AtEnd
+from holdfast.vocab.effects import Alert
+from holdfast.vocab.market import Depth, MarketEvent
+from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
+
+DEMO_CONFIG: Final = Path(__file__).with_name("demo.toml")
+LATENCY: Final = Latency(request_ns=2 * NS_PER_MS, reply_ns=2 * NS_PER_MS, event_ns=2 * NS_PER_MS)
+MONO_START_NS: Final = NS_PER_S
+OPENING_USDT_E8: Final = 100_000 * E8
+GENERATED_S: Final = 300  # how much of the generator's endless market a backtest without --quotes takes
+
+
+def main(options: BacktestOptions) -> int:
+    """Run once; print the summary. The state directory is temporary unless one is named."""
+    config = load(Path(options.config) if options.config else DEMO_CONFIG)
+    temporary = None if options.state_dir else tempfile.mkdtemp(prefix="holdfast-backtest-")
+    state_dir = Path(options.state_dir or temporary or "")
+    try:
+        result = backtest(config, options, state_dir)
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    if options.json:
+        print(json.dumps(result))
+    else:
+        for name, value in result.items():
+            print(f"{name:20} {value}")
+    return Exit.OK if result["books_equal"] and result["journal_ok"] else Exit.BOOKS_DIFFER
+
+
+def market(options: BacktestOptions) -> tuple[Iterator[MarketEvent], tuple[Any, ...], int]:
+    """The events to trade on, the instruments, and the first event's wall time.
+
+    With ``--quotes`` a walk of quotes alone, made on the fly; otherwise the recorded session where there is
+    one, else five minutes of the generator.
+    """
+    seed = 1 if options.seed is None else options.seed
+    if options.quotes is not None:
+        from holdfast.sim.sources.generated import DEFAULT_INSTRUMENTS, START_NS
+
+        specs = tuple(one.spec for one in DEFAULT_INSTRUMENTS)
+        return iter(quotes_only(options.quotes, seed=seed)), specs, START_NS
+    source = demo_source(Path(options.data_dir) if options.data_dir else None, seed, at_end=AtEnd.STOP)
+    start = source.start_ns
+    return _received(source.frames(), start), source.specs, start
+
+
+def _received(frames: Iterator[Any], start_ns: int) -> Iterator[MarketEvent]:
+    """Frames as a receiver without delay has them: its clock is the recorder's, corrected to the venue's."""
+    offset: int | None = None
+    for frame in frames:
+        if frame.recv_ns - start_ns > GENERATED_S * NS_PER_S * 2:
+            return
+        if offset is None:
+            # the recorder's clock may run ahead or behind; one constant makes frames arrive just after their stamp
+            offset = frame.venue_ns - frame.recv_ns + NS_PER_MS * 20
+        wall = frame.recv_ns + offset
+        yield stamped(
+            frame.event, offset_ns=0, wall_ns=wall, mono_ns=wall - start_ns - offset + MONO_START_NS
+        )
+
+
+def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[str, Any]:
+    """One backtest in a fresh state directory. The result is the same for the same inputs, hash for hash."""
+    events, specs, start_ns = market(options)
+    settings = resolve(config, specs)
+    settings_account = settings.account
+    tag = account_tag(venue=config.account.venue, account=settings_account)
+    disk = open_state(state_dir, account=settings_account)
+    state = State(disk.kept.books)
+    clock = ToldClock(wall_ns=start_ns, mono_ns=MONO_START_NS)
+    schedule = Schedule(clock)
+    exchange = Exchange(specs)
+    account = exchange.open_account(
+        settings_account,
+        api_key="backtest",
+        secret="",
+        uid="1",
+        balances={settings.settle_asset: OPENING_USDT_E8},
+    )
+    venue = SimVenuePort(exchange, account, account_tag=tag, clock=clock, schedule=schedule, latency=LATENCY)
+    log = open_market_log(str(disk.market_dir), codecs=(EVENTS_CODEC,), next_pos_min=disk.opened.market_pos)
+    alerts: list[Alert] = []
+    bot = Paced(
+        settings=settings,
+        state=state,
+        journal=disk.opened.journal,
+        market_log=log,
+        make_host=host_maker(config, settings, state, clock_ns=clock.mono_ns),
+        saved=disk.kept.saved,
+        venue=venue,
+        clock=clock,
+        schedule=schedule,
+        identity=Identity(build=build_name(), boot_id="backtest", epoch_floor=1),
+        encode=encode_event,
+        on_alert=alerts.append,
+    )
+    began = time.perf_counter()
+    bot.start()
+    taken = bot.run(_bounded(events, options.quotes), exchange.on_market)
+    took_s = time.perf_counter() - began
+    bot.stop(by="backtest", reason="the data ended")
+    state_hash = state.state_hash()
+    disk.opened.journal.close()
+    log.close()
+    result = summary(
+        state=state,
+        engine=bot.engine,
+        state_dir=state_dir,
+        journal_dir=disk.journal_dir,
+        tag=tag,
+        truth=truth_of(exchange.ground_truth(account, exchange.now_ns)),
+        state_hash=state_hash,
+    )
+    result["events"] = taken
+    result["events_per_s"] = round(taken / took_s)
+    result["alerts"] = [f"{alert.kind}: {alert.text}" for alert in alerts]
+    return result
+
+
+def _bounded(events: Iterator[MarketEvent], quotes: int | None) -> Iterator[MarketEvent]:
+    if quotes is not None:
+        return islice(events, quotes)
+    return (
+        event for event in events if type(event) is not Depth or event.snapshot or event.bids or event.asks
+    )
+
+
+def truth_of(ground: GroundTruth) -> Truth:
+    """The engine's ground truth in the words of the comparison."""
+    return Truth(
+        fills=tuple(
+            TrueFill(
+                instrument=fill.symbol,
+                trade_id=str(fill.trade_id),
+                client_id=fill.client_id,
+                side=int(fill.side),
+                qty_lots=fill.qty_lots,
+                price_ticks=fill.price_ticks,
+                fee_e8=fill.fee_e8,
+                fee_asset=fill.fee_asset,
+            )
+            for fill in ground.fills
+        ),
+        open_client_ids=tuple(order.client_id for order in ground.open_orders)
+        + tuple(algo.client_algo_id for algo in ground.open_algo_orders),
+        position_lots=dict(ground.positions),
+        wallet_e8=dict(ground.balances),
+    )

@@ -1,0 +1,40 @@
+"""``holdfast config check``: everything that can be known of a configuration without asking its venue."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+
+from holdfast.app.errors import Exit
+from holdfast.config.fingerprint import fingerprint
+from holdfast.config.load import beside, load
+from holdfast.config.operators import load_operators
+from holdfast.config.secrets import load_secrets
+
+
+def main(config_path: str, *, json: bool) -> int:
+    """Errors: ConfigError with every problem of the configuration, then of its secrets and its operators."""
+    config = load(Path(config_path))
+    load_secrets(config)
+    people = load_operators(beside(config, config.paths.operators_file))
+    said = {
+        "ok": True,
+        "config": str(Path(config_path).resolve()),
+        "config_hash": fingerprint(config),
+        "account": config.account.name,
+        "venue": config.account.venue,
+        "venue_kind": config.venue.kind.value,
+        "arm": config.account.arm,
+        "instruments": list(config.limits.instrument),
+        "strategies": list(config.strategy),
+        "operators": {one.name: one.role.value for one in people},
+    }
+    if json:
+        print(json_text.dumps(said))
+    else:
+        print(
+            f"{config_path}: good. {len(config.strategy)} strategies, {len(config.limits.instrument)} instruments"
+        )
+        print(f"account {config.account.name} on {config.account.venue} ({config.venue.kind.value})")
+        print(f"hash {fingerprint(config)}")
+    return Exit.OK

@@ -1,0 +1,103 @@
+"""What each process is started with: the command line's words as closed records, before any heavy import."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from msgspec import Struct
+
+
+class _Options(Struct, frozen=True, kw_only=True):
+    json: bool = False
+
+
+class RunOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast run``. ``config`` None: the demonstration, on a simulated venue that it starts itself.
+
+    ``for_s`` None: until told to stop. ``state_dir`` and ``data_dir`` take the place of the configuration's.
+    ``seed``: of the demonstration's generator, where no recorded data is used.
+    """
+
+    config: str | None = None
+    for_s: float | None = None
+    state_dir: str | None = None
+    data_dir: str | None = None
+    no_tui: bool = False
+    seed: int | None = None
+
+
+class UpOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast up``: what the configuration's [up] names."""
+
+    config: str | None = None
+    state_dir: str | None = None
+
+
+class SimOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast sim``. Ports of 0 are chosen by the system and printed."""
+
+    host: str = "127.0.0.1"
+    port: int = 8710
+    control_port: int = 8711
+    seed: int | None = None
+    data_dir: str | None = None
+    for_s: float | None = None
+
+
+class BacktestOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast backtest``. ``config`` None: the example strategies on generated data."""
+
+    config: str | None = None
+    data_dir: str | None = None
+    seed: int | None = None
+    quotes: int | None = None
+    state_dir: str | None = None
+
+
+class ServeOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast serve``. Host and port take the place of the configuration's."""
+
+    config: str
+    host: str | None = None
+    port: int | None = None
+
+
+class WatchdogOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast watchdog``."""
+
+    config: str
+    once: bool = False
+
+
+class JournalAction(Enum):
+    """What to do with a journal."""
+
+    VERIFY = "verify"
+    REPLAY = "replay"
+    EXPORT = "export"
+
+
+class JournalOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast journal verify|replay|export``. The journal of ``state_dir``, else of the configuration's.
+
+    ``output``: where an export goes, "-" for standard output.
+    """
+
+    action: JournalAction
+    config: str | None = None
+    state_dir: str | None = None
+    output: str = "-"
+    from_record: int = 0
+
+
+class InitOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast init``."""
+
+    directory: str = "."
+    operator: str | None = None
+
+
+class DoctorOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast doctor``."""
+
+    config: str | None = None

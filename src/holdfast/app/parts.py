@@ -1,0 +1,129 @@
+"""Pieces that every wiring shares: state on disk, strategies, identity, decoders."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from holdfast import __version__
+from holdfast.app.errors import Exit, HoldfastError
+from holdfast.config.schema import Config
+from holdfast.core.state import State
+from holdfast.journal.chain import iterate
+from holdfast.journal.codec import CorruptJournal
+from holdfast.journal.recover import Opened, open_for_append
+from holdfast.ports.feed import Decode
+from holdfast.runtime.books import CoreBooks
+from holdfast.runtime.live import LiveHost
+from holdfast.runtime.recover import Kept, decode_kept, recover
+from holdfast.strategy import Hosted, StrategyHost, load_strategy
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.limits import Settings
+from holdfast.vocab.market import MarketEvent
+
+EVENTS_CODEC: Final = "events"
+BINANCE_CODEC: Final = "binance-json"
+EPOCH_ZERO_WALL_S: Final = 1_735_689_600  # 2025-01-01: epochs start at the minutes since then
+
+
+class OnDisk(Struct, frozen=True, kw_only=True):
+    """What a start found in the state directory: the open journal, and the books out of it."""
+
+    opened: Opened
+    kept: Kept
+    journal_dir: Path
+    market_dir: Path
+
+
+def account_tag(*, venue: str, account: str) -> int:
+    """The 64-bit half of every client order id: the same for every start on this account."""
+    digest = hashlib.blake2b(f"{venue}/{account}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def epoch_floor(wall_ns: int) -> int:
+    """Minutes since 2025: a lost state directory must not repeat an order id."""
+    return max(1, (wall_ns // 1_000_000_000 - EPOCH_ZERO_WALL_S) // 60)
+
+
+def open_state(state_dir: Path, *, account: str) -> OnDisk:
+    """Open the journal and rebuild the books. Errors: HoldfastError naming the record that is not what it was."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    journal_dir = state_dir / "journal"
+    try:
+        opened = open_for_append(str(journal_dir), account=account)
+        kept = None
+        first = 0
+        if opened.snapshot is not None:
+            kept = decode_kept(opened.snapshot.payload)
+            first = opened.snapshot.at.index + 1
+        records = (record for _, _, record in iterate(str(journal_dir), first, whole=False))
+        recovered = recover(records, kept)
+    except CorruptJournal as error:
+        raise HoldfastError(
+            Exit.JOURNAL_CORRUPT, f"the journal is corrupt: {error}", str(journal_dir)
+        ) from None
+    except msgspec.DecodeError as error:
+        raise HoldfastError(
+            Exit.JOURNAL_CORRUPT,
+            f"a snapshot of another build: {error}; remove it to fold from the start",
+            str(journal_dir),
+        ) from None
+    return OnDisk(opened=opened, kept=recovered, journal_dir=journal_dir, market_dir=state_dir / "market")
+
+
+def host_maker(
+    config: Config, settings: Settings, state: State, *, clock_ns: Callable[[], int]
+) -> Callable[[], LiveHost]:
+    """Loads the strategies now (their errors come before anything is opened); makes the host when asked."""
+    base = Path(config.path).parent if config.path else Path()
+    hosted: list[Hosted] = []
+    for name, section in config.strategy.items():
+        where = section.class_path
+        place, _, class_name = where.rpartition(":")
+        if place.endswith(".py") and not Path(place).is_absolute():
+            where = f"{base / place}:{class_name}"
+        hosted.append(
+            Hosted(
+                name=name,
+                strategy=load_strategy(where, section.params),
+                instruments=tuple(section.instruments),
+            )
+        )
+
+    def make() -> LiveHost:
+        return StrategyHost(hosted, specs=settings.instruments, books=CoreBooks(state), clock_ns=clock_ns)
+
+    return make
+
+
+_EVENT_ENCODER: Final = msgspec.msgpack.Encoder()
+_EVENT_DECODER: Final = msgspec.msgpack.Decoder(MarketEvent)
+encode_event = _EVENT_ENCODER.encode
+
+
+def _decode_event(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
+    """The event as written; its own times are those of its receipt."""
+    event: MarketEvent = _EVENT_DECODER.decode(raw)
+    return event
+
+
+def decoder_for(codec: str, specs: Sequence[InstrumentSpec]) -> Decode:
+    """The decoder behind a codec's name in the market log. Errors: HoldfastError for a name this build lacks."""
+    if codec == EVENTS_CODEC:
+        return _decode_event
+    if codec == BINANCE_CODEC:
+        from holdfast.venues.binance.decoder import decoder
+
+        return decoder(specs)
+    raise HoldfastError(Exit.FAILED, f"no decoder for market frames of codec {codec!r}")
+
+
+def build_name() -> str:
+    """Which build this is."""
+    return f"holdfast {__version__}"

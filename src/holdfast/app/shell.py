@@ -1,0 +1,356 @@
+"""The processes of Holdfast as typer commands: words in, options out, and then the process's own ``main``.
+
+Each process is imported only when it is the one asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+from msgspec import Struct
+
+from holdfast.app.errors import Exit, HoldfastError
+from holdfast.app.options import (
+    BacktestOptions,
+    DoctorOptions,
+    InitOptions,
+    JournalAction,
+    JournalOptions,
+    RunOptions,
+    ServeOptions,
+    SimOptions,
+    UpOptions,
+    WatchdogOptions,
+)
+from holdfast.ops.commands import ROWS
+from holdfast.ops.errors import UsageError
+from holdfast.ops.terminal_words import summary
+
+CONFIG_NAME: Final = "holdfast.toml"
+
+app = typer.Typer(
+    name="holdfast",
+    help="A live-trading runtime that holds fast when things break.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
+journal_app = typer.Typer(help="The decision journal.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+app.add_typer(journal_app, name="journal")
+
+Config = Annotated[str | None, typer.Option(help=f"Configuration file (default: {CONFIG_NAME} here).")]
+OptionalConfig = Annotated[
+    str | None, typer.Option(help="Configuration file; without one, the demonstration.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+For = Annotated[str | None, typer.Option("--for", help="End after this long: 60s, 5min.")]
+StateDir = Annotated[str | None, typer.Option(help="In place of the configuration's state_dir.")]
+DataDir = Annotated[str | None, typer.Option(help="Recorded market data.")]
+Seed = Annotated[int | None, typer.Option(help="Of the generator, where no recorded data is used.", min=0)]
+
+
+def run(words: Sequence[str]) -> int:
+    """Carry out the words; returns the exit code. Errors: UsageError with one line for words it cannot read."""
+    known = sorted({*_names(), *ROWS})
+    if words and not words[0].startswith("-") and words[0] not in {name.split()[0] for name in known}:
+        close = difflib.get_close_matches(words[0], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "holdfast --help lists them"
+        raise UsageError(f"unknown command {words[0][:40]!r}; {hint}")
+    if words and words[0] == "quarantine":
+        raise UsageError(f"{words[0]}: expected list or release")
+    try:
+        answer = app(list(words), standalone_mode=False)
+    except Exception as error:
+        if (said := getattr(error, "format_message", None)) is None:
+            raise
+        raise UsageError(_one_line(str(said()), words)) from None
+    return int(answer) if isinstance(answer, int) else 0
+
+
+def _one_line(said: str, words: Sequence[str]) -> str:
+    text = " ".join(said.split())
+    return (
+        f"{words[0]}: {text[:1].lower()}{text[1:]}"
+        if text and words
+        else "expected a command: holdfast --help"
+    )
+
+
+def _names() -> list[str]:
+    groups = [group.name or "" for group in app.registered_groups]
+    return [*groups, *(command.name or "" for command in app.registered_commands)]
+
+
+def _start(module: str, options: Struct) -> int:
+    """Hand over to a process. Errors: HoldfastError when this installation lacks a module that it needs."""
+    try:
+        main: Callable[[Any], int] = importlib.import_module(f"holdfast.app.{module}").main
+    except ModuleNotFoundError as error:
+        raise HoldfastError(
+            Exit.FAILED, f"this installation lacks {error.name}", f"holdfast.app.{module}"
+        ) from None
+    return main(options)
+
+
+@app.command("run")
+def _run(
+    *,
+    config: OptionalConfig = None,
+    for_: For = None,
+    json: Json = False,
+    state_dir: StateDir = None,
+    data_dir: DataDir = None,
+    no_tui: Annotated[bool, typer.Option("--no-tui", help="No live view on this terminal.")] = False,
+    seed: Seed = None,
+) -> int:
+    """Trade: one process, one account. Without a configuration, the demonstration on a simulated venue."""
+    return _start(
+        "run",
+        RunOptions(
+            config=config,
+            for_s=_seconds("--for", for_),
+            json=json,
+            state_dir=state_dir,
+            data_dir=data_dir,
+            no_tui=no_tui,
+            seed=seed,
+        ),
+    )
+
+
+@app.command("up")
+def _up(*, config: Config = None, state_dir: StateDir = None, json: Json = False) -> int:
+    """Start every process that the configuration names."""
+    return _start("up", UpOptions(config=_config(config), state_dir=state_dir, json=json))
+
+
+@app.command("sim")
+def _sim(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of the venue; 0: any.", min=0, max=65_535)] = 8710,
+    control_port: Annotated[int, typer.Option(help="Of faults and ground truth.", min=0, max=65_535)] = 8711,
+    seed: Seed = None,
+    data_dir: DataDir = None,
+    for_: For = None,
+    json: Json = False,
+) -> int:
+    """The simulated venue alone, for any client that speaks Binance USD-M."""
+    return _start(
+        "simulate_venue",
+        SimOptions(
+            host=host,
+            port=port,
+            control_port=control_port,
+            seed=seed,
+            data_dir=data_dir,
+            for_s=_seconds("--for", for_),
+            json=json,
+        ),
+    )
+
+
+@app.command("backtest")
+def _backtest(
+    *,
+    config: OptionalConfig = None,
+    data_dir: DataDir = None,
+    seed: Seed = None,
+    quotes: Annotated[int | None, typer.Option(help="Stop after so many quotes.", min=1)] = None,
+    state_dir: StateDir = None,
+    json: Json = False,
+) -> int:
+    """The same core and strategies over recorded or generated data, as fast as it goes."""
+    return _start(
+        "backtest",
+        BacktestOptions(
+            config=config, data_dir=data_dir, seed=seed, quotes=quotes, state_dir=state_dir, json=json
+        ),
+    )
+
+
+@app.command("serve")
+def _serve(
+    *,
+    config: Config = None,
+    host: Annotated[str | None, typer.Option(help="In place of [serve] host.")] = None,
+    port: Annotated[int | None, typer.Option(help="In place of [serve] port.", min=0, max=65_535)] = None,
+    json: Json = False,
+) -> int:
+    """The control API, in a process of its own."""
+    return _start("serve", ServeOptions(config=_config(config), host=host, port=port, json=json))
+
+
+@app.command("watchdog")
+def _watchdog(
+    *,
+    config: Config = None,
+    once: Annotated[bool, typer.Option("--once", help="Judge once and end.")] = False,
+    json: Json = False,
+) -> int:
+    """Judges from outside whether the bot is dead, and acts."""
+    return _start("watchdog", WatchdogOptions(config=_config(config), once=once, json=json))
+
+
+@app.command("watch")
+def _watch(
+    *,
+    config: OptionalConfig = None,
+    account: Annotated[str | None, typer.Option(help="The bot of this account.")] = None,
+    state_dir: Annotated[str | None, typer.Option(help="The bot with this state directory.")] = None,
+    socket: Annotated[str | None, typer.Option(help="The bot behind this control socket.")] = None,
+) -> int:
+    """The live view of a running bot; leaving it leaves the bot alone."""
+    from pathlib import Path
+
+    from holdfast.ops.screen import watch
+    from holdfast.ops.target import Wanted, targets
+
+    if socket:
+        return watch(Path(socket))
+    wanted = Wanted(config=config or "", account=account or "", state_dir=state_dir or "")
+    return watch(targets(wanted, halting=False)[0].socket_path)
+
+
+@app.command("init")
+def _init(
+    *,
+    directory: Annotated[str, typer.Argument(help="Where to write.")] = ".",
+    operator: Annotated[str | None, typer.Option(help="Your name in the operators file.")] = None,
+    json: Json = False,
+) -> int:
+    """Write a commented configuration, a strategy, and an operators file with a fresh token."""
+    return _start("init", InitOptions(directory=directory, operator=operator, json=json))
+
+
+@app.command("doctor")
+def _doctor(*, config: OptionalConfig = None, json: Json = False) -> int:
+    """Look for what would keep the bot from running well here."""
+    return _start("doctor", DoctorOptions(config=config, json=json))
+
+
+@config_app.command("check")
+def _config_check(*, config: Config = None, json: Json = False) -> int:
+    """Read the configuration, say every problem in one line each, print its hash."""
+    from holdfast.app.check import main
+
+    return main(_config(config), json=json)
+
+
+@journal_app.command("verify")
+def _verify(*, config: Config = None, state_dir: StateDir = None, json: Json = False) -> int:
+    """Walk the whole chain; name the first record that is not what it was."""
+    return _journal(JournalAction.VERIFY, config=config, state_dir=state_dir, json=json)
+
+
+@journal_app.command("replay")
+def _replay(*, config: Config = None, state_dir: StateDir = None, json: Json = False) -> int:
+    """Step every event again, compare every fact, print both hashes."""
+    return _journal(JournalAction.REPLAY, config=config, state_dir=state_dir, json=json)
+
+
+@journal_app.command("export")
+def _export(
+    *,
+    config: Config = None,
+    state_dir: StateDir = None,
+    json: Json = False,
+    output: Annotated[str, typer.Option(help='A file, or "-" for standard output.')] = "-",
+    from_record: Annotated[int, typer.Option(help="The first record to write.", min=0)] = 0,
+) -> int:
+    """Write the records as JSON lines."""
+    return _journal(
+        JournalAction.EXPORT,
+        config=config,
+        state_dir=state_dir,
+        json=json,
+        output=output,
+        from_record=from_record,
+    )
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    *,
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> int | None:
+    if version:
+        from holdfast import __version__
+
+        print(f"holdfast {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise UsageError("expected a command: holdfast --help")
+    return None
+
+
+def _journal(
+    action: JournalAction,
+    *,
+    config: str | None,
+    state_dir: str | None,
+    json: bool,
+    output: str = "-",
+    from_record: int = 0,
+) -> int:
+    return _start(
+        "journal",
+        JournalOptions(
+            action=action,
+            config=config if state_dir else _config(config),
+            state_dir=state_dir,
+            output=output,
+            from_record=from_record,
+            json=json,
+        ),
+    )
+
+
+def _config(named: str | None) -> str:
+    """The configuration meant. Errors: UsageError when there is none."""
+    from pathlib import Path
+
+    if named:
+        return named
+    if Path(CONFIG_NAME).is_file():
+        return CONFIG_NAME
+    raise UsageError(
+        f"no configuration: expected {CONFIG_NAME} here or --config FILE (holdfast init writes one)"
+    )
+
+
+def _seconds(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|min|m|h)?", text.strip())
+    size = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3_600.0, None: 1.0}
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"{name}: expected a length of time such as 60s or 5min, got {text[:40]!r}")
+    return float(match[1]) * size[match[2]]
+
+
+def _add_table() -> None:
+    """List the commands of the table in the overview. They never get here: the cli reads them itself."""
+    groups: dict[str, typer.Typer] = {}
+    for name, text in summary():
+        head, _, tail = name.partition(" ")
+        if tail and head not in groups:
+            groups[head] = typer.Typer(help="Fills that no order of ours explains.")
+            app.add_typer(groups[head], name=head, rich_help_panel="Operating a running bot")
+        home = groups[head] if tail else app
+        home.command(tail or head, help=text, rich_help_panel="Operating a running bot")(_never)
+
+
+def _never() -> None:
+    raise UsageError("give the command first, its options after it")
+
+
+_add_table()

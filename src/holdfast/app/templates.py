@@ -1,0 +1,202 @@
+"""What ``holdfast init`` writes, and what the demonstration runs on: texts with a few places to fill."""
+
+from __future__ import annotations
+
+from string import Template
+from typing import Final
+
+CONFIG: Final = Template("""\
+# Holdfast: one trading process, one account. Every key here is known and needed: an unknown one, or a missing limit
+# or timing, stops the start with one line. `holdfast config check` reads this file and says what is wrong.
+#
+# Where a number comes from:
+#   [P] a chapter on production trading systems and Knight Capital's 45 minutes
+#   [A] a bot operator's account of losing sight of his bot for ten hours
+#   [R] a risk sheet for the stages of a trading bot
+#   [V] measured at the venue
+#   [H] our own choice; the reason stands beside it
+# They fit an account of 100,000 USDT. Change them for yours: nothing here is a recommendation.
+
+[account]
+name = "$account"
+venue = "binanceusdm"          # any exchange id that ccxt knows
+settle_asset = "USDT"
+arm = "auto"                   # "auto" (simulated and paper venues only) or "person": holdfast arm
+uid = "$uid"                # the venue's account number: any other account cannot be armed
+key_file = "keys.toml"         # api_key and secret, mode 0600; never in this file
+
+[venue]
+kind = "simulated"             # simulated, paper, testnet or live
+rest_url = "$rest_url"         # holdfast sim; a live venue has no addresses here
+stream_url = "$stream_url"
+control_url = "$control_url"   # the simulator's ground truth
+leverage = 2                   # lowered to this at the venue: most allow 20x unasked [A]
+
+[feed]
+source = "binance"             # binance: our own decoder; ccxt: every other venue
+streams = ["quotes", "trades", "marks"]
+
+[paths]
+state_dir = "$state_dir"             # journal, market log, control socket, logs
+operators_file = "operators.toml"
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+[limits.account]
+gross_notional_max = "150000 USDT"  # 1.5 times the account [P]
+leverage_max = "1.5x"               # gross, at worst case, over equity [P]
+open_orders_max = 40                # [H] two strategies, two instruments, two sides, with room for amends
+orders_per_s_refuse = 80            # [H] asked for within a sliding second: refuse before it kills
+orders_per_s_kill = 100             # Knight sent about that many for 45 minutes [P]
+drawdown_warning = "5%"             # from the day's peak: sizes are halved, collars tighten [P]
+drawdown_release = "3%"             # and that warning ends [P]
+drawdown_breaker = "10%"            # cancel all, reduce only [P]
+breaker_cooldown = "15min"          # before a person may reset it [P]
+recover_cooling = "15min"           # leaving KILLED alone, without a second person [H] as long as the breaker
+
+[limits.instrument.BTCUSDT]
+order_max = "0.2 BTC"               # [H] a fat finger, not a strategy, sends more
+order_notional_max = "12000 USDT"   # [H] 12 % of the account
+position_max = "0.33 BTC"           # 20 % of the account at 60,000 [P]; open orders count in it
+collar = "5%"                       # further from the middle is refused [P]
+spread_max = "1%"                   # a wider quote is not a price [P]
+jump_max = "5%"                     # [H] as the collar: a larger step between two quotes must be confirmed first
+flatten_collar = "2%"               # [H] an exit pays up to this, not whatever it takes
+flatten_clip = "0.1 BTC"            # [H] about what the touch holds on a quiet day
+
+[limits.instrument.ETHUSDT]
+order_max = "4 ETH"                 # as above
+order_notional_max = "12000 USDT"
+position_max = "8 ETH"              # 20 % of the account at 2,500 [P]
+collar = "5%"
+spread_max = "1%"
+jump_max = "5%"
+flatten_collar = "2%"
+flatten_clip = "2 ETH"
+
+# A strategy may trade only the pairs that are listed here.
+$strategy_limits
+# --- timings ----------------------------------------------------------------------------------------------------------
+
+[timings]
+quote_age_max = "1s"           # no order is priced from older data [P]
+feed_dead = "5s"               # a stream this silent is dead [P]
+ack_timeout = "2s"             # no word of an order for so long: it is UNKNOWN, and counts in full [R]
+receive_window = "1s"          # [H] the venue refuses what reaches it later; never more than lease_ttl
+query_retry = "500ms"          # [H] between two questions after an UNKNOWN order
+reconcile_orders = "5s"        # [H] our open orders against the venue's
+reconcile_positions = "10s"    # [H] our positions against the venue's
+position_age_reduce = "30s"    # the venue's word on positions older than this: reduce only [A]
+position_age_halt = "60s"      # older than this: halted. Ten hours of retries taught it [A]
+clock_interval = "30s"         # [H] between two measures of the venue's clock
+clock_offset_max = "1s"        # Binance refuses a stamp one second ahead [V]; twelve were seen [A]
+deadman = "60s"                # the venue cancels our orders unless asked again; "0s" where it cannot [A]
+equity_interval = "1s"         # [H] between two marks of equity and drawdown
+duplicate_window = "100ms"     # the same order again within this is refused [R]
+flatten_read_gap = "1s"        # [H] between the two venue reads that must agree on zero
+flatten_retry = "2s"           # [H] between two attempts of an exit, one in flight at a time
+hold_clear = "5s"              # [H] a condition must be gone for so long before its hold releases itself
+lease_ttl = "1s"               # [H] a process stalled longer than this sends nothing more
+
+# --- strategies -------------------------------------------------------------------------------------------------------
+
+$strategies
+# --- around it --------------------------------------------------------------------------------------------------------
+
+[serve]                        # holdfast serve: the control API
+host = "127.0.0.1"             # beyond this machine it needs public = true, tls_cert and tls_key
+port = 8720
+
+[up]
+start = ["sim", "run", "serve"]  # what `holdfast up` starts
+
+[log]
+level = "info"
+""")
+
+STRATEGY_SECTION: Final = Template("""\
+[strategy.$name]
+class = "$where"
+instruments = ["BTCUSDT", "ETHUSDT"]
+""")
+
+STRATEGY_LIMITS: Final = Template("""\
+[limits.strategy.$name.BTCUSDT]
+order_max = "0.2 BTC"
+position_max = "$btc BTC"
+
+[limits.strategy.$name.ETHUSDT]
+order_max = "4 ETH"
+position_max = "$eth ETH"
+
+""")
+
+OPERATORS: Final = Template("""\
+# Who may tell the bot what. Roles: viewer (look), operator (stop, and let a stopped bot go on), risk (decide on
+# unknown orders, quarantined fills and found positions; leave KILLED). This file holds hashes, never a token.
+# Another person: holdfast init in an empty directory writes a token and its hash to copy from. Alone, leaving KILLED
+# waits out recover_cooling; with a second [operator.NAME] it takes both.
+
+[operator.$name]
+role = "risk"
+token_sha256 = "$token_sha256"
+logins = ["$login"]            # users of this machine that are this person at the command line
+""")
+
+KEYS: Final = Template("""\
+# The venue key. This one opens the simulated venue and nothing else. A live key: no withdrawal right, tied to this
+# machine's address, and this file stays at mode 0600.
+api_key = "$api_key"
+secret = "$secret"
+""")
+
+STRATEGY: Final = '''\
+"""Quotes both sides of each instrument at the touch, up to a small position. A start, not a way to make money.
+
+A strategy returns what it wants and never waits: the gate checks each order, the core sends it, and what became
+of it comes back through on_fill, on_order and on_refused. Prices are whole ticks, sizes whole lots.
+"""
+
+from holdfast.strategy.api import Context, Strategy
+from holdfast.vocab.events import Intent
+from holdfast.vocab.market import Quote
+from holdfast.vocab.orders import OrderState, Side
+
+
+class TwoSided(Strategy):
+    """One post-only order a side. notional: its worth in USDT; orders_max: the position, in such orders."""
+
+    def __init__(self, *, notional: int = 1_000, orders_max: int = 5, drift_ticks: int = 10, pause_ms: int = 200):
+        self.notional = notional
+        self.orders_max = orders_max
+        self.drift_ticks = drift_ticks
+        self.pause_ns = pause_ms * 1_000_000
+        self.looked_ns: dict[str, int] = {}
+
+    def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
+        if quote.mono_ns - self.looked_ns.get(quote.instrument, 0) < self.pause_ns:
+            return None
+        self.looked_ns[quote.instrument] = quote.mono_ns
+
+        spec = ctx.spec(quote.instrument)
+        lots = max(spec.qty_lots_min, self.notional * 10**8 // (quote.ask_ticks * spec.tick_lot_e8))
+        position = ctx.position_lots(quote.instrument)
+        want = {Side.BUY: quote.bid_ticks, Side.SELL: quote.ask_ticks}
+        if position >= lots * self.orders_max:
+            del want[Side.BUY]
+        elif position <= -lots * self.orders_max:
+            del want[Side.SELL]
+
+        intents: list[Intent] = []
+        for order in ctx.orders(quote.instrument):
+            price = want.pop(order.side, None)
+            stays = price is not None and abs(price - (order.price_ticks or 0)) <= self.drift_ticks
+            if not stays and order.state is OrderState.LIVE:
+                intents.append(ctx.cancel(quote.instrument, order.order_id))
+        for side, price in want.items():
+            make = ctx.buy if side is Side.BUY else ctx.sell
+            intents.append(make(quote.instrument, qty_lots=lots, price_ticks=price, post_only=True))
+        return intents or None
+'''
+
+GITIGNORE: Final = "keys.toml\noperator.token\nstate/\n"

@@ -1,0 +1,258 @@
+"""What must hold between the keys of a configuration, beyond each one's own type."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+from typing import Final
+from urllib.parse import urlsplit
+
+from holdfast.config.schema import Config, VenueKind
+from holdfast.config.toml import Document, typed_name
+from holdfast.config.values import Amount, Duration
+
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+INSTRUMENTS_MAX: Final = 500
+_CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
+
+
+def check(config: Config, document: Document) -> None:
+    """Note in the document every contradiction and every number out of range."""
+    _account(config, document)
+    _venue(config, document)
+    _account_limits(config, document)
+    _instruments(config, document)
+    _timings(config, document)
+    _strategies(config, document)
+    _serve(config, document)
+    _paths(config, document)
+
+
+def _account(config: Config, document: Document) -> None:
+    account, kind = config.account, config.venue.kind
+    for key, value in (("name", account.name), ("venue", account.venue)):
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", value) is None:
+            document.problem(
+                ("account", key), f"expected 1 to 32 letters, digits, _ or -, got {typed_name(value)}"
+            )
+    if re.fullmatch(r"[A-Za-z0-9]{1,20}", account.settle_asset) is None:
+        document.problem(
+            ("account", "settle_asset"),
+            f"expected an asset such as USDT, got {typed_name(account.settle_asset)}",
+        )
+    if account.uid and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", account.uid) is None:
+        document.problem(
+            ("account", "uid"), "expected the venue's account number, up to 64 letters and digits"
+        )
+    if account.arm == "auto" and kind not in {VenueKind.SIMULATED, VenueKind.PAPER}:
+        document.problem(
+            ("account", "arm"),
+            f'a {kind.value} venue is armed by a person: expected "person" ("auto" is for simulated and paper)',
+        )
+    if kind is VenueKind.LIVE and not account.uid:
+        document.problem(
+            ("account", "uid"), "missing: a live account is pinned by the venue's account number"
+        )
+    _keys(config, document)
+
+
+def _keys(config: Config, document: Document) -> None:
+    account = config.account
+    named = [bool(account.key_file), bool(account.key_env or account.secret_env)]
+    if all(named):
+        document.problem(
+            ("account", "key_file"), "two places for the key: expected key_file, or key_env and secret_env"
+        )
+    if bool(account.key_env) != bool(account.secret_env):
+        present, missing = ("key_env", "secret_env") if account.key_env else ("secret_env", "key_env")
+        document.problem(("account", missing), f"missing: {present} names only half of a key")
+    if not any(named) and config.venue.kind is not VenueKind.PAPER:
+        document.problem(("account", "key_file"), "missing: expected key_file, or key_env and secret_env")
+    for key in ("key_env", "secret_env"):
+        value = getattr(account, key)
+        # Never shown: whoever pastes a key here instead of a name must not find it in a log.
+        if value and re.fullmatch(r"[A-Z][A-Z0-9_]{0,62}", value) is None:
+            document.problem(
+                ("account", key), "expected the name of an environment variable, such as HOLDFAST_KEY"
+            )
+
+
+def _venue(config: Config, document: Document) -> None:
+    venue = config.venue
+    if not 1 <= venue.leverage <= 125:
+        document.problem(("venue", "leverage"), f"expected 1 to 125, got {venue.leverage}")
+    schemes = {
+        "rest_url": ("http", "https"),
+        "stream_url": ("ws", "wss"),
+        "control_url": ("http", "https"),
+    }
+    for key, allowed in schemes.items():
+        url = getattr(venue, key)
+        if not url:
+            if venue.kind is VenueKind.SIMULATED and key != "control_url":
+                document.problem(("venue", key), "missing: a simulated venue is named by its addresses")
+            continue
+        scheme, host, fault = _split(url)
+        if fault or scheme not in allowed or not host:
+            document.problem(
+                ("venue", key), f"expected an address {allowed[0]}://host:port, got {typed_name(url)}"
+            )
+        elif venue.kind is VenueKind.LIVE:
+            document.problem(("venue", key), "a live venue's addresses are its own: expected no such key")
+        elif (venue.kind is VenueKind.SIMULATED or key == "control_url") and host not in LOOPBACK:
+            # A signed request to the wrong host is a leaked key.
+            document.problem(
+                ("venue", key), f"a simulated venue is on this machine: expected 127.0.0.1, got {host}"
+            )
+        elif host not in LOOPBACK and scheme in {"http", "ws"}:
+            document.problem(("venue", key), f"expected {allowed[1]}:// for a host that is not this machine")
+    if venue.control_url and venue.kind is not VenueKind.SIMULATED:
+        document.problem(("venue", "control_url"), "only a simulated venue has a control port")
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        return "", "", str(error)
+    return parts.scheme, parts.hostname or "", "credentials" if parts.username or parts.password else ""
+
+
+def _account_limits(config: Config, document: Document) -> None:
+    limits, key = config.limits.account, ("limits", "account")
+    _whole(document, (*key, "open_orders_max"), limits.open_orders_max, up_to=10_000)
+    _whole(document, (*key, "orders_per_s_refuse"), limits.orders_per_s_refuse, up_to=10_000)
+    _whole(document, (*key, "orders_per_s_kill"), limits.orders_per_s_kill, up_to=10_000)
+    if limits.orders_per_s_refuse >= limits.orders_per_s_kill:
+        document.problem(
+            (*key, "orders_per_s_refuse"),
+            f"expected less than orders_per_s_kill ({limits.orders_per_s_kill}), got {limits.orders_per_s_refuse}",
+        )
+    ladder = (
+        ("drawdown_release", limits.drawdown_release, "drawdown_warning", limits.drawdown_warning),
+        ("drawdown_warning", limits.drawdown_warning, "drawdown_breaker", limits.drawdown_breaker),
+    )
+    for lower_key, lower, upper_key, upper in ladder:
+        if lower.ppm >= upper.ppm:
+            document.problem((*key, lower_key), f"expected less than {upper_key} ({upper}), got {lower}")
+    _unit(document, (*key, "gross_notional_max"), limits.gross_notional_max, config.account.settle_asset)
+    for name in ("breaker_cooldown", "recover_cooling"):
+        _above_zero(document, (*key, name), getattr(limits, name))
+
+
+def _instruments(config: Config, document: Document) -> None:
+    if not 1 <= len(config.limits.instrument) <= INSTRUMENTS_MAX:
+        document.problem(
+            ("limits", "instrument"),
+            f"expected 1 to {INSTRUMENTS_MAX} instruments, got {len(config.limits.instrument)}",
+        )
+    for name, limits in config.limits.instrument.items():
+        key = ("limits", "instrument", name)
+        _unit(document, (*key, "order_notional_max"), limits.order_notional_max, config.account.settle_asset)
+        if limits.flatten_collar.ppm > 500_000:
+            document.problem((*key, "flatten_collar"), f"expected at most 50%, got {limits.flatten_collar}")
+        if limits.collar.ppm > 500_000:
+            document.problem((*key, "collar"), f"expected at most 50%, got {limits.collar}")
+
+
+def _timings(config: Config, document: Document) -> None:
+    timings = config.timings
+    for name in timings.__struct_fields__:
+        if name != "deadman":
+            _above_zero(document, ("timings", name), getattr(timings, name))
+    orders = (
+        ("quote_age_max", "feed_dead", "quotes go stale before their feed counts as dead"),
+        ("position_age_reduce", "position_age_halt", "reduce-only comes before the halt"),
+        ("reconcile_positions", "position_age_reduce", "else every position ages out between two looks"),
+        ("receive_window", "lease_ttl", "else the venue takes an order of ours after the lease is lost"),
+    )
+    for lower, upper, why in orders:
+        if getattr(timings, lower).ms > getattr(timings, upper).ms:
+            document.problem(
+                ("timings", lower),
+                f"expected at most {upper} ({getattr(timings, upper)}), got {getattr(timings, lower)}: {why}",
+            )
+    if 0 < timings.deadman.ms < 1_000:
+        document.problem(
+            ("timings", "deadman"), f'expected "0s" (none) or at least 1s, got {timings.deadman}'
+        )
+
+
+def _strategies(config: Config, document: Document) -> None:
+    for name, strategy in config.strategy.items():
+        key = ("strategy", name)
+        if _CLASS.fullmatch(strategy.class_path) is None:
+            document.problem(
+                (*key, "class"),
+                f'expected "file.py:Class" or "module:Class", got {typed_name(strategy.class_path)}',
+            )
+        if strategy.sha256 and re.fullmatch(r"[0-9a-f]{64}", strategy.sha256) is None:
+            document.problem((*key, "sha256"), "expected 64 hexadecimal digits")
+        if config.venue.kind is VenueKind.LIVE and not strategy.sha256:
+            document.problem(
+                (*key, "sha256"), "missing: a live account loads a strategy only by the hash of its file"
+            )
+        if not strategy.instruments:
+            document.problem((*key, "instruments"), "expected at least one instrument")
+        if len(set(strategy.instruments)) != len(strategy.instruments):
+            document.problem((*key, "instruments"), "names an instrument twice")
+        for instrument in strategy.instruments:
+            if instrument not in config.limits.instrument:
+                document.problem(
+                    (*key, "instruments"), f"{instrument} has no [limits.instrument.{instrument}]"
+                )
+            if instrument not in config.limits.strategy.get(name, {}):
+                document.problem(
+                    (*key, "instruments"),
+                    f"{instrument} has no [limits.strategy.{name}.{instrument}]: a pair without limits may not trade",
+                )
+    for name, pairs in config.limits.strategy.items():
+        if name not in config.strategy:
+            document.problem(("limits", "strategy", name), f"there is no [strategy.{name}]")
+            continue
+        for instrument in pairs:
+            if instrument not in config.strategy[name].instruments:
+                document.problem(
+                    ("limits", "strategy", name, instrument),
+                    f"strategy {name} does not list {instrument} among its instruments",
+                )
+
+
+def _serve(config: Config, document: Document) -> None:
+    serve = config.serve
+    _whole(document, ("serve", "port"), serve.port, up_to=65_535)
+    if serve.host not in LOOPBACK and not (serve.public and serve.tls_cert and serve.tls_key):
+        document.problem(
+            ("serve", "host"),
+            f"{serve.host} is not this machine: that needs public = true, tls_cert and tls_key",
+        )
+    if bool(serve.tls_cert) != bool(serve.tls_key):
+        document.problem(("serve", "tls_cert"), "expected tls_cert and tls_key together")
+
+
+def _paths(config: Config, document: Document) -> None:
+    if not config.paths.state_dir:
+        document.problem(("paths", "state_dir"), "expected a directory, got an empty text")
+    for section, key, value in (
+        ("paths", "state_dir", config.paths.state_dir),
+        ("paths", "operators_file", config.paths.operators_file),
+        ("account", "key_file", config.account.key_file),
+    ):
+        if "\0" in value or ".." in PurePath(value).parts:
+            document.problem((section, key), f"expected a plain path without .., got {typed_name(value)}")
+
+
+def _whole(document: Document, key: tuple[str, ...], value: int, *, up_to: int) -> None:
+    if not 1 <= value <= up_to:
+        document.problem(key, f"expected 1 to {up_to}, got {value}")
+
+
+def _above_zero(document: Document, key: tuple[str, ...], value: Duration) -> None:
+    if value.ms <= 0:
+        document.problem(key, f"expected more than zero, got {value}")
+
+
+def _unit(document: Document, key: tuple[str, ...], value: Amount, asset: str) -> None:
+    if value.unit and value.unit != asset:
+        document.problem(key, f"expected an amount of {asset}, got {value}")

@@ -1,0 +1,132 @@
+"""Reads a configuration file: TOML in, a checked ``Config`` out, or every problem by name and place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from holdfast.config.check import check
+from holdfast.config.schema import (
+    AccountLimitsSection,
+    AccountSection,
+    Config,
+    FeedSection,
+    InstrumentLimitsSection,
+    LimitsSection,
+    LogSection,
+    PathsSection,
+    Section,
+    ServeSection,
+    StrategyLimitsSection,
+    StrategySection,
+    TimingsSection,
+    UpSection,
+    VenueSection,
+)
+from holdfast.config.toml import Document, read_text
+from holdfast.vocab.invariant import invariant
+
+CONFIG_NAME: Final = "holdfast.toml"
+_SECTIONS: Final = (
+    "account",
+    "venue",
+    "limits",
+    "timings",
+    "strategy",
+    "paths",
+    "feed",
+    "serve",
+    "log",
+    "up",
+)
+NAME: Final = r"[A-Za-z0-9_-]+"
+INSTRUMENT: Final = r"[A-Za-z0-9_.:/-]+"
+S = TypeVar("S", bound=Section)
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file. Errors: ConfigError with every problem, one line each."""
+    return load_text(read_text(path), where=str(path), path=path)
+
+
+def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
+    """The configuration in a text; ``where`` names it in errors. Errors: as ``load``."""
+    document = Document(text, where=where)
+    document.allow(document.root, (), known=_SECTIONS)
+    document.allow(document.table(("limits",)), ("limits",), known=("account", "instrument", "strategy"))
+    parts = {
+        "account": _section(document, AccountSection, "account"),
+        "venue": _section(document, VenueSection, "venue"),
+        "timings": _section(document, TimingsSection, "timings"),
+        "paths": _section(document, PathsSection, "paths"),
+        "feed": _section(document, FeedSection, "feed"),
+        "serve": _section(document, ServeSection, "serve", required=False),
+        "log": _section(document, LogSection, "log", required=False),
+        "up": _section(document, UpSection, "up", required=False),
+    }
+    limits = (
+        _section(document, AccountLimitsSection, "limits", "account"),
+        _named(
+            document, InstrumentLimitsSection, ("limits", "instrument"), pattern=INSTRUMENT, required=True
+        ),
+        _strategy_limits(document),
+    )
+    strategies = _named(document, StrategySection, ("strategy",), pattern=NAME)
+    document.finish()  # what cannot be read cannot be compared either
+    config = Config(
+        path=str(path) if path else "",
+        limits=LimitsSection(
+            account=_sure(limits[0]),
+            instrument=limits[1],
+            strategy=limits[2],
+        ),
+        strategy=strategies,
+        **{name: _sure(part) for name, part in parts.items()},
+    )
+    check(config, document)
+    document.finish()
+    return config
+
+
+def beside(config: Config, name: str) -> Path:
+    """A path of the configuration: relative ones start at the file's directory (or at the current one)."""
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        return path
+    return (Path(config.path).resolve().parent if config.path else Path.cwd()) / path
+
+
+def strategy_class(config: Config, name: str) -> str:
+    """The class of a strategy as ``strategy.load`` takes it: a file's path is made whole, a module stays."""
+    place, _, found = config.strategy[name].class_path.rpartition(":")
+    return f"{beside(config, place)}:{found}" if place.endswith(".py") else f"{place}:{found}"
+
+
+def _section(document: Document, kind: type[S], *key: str, required: bool = True) -> S | None:
+    before = len(document.problems)
+    table = document.table(key, required=required)
+    return None if len(document.problems) > before else document.convert(table, kind, key)
+
+
+def _named(
+    document: Document, kind: type[S], key: tuple[str, ...], *, pattern: str, required: bool = False
+) -> dict[str, S]:
+    read: dict[str, S] = {}
+    for name, raw in document.named_tables(key, pattern=pattern, required=required).items():
+        section = document.convert(raw, kind, (*key, name))
+        if section is not None:
+            read[name] = section
+    return read
+
+
+def _strategy_limits(document: Document) -> dict[str, dict[str, StrategyLimitsSection]]:
+    key = ("limits", "strategy")
+    return {
+        name: _named(document, StrategyLimitsSection, (*key, name), pattern=INSTRUMENT)
+        for name in document.named_tables(key, pattern=NAME)
+    }
+
+
+def _sure(part: Any) -> Any:
+    invariant(part is not None, "a section without a problem was read")
+    return part

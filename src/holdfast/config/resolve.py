@@ -1,0 +1,197 @@
+"""Configuration and instrument facts into the core's settings: texts into ticks, lots and 10⁻⁸, against us.
+
+Limits are rounded down. One that would round to nothing, or that the venue's own sizes make meaningless, is
+refused in one line: a limit that cannot be expressed does not limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Decimal
+
+from holdfast.config.errors import ConfigError
+from holdfast.config.fingerprint import fingerprint
+from holdfast.config.schema import Config, InstrumentLimitsSection
+from holdfast.config.toml import dotted
+from holdfast.config.values import Amount
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.limits import (
+    AccountLimits,
+    InstrumentLimits,
+    Settings,
+    StrategyLimits,
+    StrategySetup,
+    Timings,
+)
+from holdfast.vocab.units import E8, text_of
+
+INTEGER_MAX = (1 << 63) - 1
+
+
+def resolve(config: Config, specs: Sequence[InstrumentSpec]) -> Settings:
+    """The settings that the core decides by.
+
+    Errors: ConfigError, one line for each limit that these instruments cannot express.
+    """
+    return _Resolver(config, specs).settings()
+
+
+class _Resolver:
+    def __init__(self, config: Config, specs: Sequence[InstrumentSpec]) -> None:
+        self._config = config
+        self._specs = {spec.instrument: spec for spec in specs}
+        self._where = config.path or "configuration"
+        self._problems: list[str] = []
+
+    def settings(self) -> Settings:
+        config = self._config
+        for name in config.limits.instrument:
+            self._known(name)
+        if self._problems:
+            raise ConfigError(*self._problems)
+        settings = Settings(
+            account=config.account.name,
+            venue=config.account.venue,
+            settle_asset=config.account.settle_asset,
+            arm_auto=config.account.arm == "auto",
+            config_hash=fingerprint(config),
+            account_limits=self._account(),
+            instrument_limits=tuple(
+                self._instrument(name, limits) for name, limits in config.limits.instrument.items()
+            ),
+            strategy_limits=tuple(
+                self._strategy(strategy, instrument)
+                for strategy, pairs in config.limits.strategy.items()
+                for instrument in pairs
+            ),
+            timings=self._timings(),
+            instruments=tuple(self._specs[name] for name in config.limits.instrument),
+            strategies=tuple(
+                StrategySetup(strategy=name, instruments=tuple(section.instruments))
+                for name, section in config.strategy.items()
+            ),
+        )
+        if self._problems:
+            raise ConfigError(*self._problems)
+        return settings
+
+    def _known(self, name: str) -> None:
+        key = ("limits", "instrument", name)
+        spec = self._specs.get(name)
+        if spec is None:
+            some = ", ".join(sorted(self._specs)[:5])
+            self._problem(
+                key, f"{self._config.account.venue} has no instrument {name} (it has {some or 'none'})"
+            )
+        elif spec.settle_asset != self._config.account.settle_asset:
+            self._problem(
+                key, f"settles in {spec.settle_asset}; the account in {self._config.account.settle_asset}"
+            )
+
+    def _account(self) -> AccountLimits:
+        limits = self._config.limits.account
+        return AccountLimits(
+            gross_notional_e8_max=self._e8(
+                limits.gross_notional_max, ("limits", "account", "gross_notional_max")
+            ),
+            leverage_ppm_max=limits.leverage_max.ppm,
+            leverage_venue=self._config.venue.leverage,
+            open_orders_max=limits.open_orders_max,
+            orders_per_s_refuse=limits.orders_per_s_refuse,
+            orders_per_s_kill=limits.orders_per_s_kill,
+            drawdown_warning_ppm=limits.drawdown_warning.ppm,
+            drawdown_release_ppm=limits.drawdown_release.ppm,
+            drawdown_breaker_ppm=limits.drawdown_breaker.ppm,
+            breaker_cooldown_ms=limits.breaker_cooldown.ms,
+            recover_cooling_ms=limits.recover_cooling.ms,
+        )
+
+    def _instrument(self, name: str, limits: InstrumentLimitsSection) -> InstrumentLimits:
+        key, spec = ("limits", "instrument", name), self._specs[name]
+        clip = self._lots(spec, limits.flatten_clip, (*key, "flatten_clip"))
+        if clip > spec.qty_lots_max:
+            largest = text_of(spec.qty_lots_max, Decimal(spec.lot))
+            self._problem((*key, "flatten_clip"), f"larger than the venue's largest order ({largest})")
+        return InstrumentLimits(
+            instrument=name,
+            order_lots_max=self._lots(spec, limits.order_max, (*key, "order_max")),
+            order_notional_e8_max=self._notional(spec, limits, key),
+            position_lots_max=self._lots(spec, limits.position_max, (*key, "position_max")),
+            collar_ppm=limits.collar.ppm,
+            spread_ppm_max=limits.spread_max.ppm,
+            jump_ppm_max=limits.jump_max.ppm,
+            flatten_collar_ppm=limits.flatten_collar.ppm,
+            flatten_clip_lots=clip,
+        )
+
+    def _notional(self, spec: InstrumentSpec, limits: InstrumentLimitsSection, key: tuple[str, ...]) -> int:
+        e8 = self._e8(limits.order_notional_max, (*key, "order_notional_max"))
+        if 0 < e8 < spec.notional_e8_min:
+            least = text_of(spec.notional_e8_min, Decimal(1) / E8)
+            self._problem(
+                (*key, "order_notional_max"),
+                f"below the venue's smallest order ({least} {spec.settle_asset}): nothing could be sent",
+            )
+        return e8
+
+    def _strategy(self, strategy: str, instrument: str) -> StrategyLimits:
+        key = ("limits", "strategy", strategy, instrument)
+        limits, spec = self._config.limits.strategy[strategy][instrument], self._specs[instrument]
+        return StrategyLimits(
+            strategy=strategy,
+            instrument=instrument,
+            order_lots_max=self._lots(spec, limits.order_max, (*key, "order_max")),
+            position_lots_max=self._lots(spec, limits.position_max, (*key, "position_max")),
+        )
+
+    def _timings(self) -> Timings:
+        timings = self._config.timings
+        return Timings(
+            quote_age_ms_max=timings.quote_age_max.ms,
+            feed_dead_ms=timings.feed_dead.ms,
+            ack_timeout_ms=timings.ack_timeout.ms,
+            receive_window_ms=timings.receive_window.ms,
+            query_retry_ms=timings.query_retry.ms,
+            reconcile_orders_ms=timings.reconcile_orders.ms,
+            reconcile_positions_ms=timings.reconcile_positions.ms,
+            position_age_ms_reduce=timings.position_age_reduce.ms,
+            position_age_ms_halt=timings.position_age_halt.ms,
+            clock_interval_ms=timings.clock_interval.ms,
+            clock_offset_ms_max=timings.clock_offset_max.ms,
+            deadman_ms=timings.deadman.ms,
+            equity_interval_ms=timings.equity_interval.ms,
+            duplicate_window_ms=timings.duplicate_window.ms,
+            flatten_read_gap_ms=timings.flatten_read_gap.ms,
+            flatten_retry_ms=timings.flatten_retry.ms,
+            hold_clear_ms=timings.hold_clear.ms,
+        )
+
+    def _lots(self, spec: InstrumentSpec, amount: Amount, key: tuple[str, ...]) -> int:
+        """Whole lots that fit into the amount; at least the venue's smallest order."""
+        lots = self._floor(amount, unit=Decimal(spec.lot), asset=spec.base_asset, key=key)
+        least = max(1, spec.qty_lots_min)
+        if lots < least:
+            smallest = text_of(least, Decimal(spec.lot))
+            self._problem(
+                key,
+                f"{amount} is below the venue's smallest size ({smallest} {spec.base_asset}): nothing could be sent",
+            )
+        return lots
+
+    def _e8(self, amount: Amount, key: tuple[str, ...]) -> int:
+        e8 = self._floor(amount, unit=Decimal(1) / E8, asset=self._config.account.settle_asset, key=key)
+        if e8 < 1:
+            self._problem(key, f"{amount} is below 0.00000001")
+        return e8
+
+    def _floor(self, amount: Amount, *, unit: Decimal, asset: str, key: tuple[str, ...]) -> int:
+        if amount.unit and amount.unit != asset:
+            self._problem(key, f"expected an amount of {asset}, got {amount}")
+        units = int((amount.number / unit).to_integral_value(rounding=ROUND_FLOOR))
+        if units > INTEGER_MAX:
+            self._problem(key, f"{amount} is too large to count exactly")
+            return INTEGER_MAX
+        return units
+
+    def _problem(self, key: tuple[str, ...], what: str) -> None:
+        self._problems.append(f"{self._where}: {dotted(key)}: {what}")

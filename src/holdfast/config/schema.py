@@ -1,0 +1,190 @@
+"""The configuration file, key by key.
+
+No limit and no timing has a default: forgetting one must not mean infinity, so a missing key stops the start.
+Unknown keys stop it too. What has a default here is where things live and how much is said, never how much may
+be risked or how long is waited.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+
+from holdfast.config.values import Amount, Duration, Multiple, Ratio
+
+ParamValue: TypeAlias = str | int | float | bool | list["str | int | float | bool"]
+"""What a strategy's own parameter may be; strategies know their meaning, nobody else looks."""
+
+
+class VenueKind(Enum):
+    """What stands behind the venue's address. Only the first two may arm themselves."""
+
+    SIMULATED = "simulated"  # holdfast sim: no money, no key of worth
+    PAPER = "paper"  # real market data, simulated execution
+    TESTNET = "testnet"  # the venue's own practice system
+    LIVE = "live"
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: closed, read once, never changed."""
+
+
+class AccountSection(Section, frozen=True, kw_only=True):
+    """``[account]``: whose money. ``uid`` pins the venue's account number: another account cannot be armed.
+
+    Keys come from ``key_file`` (a TOML file of mode 0600 with ``api_key`` and ``secret``), or from the two
+    named environment variables; never from this file.
+    """
+
+    name: str
+    venue: str  # any exchange id that ccxt knows
+    settle_asset: str
+    arm: Literal["auto", "person"]
+    uid: str = ""
+    key_file: str = ""
+    key_env: str = ""
+    secret_env: str = ""
+
+
+class VenueSection(Section, frozen=True, kw_only=True):
+    """``[venue]``: where it is. A simulated venue names its addresses; a live one has none to name."""
+
+    kind: VenueKind
+    leverage: int  # the venue's own leverage is lowered to this at start
+    rest_url: str = ""
+    stream_url: str = ""
+    control_url: str = ""  # the simulator's ground truth
+
+
+class AccountLimitsSection(Section, frozen=True, kw_only=True):
+    """``[limits.account]``: what the whole account may do."""
+
+    gross_notional_max: Amount  # settle asset
+    leverage_max: Multiple  # gross notional at worst case over equity
+    open_orders_max: int
+    orders_per_s_refuse: int
+    orders_per_s_kill: int
+    drawdown_warning: Ratio
+    drawdown_release: Ratio
+    drawdown_breaker: Ratio
+    breaker_cooldown: Duration
+    recover_cooling: Duration
+
+
+class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
+    """``[limits.instrument.NAME]``: what all strategies together may do there. Sizes in base asset."""
+
+    order_max: Amount
+    order_notional_max: Amount  # settle asset
+    position_max: Amount
+    collar: Ratio
+    spread_max: Ratio
+    jump_max: Ratio
+    flatten_collar: Ratio
+    flatten_clip: Amount
+
+
+class StrategyLimitsSection(Section, frozen=True, kw_only=True):
+    """``[limits.strategy.STRATEGY.INSTRUMENT]``: a pair that is not listed may not trade. Base asset."""
+
+    order_max: Amount
+    position_max: Amount
+
+
+class LimitsSection(Section, frozen=True, kw_only=True):
+    """``[limits]``."""
+
+    account: AccountLimitsSection
+    instrument: dict[str, InstrumentLimitsSection]
+    strategy: dict[str, dict[str, StrategyLimitsSection]] = field(default_factory=dict)
+
+
+class TimingsSection(Section, frozen=True, kw_only=True):
+    """``[timings]``: every wait, age and interval."""
+
+    quote_age_max: Duration
+    feed_dead: Duration
+    ack_timeout: Duration
+    receive_window: Duration
+    query_retry: Duration
+    reconcile_orders: Duration
+    reconcile_positions: Duration
+    position_age_reduce: Duration
+    position_age_halt: Duration
+    clock_interval: Duration
+    clock_offset_max: Duration
+    deadman: Duration  # "0s" where the venue has no such tool
+    equity_interval: Duration
+    duplicate_window: Duration
+    flatten_read_gap: Duration
+    flatten_retry: Duration
+    hold_clear: Duration
+    lease_ttl: Duration
+
+
+class StrategySection(Section, frozen=True, kw_only=True):
+    """``[strategy.NAME]``: a class that trades, and where. ``class`` is ``file.py:Class`` or ``module:Class``.
+
+    ``sha256`` pins the file's content; a live account loads no strategy without it.
+    """
+
+    class_path: str = field(name="class")
+    instruments: list[str]
+    sha256: str = ""
+    params: dict[str, ParamValue] = field(default_factory=dict)
+
+
+class PathsSection(Section, frozen=True, kw_only=True):
+    """``[paths]``: relative ones start at the configuration file's directory."""
+
+    state_dir: str
+    data_dir: str = ""
+    operators_file: str = "operators.toml"
+
+
+class FeedSection(Section, frozen=True, kw_only=True):
+    """``[feed]``: where market data comes from. ``binance`` is our own decoder, ``ccxt`` everything else's."""
+
+    source: Literal["binance", "ccxt"]
+    streams: list[Literal["quotes", "trades", "marks", "depth"]]
+
+
+class ServeSection(Section, frozen=True, kw_only=True):
+    """``[serve]``: the control API. Beyond this machine it needs TLS and the word ``public``."""
+
+    host: str = "127.0.0.1"
+    port: int = 8720
+    hosts: list[str] = field(default_factory=list)  # further names by which clients may call it
+    public: bool = False
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+class LogSection(Section, frozen=True, kw_only=True):
+    """``[log]``."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class UpSection(Section, frozen=True, kw_only=True):
+    """``[up]``: the processes that ``holdfast up`` starts, in this order."""
+
+    start: list[Literal["sim", "run", "serve", "watchdog"]] = field(default_factory=lambda: ["run"])
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A configuration that was read, checked and found whole. ``path`` is empty where it came from a text."""
+
+    path: str
+    account: AccountSection
+    venue: VenueSection
+    limits: LimitsSection
+    timings: TimingsSection
+    strategy: dict[str, StrategySection]
+    paths: PathsSection
+    feed: FeedSection
+    serve: ServeSection
+    log: LogSection
+    up: UpSection

@@ -1,0 +1,243 @@
+"""The checks of the gate: small pure functions, each with a typed refusal that carries its numbers.
+
+The order of ``RISK_CHECKS`` is the order they are asked in, and is part of the interface: the first that
+refuses names the reason. A missing number refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from holdfast.core.gate.desk import Desk
+from holdfast.vocab.events import OrderIntent
+from holdfast.vocab.holds import HoldCause, HoldLevel
+from holdfast.vocab.instruments import InstrumentStatus
+from holdfast.vocab.orders import OrderType, Side, TimeInForce
+from holdfast.vocab.refusals import (
+    BadTerms,
+    DuplicateIntent,
+    Held,
+    NoReference,
+    NotReducing,
+    NotTrading,
+    OutsideCollar,
+    OverGross,
+    OverOrderNotional,
+    OverOrderSize,
+    OverPosition,
+    OverRate,
+    QtyOutOfRange,
+    Refusal,
+    StaleReference,
+    TooManyOrders,
+    UnderNotional,
+    UnknownEquity,
+)
+from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM
+
+Check: TypeAlias = Callable[[OrderIntent, Desk], Refusal | None]
+
+_BUY: Final = Side.BUY
+_HALTED: Final = HoldLevel.HALTED
+_REDUCE_ONLY: Final = HoldLevel.REDUCE_ONLY
+_REDUCED: Final = HoldLevel.REDUCED
+_LIMIT: Final = OrderType.LIMIT
+_MARKET: Final = OrderType.MARKET
+RECENT_KEPT_MAX: Final = 64
+
+
+def not_held(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """No hold in scope forbids it. At REDUCE_ONLY it must reduce; that is ``reduces``."""
+    if desk.level < _HALTED:
+        return None
+    hold = desk.hold
+    if hold is None:
+        return Held(level=desk.level, cause=HoldCause.STARTUP, hold_id=0)
+    return Held(level=hold.level, cause=hold.cause, hold_id=hold.hold_id)
+
+
+def makes_sense(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """Type, price, trigger and time in force belong together; the venue trades the instrument."""
+    if desk.spec.status is not InstrumentStatus.TRADING:
+        return NotTrading(status=desk.spec.status.value)
+    price = intent.price_ticks
+    if intent.order_type is _LIMIT:
+        if price is None or price <= 0:
+            return BadTerms(why="a limit order needs a price above zero")
+        return None
+    if price is not None:
+        return BadTerms(why="only a limit order carries a price")
+    if intent.order_type is _MARKET:
+        return None
+    if intent.trigger_ticks is None or intent.trigger_ticks <= 0:
+        return BadTerms(why="a conditional order needs a trigger above zero")
+    if not intent.reduce_only:
+        return BadTerms(why="a conditional order must be reduce-only")
+    if intent.tif is not TimeInForce.GTC:
+        return BadTerms(why="a conditional order rests until cancelled")
+    return None
+
+
+def fits_the_venue(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """Within the venue's sizes; a size is above zero."""
+    qty = intent.qty_lots
+    spec = desk.spec
+    largest = spec.market_lots_max if intent.price_ticks is None else spec.qty_lots_max
+    if qty < spec.qty_lots_min or qty > largest or qty <= 0:
+        return QtyOutOfRange(qty_lots=qty, min_lots=spec.qty_lots_min, max_lots=largest)
+    return None
+
+
+def priced_from_fresh_data(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """There is a quote to judge by, not crossed, and no older than the limit."""
+    market = desk.market
+    if market.bid_ticks <= 0:
+        return NoReference(what="quote")
+    account = desk.account
+    age_ns = account.now_mono_ns - market.quote_mono_ns
+    if age_ns > account.quote_age_ns_max:
+        return StaleReference(age_ms=age_ns // NS_PER_MS, limit_ms=account.quote_age_ns_max // NS_PER_MS)
+    return None
+
+
+def not_a_duplicate(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """A new intent number, and not the same order again within the window."""
+    if intent.intent_seq <= desk.last_intent_seq:
+        return DuplicateIntent(intent_seq=intent.intent_seq)
+    window_ns = desk.account.duplicate_window_ns
+    if window_ns:
+        last = desk.recent.get((intent.side, intent.price_ticks or 0, intent.qty_lots))
+        if last is not None and desk.account.now_mono_ns - last < window_ns:
+            return DuplicateIntent(intent_seq=intent.intent_seq)
+    return None
+
+
+def within_order_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """Size and money of one order."""
+    qty = intent.qty_lots
+    limit = min(desk.limits.order_lots_max, desk.instrument_limits.order_lots_max)
+    if qty > limit:
+        return OverOrderSize(qty_lots=qty, limit_lots=limit)
+    market = desk.market
+    price = intent.price_ticks
+    if price is None:
+        price = intent.trigger_ticks or (market.ask_ticks if intent.side is _BUY else market.bid_ticks)
+    notional = price * qty * desk.spec.tick_lot_e8
+    if notional > desk.instrument_limits.order_notional_e8_max:
+        return OverOrderNotional(notional_e8=notional, limit_e8=desk.instrument_limits.order_notional_e8_max)
+    if notional < desk.spec.notional_e8_min and not intent.reduce_only:
+        return UnderNotional(notional_e8=notional, min_e8=desk.spec.notional_e8_min)
+    return None
+
+
+def inside_the_collar(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """Near the mid; near the mark too where one is known. Half as wide at REDUCED."""
+    market = desk.market
+    price = intent.price_ticks
+    if price is None:
+        price = intent.trigger_ticks or (market.ask_ticks if intent.side is _BUY else market.bid_ticks)
+    limit = desk.instrument_limits.collar_ppm
+    if desk.level >= _REDUCED:
+        limit >>= 1
+    mid2 = market.bid_ticks + market.ask_ticks
+    if abs(2 * price - mid2) * PPM > limit * mid2:
+        return OutsideCollar(price_ticks=price, reference_ticks=mid2 >> 1, limit_ppm=limit)
+    mark = market.mark_ticks
+    if mark and abs(price - mark) * PPM > limit * mark:
+        return OutsideCollar(price_ticks=price, reference_ticks=mark, limit_ppm=limit)
+    return None
+
+
+def reduces(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """At REDUCE_ONLY (or where the order says so) nothing may increase or flip the position."""
+    if desk.level < _REDUCE_ONLY and not intent.reduce_only:
+        return None
+    position = desk.all_position.position_lots
+    mine = desk.my_position.position_lots
+    if intent.order_type is not _LIMIT and intent.order_type is not _MARKET:
+        working = 0  # an untriggered protective order is summed apart: each at most the position
+    elif intent.side is _BUY:
+        working = desk.all_open.buy_lots
+    else:
+        working = desk.all_open.sell_lots
+    held = -intent.side * position
+    held_by_me = -intent.side * mine
+    if held < intent.qty_lots + working or held_by_me < intent.qty_lots:
+        return NotReducing(
+            position_lots=min(position, mine, key=abs), reducing_lots=working, qty_lots=intent.qty_lots
+        )
+    return None
+
+
+def within_position_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """Position, working, in flight, unknown, pending amends and this order, per side: strategy, then all."""
+    if intent.side is _BUY:
+        mine = desk.my_position.position_lots + desk.my_open.buy_lots + intent.qty_lots
+        everyone = desk.all_position.position_lots + desk.all_open.buy_lots + intent.qty_lots
+    else:
+        mine = desk.my_open.sell_lots + intent.qty_lots - desk.my_position.position_lots
+        everyone = desk.all_open.sell_lots + intent.qty_lots - desk.all_position.position_lots
+    if mine > desk.limits.position_lots_max:
+        return OverPosition(of="strategy", would_be_lots=mine, limit_lots=desk.limits.position_lots_max)
+    if everyone > desk.instrument_limits.position_lots_max:
+        return OverPosition(
+            of="instrument", would_be_lots=everyone, limit_lots=desk.instrument_limits.position_lots_max
+        )
+    return None
+
+
+def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """Gross notional at worst case, in money and against equity. What reduces adds nothing."""
+    if intent.reduce_only:
+        return None
+    account = desk.account
+    market = desk.market
+    position = desk.all_position.position_lots
+    buys = desk.all_open.buy_lots
+    sells = desk.all_open.sell_lots
+    if intent.side is _BUY:
+        buys += intent.qty_lots
+    else:
+        sells += intent.qty_lots
+    worst = max(abs(position + buys), abs(position - sells))
+    price = max((market.bid_ticks + market.ask_ticks + 1) >> 1, market.mark_ticks, market.last_ticks)
+    if intent.price_ticks is not None and intent.price_ticks > price:
+        price = intent.price_ticks
+    mine = worst * price * desk.spec.tick_lot_e8
+    would_be = account.gross_e8 - account.gross_by_instrument.get(intent.instrument, 0) + mine
+    limits = account.limits
+    if would_be > limits.gross_notional_e8_max:
+        return OverGross(would_be=would_be, limit=limits.gross_notional_e8_max, unit="e8")
+    equity = account.equity_e8
+    if equity is None or equity <= 0:
+        return UnknownEquity(why="no equity yet" if equity is None else "equity is not above zero")
+    if would_be * PPM > limits.leverage_ppm_max * equity:
+        return OverGross(would_be=would_be * PPM // equity, limit=limits.leverage_ppm_max, unit="ppm")
+    return None
+
+
+def within_the_rate(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """Orders asked for in a sliding second (this one included), and orders open at once."""
+    account = desk.account
+    limit = account.limits.orders_per_s_refuse
+    if account.now_mono_ns - account.asked.nth_last_mono_ns(limit + 1) < NS_PER_S:
+        return OverRate(count=limit + 1, limit=limit)
+    if account.open_orders_count >= account.limits.open_orders_max:
+        return TooManyOrders(count=account.open_orders_count, limit=account.limits.open_orders_max)
+    return None
+
+
+RISK_CHECKS: Final[tuple[Check, ...]] = (
+    not_held,
+    makes_sense,
+    fits_the_venue,
+    priced_from_fresh_data,
+    not_a_duplicate,
+    within_order_limits,
+    inside_the_collar,
+    reduces,
+    within_position_limits,
+    within_account_limits,
+    within_the_rate,
+)

@@ -1,0 +1,170 @@
+"""The only door. Everything that could reach a venue as an order gets its ``Approved`` here or nowhere."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from holdfast.core.gate.checks import RECENT_KEPT_MAX, RISK_CHECKS
+from holdfast.core.gate.desk import Desk
+from holdfast.core.views import ExitPlan, MarketView, OpenView, PositionView
+from holdfast.vocab.events import AmendIntent, OrderIntent
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.limits import InstrumentLimits
+from holdfast.vocab.orders import Lane, OrderTerms, OrderType, Side
+from holdfast.vocab.refusals import (
+    NoReference,
+    NotReducing,
+    OutsideCollar,
+    OverOrderSize,
+    OverPosition,
+    Refusal,
+)
+from holdfast.vocab.units import PPM
+
+
+class Approved(Struct, frozen=True, gc=False):
+    """Leave to send exactly these terms. Only this module makes one; a test reads the code to be sure."""
+
+    strategy: str
+    intent_seq: int
+    lane: Lane
+    terms: OrderTerms
+    reference_ticks: int
+    decision_ticks: int | None
+
+
+def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
+    """Pass or refuse one order of a strategy. The caller has counted it in the rate window already."""
+    for check in RISK_CHECKS:
+        refusal = check(intent, desk)
+        if refusal is not None:
+            return refusal
+    desk.last_intent_seq = intent.intent_seq
+    if desk.account.duplicate_window_ns:
+        _remember(intent, desk)
+    market = desk.market
+    return Approved(
+        intent.strategy,
+        intent.intent_seq,
+        Lane.RISK,
+        OrderTerms(
+            instrument=intent.instrument,
+            side=intent.side,
+            qty_lots=intent.qty_lots,
+            order_type=intent.order_type,
+            tif=intent.tif,
+            price_ticks=intent.price_ticks,
+            trigger_ticks=intent.trigger_ticks,
+            reduce_only=intent.reduce_only,
+        ),
+        (market.bid_ticks + market.ask_ticks) >> 1,
+        intent.decision_ticks,
+    )
+
+
+def _remember(intent: OrderIntent, desk: Desk) -> None:
+    recent = desk.recent
+    if len(recent) >= RECENT_KEPT_MAX:
+        del recent[next(iter(recent))]
+    key = (int(intent.side), intent.price_ticks or 0, intent.qty_lots)
+    recent.pop(key, None)
+    recent[key] = desk.account.now_mono_ns
+
+
+class _Without:
+    """Open orders less the one being amended, so that it is not counted twice."""
+
+    __slots__ = ("buy_lots", "sell_lots")
+
+    def __init__(self, view: OpenView, *, side: Side, lots: int) -> None:
+        self.buy_lots = view.buy_lots - (lots if side > 0 else 0)
+        self.sell_lots = view.sell_lots - (lots if side < 0 else 0)
+
+
+def judge_amend(
+    intent: AmendIntent, desk: Desk, *, terms: OrderTerms, open_lots: int, filled_lots: int
+) -> Refusal | None:
+    """Pass or refuse an amend by the same checks as a new order of the new size and price.
+
+    While the amend is unanswered the order counts at the larger of its two sizes.
+    """
+    wanted = OrderIntent(
+        wall_ns=intent.wall_ns,
+        mono_ns=intent.mono_ns,
+        strategy=intent.strategy,
+        intent_seq=intent.intent_seq,
+        instrument=intent.instrument,
+        side=terms.side,
+        qty_lots=max(intent.qty_lots - filled_lots, 0),
+        price_ticks=intent.price_ticks,
+        order_type=terms.order_type,
+        tif=terms.tif,
+        reduce_only=terms.reduce_only,
+    )
+    mine, everyone = desk.my_open, desk.all_open
+    desk.my_open = _Without(mine, side=terms.side, lots=open_lots)
+    desk.all_open = _Without(everyone, side=terms.side, lots=open_lots)
+    refusal: Refusal | None = None
+    for check in RISK_CHECKS:
+        refusal = check(wanted, desk)
+        if refusal is not None:
+            break
+    desk.my_open, desk.all_open = mine, everyone
+    if refusal is None:
+        desk.last_intent_seq = intent.intent_seq
+    return refusal
+
+
+def judge_exit(
+    plan: ExitPlan, *, spec: InstrumentSpec, limits: InstrumentLimits, in_flight_lots: int, strategy: str
+) -> Approved | Refusal:
+    """The flatten lane's own door: reduce-only, never past zero, clipped, collared, one in flight.
+
+    Works at every hold level; it is not a way round the gate but a second, narrower one in it.
+    """
+    reducing = -plan.side * plan.held_lots
+    if plan.qty_lots <= 0 or reducing < plan.qty_lots:
+        return NotReducing(position_lots=plan.held_lots, reducing_lots=0, qty_lots=plan.qty_lots)
+    if in_flight_lots:
+        return OverPosition(
+            of="flatten", would_be_lots=in_flight_lots + plan.qty_lots, limit_lots=plan.qty_lots
+        )
+    clip = min(limits.flatten_clip_lots, spec.qty_lots_max)
+    if plan.qty_lots > clip:
+        return OverOrderSize(qty_lots=plan.qty_lots, limit_lots=clip)
+    price = plan.price_ticks
+    reference = plan.reference_ticks
+    if price is not None:
+        if reference <= 0:
+            return NoReference(what="exit")
+        if abs(price - reference) * PPM > limits.flatten_collar_ppm * reference:
+            return OutsideCollar(
+                price_ticks=price, reference_ticks=reference, limit_ppm=limits.flatten_collar_ppm
+            )
+    return Approved(
+        strategy,
+        0,
+        Lane.FLATTEN,
+        OrderTerms(
+            instrument=plan.instrument,
+            side=plan.side,
+            qty_lots=plan.qty_lots,
+            order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
+            tif=plan.tif,
+            price_ticks=price,
+            reduce_only=True,
+        ),
+        reference,
+        None,
+    )
+
+
+def worst_notional_e8(
+    *, position: PositionView, open_lots: OpenView, market: MarketView, spec: InstrumentSpec
+) -> int:
+    """One instrument's notional at worst case, at the larger of mid, mark and last."""
+    lots = max(
+        abs(position.position_lots + open_lots.buy_lots), abs(position.position_lots - open_lots.sell_lots)
+    )
+    price = max((market.bid_ticks + market.ask_ticks + 1) >> 1, market.mark_ticks, market.last_ticks)
+    return lots * price * spec.tick_lot_e8

@@ -1,0 +1,1 @@
+"""What is forbidden now, why, and what releases it."""

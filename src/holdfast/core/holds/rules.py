@@ -1,0 +1,65 @@
+"""Every cause of a hold: how much it forbids, who lifts it, and what a person does about it. One table."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from holdfast.vocab.holds import HoldCause, HoldLevel, Release
+
+
+class Rule(NamedTuple):
+    """The level a cause places, who releases it, and the next act that would."""
+
+    level: HoldLevel
+    release: Release
+    remedy: str
+
+
+_L = HoldLevel
+_R = Release
+
+RULES: Final[dict[HoldCause, Rule]] = {
+    HoldCause.STARTUP: Rule(_L.HALTED, _R.PERSON, "holdfast arm"),
+    HoldCause.HALT: Rule(_L.HALTED, _R.PERSON, "holdfast resume HOLD --reason …"),
+    HoldCause.PAUSE: Rule(_L.HALTED, _R.PERSON, "holdfast unpause --reason …"),
+    HoldCause.STOP: Rule(_L.HALTED, _R.PERSON, "holdfast resume HOLD --reason …"),
+    HoldCause.KILL: Rule(_L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second NAME"),
+    HoldCause.HARDSTOP: Rule(_L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second NAME"),
+    HoldCause.BAN: Rule(_L.REDUCE_ONLY, _R.PERSON, "holdfast unban … --reason …"),
+    HoldCause.DRAWDOWN_WARNING: Rule(_L.REDUCED, _R.AUTOMATIC, "released below the release drawdown"),
+    HoldCause.DRAWDOWN_BREAKER: Rule(
+        _L.REDUCE_ONLY, _R.PERSON, "after the cool-down: holdfast resume HOLD --reason …"
+    ),
+    HoldCause.ORDER_RATE: Rule(_L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second NAME"),
+    HoldCause.STALE_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when data is fresh again"),
+    HoldCause.FEEDS_LOST: Rule(_L.HALTED, _R.AUTOMATIC, "released when a feed is back"),
+    HoldCause.USER_STREAM_LOST: Rule(
+        _L.REDUCE_ONLY, _R.AUTOMATIC, "released when the stream is back and reconciled"
+    ),
+    HoldCause.POSITION_STALE: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the venue answers again"),
+    HoldCause.POSITION_UNKNOWN: Rule(
+        _L.HALTED, _R.PERSON, "holdfast doctor, then holdfast resume HOLD --reason …"
+    ),
+    HoldCause.CLOCK: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the clocks agree again"),
+    HoldCause.RECONCILE_BREAK: Rule(
+        _L.HALTED, _R.PERSON, "holdfast reconcile; then adopt or resolve; then resume"
+    ),
+    HoldCause.QUARANTINE: Rule(_L.REDUCE_ONLY, _R.PERSON, "holdfast quarantine release …; then resume"),
+    HoldCause.UNKNOWN_ERROR: Rule(
+        _L.REDUCE_ONLY, _R.PERSON, "read the alert; then holdfast resume HOLD --reason …"
+    ),
+    HoldCause.VENUE_AUTH: Rule(_L.HALTED, _R.PERSON, "mend the key; then holdfast resume HOLD --reason …"),
+    HoldCause.LOST_LEASE: Rule(
+        _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
+    ),
+    HoldCause.STRATEGY_FAILED: Rule(
+        _L.REDUCE_ONLY, _R.PERSON, "mend the strategy; then holdfast resume HOLD --reason …"
+    ),
+    HoldCause.SPEC_CHANGED: Rule(_L.HALTED, _R.PERSON, "restart with the new facts"),
+    HoldCause.DEADMAN_UNARMED: Rule(
+        _L.HALTED, _R.AUTOMATIC, "released when the venue's dead-man switch is armed"
+    ),
+    HoldCause.LIQUIDATION: Rule(
+        _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
+    ),
+}

@@ -1,0 +1,182 @@
+"""What is known of each instrument's market, and whether it may be priced from.
+
+An accepted event is returned for delivery to the strategies; a refused one is counted by reason and never
+seen by them. Age is judged twice: by the venue's stamp against the tracked clock offset (a late frame is
+refused), and by the time since the last accepted quote (the gate asks that at each order).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.vocab.invariant import invariant
+from holdfast.vocab.limits import InstrumentLimits, Timings
+from holdfast.vocab.market import Depth, Mark, Quote, Trade
+from holdfast.vocab.units import NS_PER_MS, PPM
+
+# A jump beyond the limit is believed once this many quotes in a row agree with it: a real gap is confirmed by
+# the very next updates, a bad print is not.
+JUMP_CONFIRMATIONS: Final = 3
+FAR_PAST_NS: Final = -(1 << 62)
+
+
+class Market(Struct, kw_only=True):
+    """One instrument's market. ``quote_mono_ns`` is when the last accepted quote was received."""
+
+    instrument: str
+    spread_ppm_max: int
+    jump_ppm_max: int
+    lag_ns_max: int  # largest accepted wall_ns - venue_ns: the age limit less the clock offset
+    seq: int = -1
+    trade_seq: int = -1
+    depth_seq: int = -1
+    bid_ticks: int = 0
+    bid_lots: int = 0
+    ask_ticks: int = 0
+    ask_lots: int = 0
+    last_ticks: int = 0
+    mark_ticks: int = 0
+    funding_ppb: int = 0
+    quote_mono_ns: int = FAR_PAST_NS
+    quote_venue_ns: int = 0
+    mark_mono_ns: int = FAR_PAST_NS
+    jump_ticks: int = 0
+    jump_count: int = 0
+    quotes_count: int = 0
+    trades_count: int = 0
+    refused: dict[str, int] = {}
+
+    def refuse(self, reason: str) -> None:
+        """Count a refused event by its reason."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def price_ticks(self) -> int:
+        """The price to value at: mark, else mid (rounded down), else last; 0 when nothing is known."""
+        if self.mark_ticks:
+            return self.mark_ticks
+        if self.bid_ticks:
+            return (self.bid_ticks + self.ask_ticks) >> 1
+        return self.last_ticks
+
+    def worst_ticks(self) -> int:
+        """The larger of mark, mid and last: for exposure."""
+        return max(self.mark_ticks, (self.bid_ticks + self.ask_ticks + 1) >> 1, self.last_ticks)
+
+
+def market_of(limits: InstrumentLimits, timings: Timings) -> Market:
+    """A market of which nothing is known yet."""
+    return Market(
+        instrument=limits.instrument,
+        spread_ppm_max=limits.spread_ppm_max,
+        jump_ppm_max=limits.jump_ppm_max,
+        lag_ns_max=timings.quote_age_ms_max * NS_PER_MS,
+    )
+
+
+def set_offset(market: Market, *, quote_age_ms_max: int, offset_ns: int) -> None:
+    """Judge lateness against the venue's clock as now measured (venue time minus our wall time)."""
+    market.lag_ns_max = quote_age_ms_max * NS_PER_MS - offset_ns
+
+
+def take_quote(market: Market, quote: Quote) -> bool:
+    """Accept a quote into the market, or count why not."""
+    bid = quote.bid_ticks
+    ask = quote.ask_ticks
+    if quote.seq <= market.seq:
+        market.refuse("repeated" if quote.seq == market.seq else "out_of_order")
+        return False
+    if bid >= ask or bid <= 0:
+        market.refuse("crossed")
+        return False
+    if quote.bid_lots <= 0 or quote.ask_lots <= 0:
+        market.refuse("empty_size")
+        return False
+    if quote.wall_ns - quote.venue_ns > market.lag_ns_max:
+        market.refuse("late")
+        return False
+    total = bid + ask
+    if (ask - bid) * (2 * PPM) > market.spread_ppm_max * total:
+        market.refuse("wide_spread")
+        return False
+    known = market.bid_ticks + market.ask_ticks
+    if known and abs(total - known) * PPM > market.jump_ppm_max * known and not _confirmed(market, total):
+        market.refuse("jump")
+        return False
+    market.seq = quote.seq
+    market.bid_ticks = bid
+    market.ask_ticks = ask
+    market.bid_lots = quote.bid_lots
+    market.ask_lots = quote.ask_lots
+    market.quote_mono_ns = quote.mono_ns
+    market.quote_venue_ns = quote.venue_ns
+    market.quotes_count += 1
+    return True
+
+
+def _confirmed(market: Market, total: int) -> bool:
+    """Whether enough quotes in a row agree on the new level."""
+    candidate = market.jump_ticks
+    if candidate and abs(total - candidate) * PPM <= market.jump_ppm_max * candidate:
+        market.jump_count += 1
+    else:
+        market.jump_count = 1
+    market.jump_ticks = total
+    if market.jump_count < JUMP_CONFIRMATIONS:
+        return False
+    market.jump_ticks = 0
+    market.jump_count = 0
+    return True
+
+
+def take_trade(market: Market, trade: Trade) -> bool:
+    """Accept a print. One outside the market (insurance fund…) is refused: it moves no last price."""
+    if trade.seq <= market.trade_seq:
+        market.refuse("trade_repeated" if trade.seq == market.trade_seq else "trade_out_of_order")
+        return False
+    if trade.price_ticks <= 0 or trade.qty_lots <= 0:
+        market.refuse("trade_empty")
+        return False
+    market.trade_seq = trade.seq
+    if not trade.market:
+        market.refuse("trade_outside_market")
+        return False
+    if trade.wall_ns - trade.venue_ns > market.lag_ns_max:
+        market.refuse("trade_late")
+        return False
+    market.last_ticks = trade.price_ticks
+    market.trades_count += 1
+    return True
+
+
+def take_mark(market: Market, mark: Mark) -> bool:
+    """Accept a mark price unless it is late or absurd against the mid (one disputed source must not decide)."""
+    if mark.mark_ticks <= 0 or mark.wall_ns - mark.venue_ns > market.lag_ns_max:
+        market.refuse("mark_late" if mark.mark_ticks > 0 else "mark_empty")
+        return False
+    mid2 = market.bid_ticks + market.ask_ticks
+    if mid2 and abs(2 * mark.mark_ticks - mid2) * PPM > market.jump_ppm_max * mid2:
+        market.refuse("mark_disputed")
+        return False
+    market.mark_ticks = mark.mark_ticks
+    market.funding_ppb = mark.funding_ppb
+    market.mark_mono_ns = mark.mono_ns
+    return True
+
+
+def take_depth(market: Market, depth: Depth) -> bool:
+    """Accept a book update that follows on the last one; a gap is counted."""
+    if not depth.snapshot and market.depth_seq >= 0 and depth.seq <= market.depth_seq:
+        market.refuse("depth_repeated")
+        return False
+    if not depth.snapshot and market.depth_seq >= 0 and depth.seq_prev not in (0, market.depth_seq):
+        market.refuse("depth_gap")
+    market.depth_seq = depth.seq
+    return True
+
+
+def quote_age_ns(market: Market, *, now_mono_ns: int) -> int:
+    """Time since the last accepted quote."""
+    invariant(now_mono_ns >= 0, "time is not negative", now_mono_ns=now_mono_ns)
+    return now_mono_ns - market.quote_mono_ns

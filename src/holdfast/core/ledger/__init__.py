@@ -1,0 +1,1 @@
+"""Stage 5: fills once, exact cost, and one owner of position and cash."""

@@ -1,0 +1,1 @@
+"""Stage 7: equity, drawdown, rates and ages."""

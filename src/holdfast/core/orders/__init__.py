@@ -1,0 +1,1 @@
+"""Stage 4: the life of an order, from approval to the venue's last word on it."""

@@ -1,0 +1,285 @@
+"""The orders we sent: their state, and how much they may still add to a position.
+
+The book changes by facts alone. ``OpenLots`` rows are kept incrementally, per instrument and per (strategy,
+instrument), so that the gate's worst case is O(1) in the number of orders.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.core.orders.lifecycle import is_final, next_state
+from holdfast.vocab.facts import (
+    AmendStep,
+    EpochBegan,
+    FillBooked,
+    ForeignOrderSeen,
+    OrderAmended,
+    OrderApproved,
+    OrderMoved,
+)
+from holdfast.vocab.ids import order_id_of
+from holdfast.vocab.invariant import InvariantBroken, invariant
+from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms, Side
+
+FINAL_KEPT_MAX: Final = (
+    4096  # how many final orders stay known for late fills; older ones are the venue's to tell
+)
+
+
+class OrderRow(Struct, kw_only=True):
+    """One order of ours. ``filled_lots`` is what the ledger booked, ``reported_lots`` the venue's cumulative word."""
+
+    order_id: int
+    strategy: str
+    intent_seq: int
+    lane: Lane
+    terms: OrderTerms
+    state: OrderState
+    qty_lots: int
+    price_ticks: int | None
+    decision_ticks: int | None
+    approved_mono_ns: int
+    changed_mono_ns: int
+    filled_lots: int = 0
+    reported_lots: int = 0
+    venue_order_id: str = ""
+    amend_qty_lots: int = 0  # > 0 while an amend is asked and unanswered
+    amend_price_ticks: int = 0
+    cancel_wanted: bool = False
+
+    @property
+    def side(self) -> Side:
+        """Which way it trades."""
+        return self.terms.side
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it rests at the venue as a conditional order."""
+        return self.terms.trigger_ticks is not None
+
+    def open_lots(self) -> int:
+        """What it may still fill, at the worst: until final the larger of its sizes, then what is reported but
+        not yet booked.
+        """
+        if is_final(self.state):
+            return max(0, self.reported_lots - self.filled_lots)
+        return max(0, max(self.qty_lots, self.amend_qty_lots) - self.filled_lots)
+
+    def settled(self) -> bool:
+        """Final, and every reported fill booked."""
+        return is_final(self.state) and self.reported_lots <= self.filled_lots
+
+
+class OpenLots(Struct, kw_only=True):
+    """How much open orders may still add, per side. Counts foreign orders in the instrument's row."""
+
+    buy_lots: int = 0
+    sell_lots: int = 0
+    orders_count: int = 0
+
+
+class ForeignRow(Struct, kw_only=True):
+    """An open order on our account that is not ours."""
+
+    venue_order_id: str
+    instrument: str
+    side: Side
+    open_lots: int
+    conditional: bool
+
+
+class OrderBook(Struct, kw_only=True):
+    """All orders that are not settled, and the last final ones."""
+
+    epoch: int = 0
+    sequence: int = 0
+    live: dict[int, OrderRow] = {}
+    final: dict[int, OrderRow] = {}
+    foreign: dict[str, ForeignRow] = {}
+    by_instrument: dict[str, OpenLots] = {}
+    by_strategy: dict[str, dict[str, OpenLots]] = {}
+    approved_count: int = 0
+
+    def row(self, order_id: int) -> OrderRow | None:
+        """The order of this id, open or recently final."""
+        found = self.live.get(order_id)
+        return found if found is not None else self.final.get(order_id)
+
+    def next_id(self) -> int:
+        """The id that the next approval will carry."""
+        return order_id_of(epoch=self.epoch, sequence=self.sequence + 1)
+
+    def open_in(self, instrument: str) -> OpenLots:
+        """The instrument's row, made on first use."""
+        row = self.by_instrument.get(instrument)
+        if row is None:
+            row = self.by_instrument[instrument] = OpenLots()
+        return row
+
+    def open_of(self, strategy: str, instrument: str) -> OpenLots:
+        """The (strategy, instrument) row, made on first use."""
+        rows = self.by_strategy.setdefault(strategy, {})
+        row = rows.get(instrument)
+        if row is None:
+            row = rows[instrument] = OpenLots()
+        return row
+
+    def rows_in(self, *, strategy: str = "", instrument: str = "") -> list[OrderRow]:
+        """Unsettled orders within a scope, oldest first."""
+        return [
+            row
+            for row in self.live.values()
+            if (not strategy or row.strategy == strategy)
+            and (not instrument or row.terms.instrument == instrument)
+        ]
+
+    # --- facts ------------------------------------------------------------------------------------------------
+
+    def begin_epoch(self, fact: EpochBegan) -> None:
+        """Every id from here on carries a new epoch."""
+        invariant(fact.epoch > self.epoch, "an epoch is never used twice", epoch=fact.epoch, last=self.epoch)
+        self.epoch = fact.epoch
+        self.sequence = 0
+
+    def approve(self, fact: OrderApproved) -> None:
+        """A new order, counted in full from now on."""
+        invariant(
+            fact.order_id == self.next_id(), "order ids are dense within an epoch", order_id=fact.order_id
+        )
+        terms = fact.terms
+        row = OrderRow(
+            order_id=fact.order_id,
+            strategy=fact.strategy,
+            intent_seq=fact.intent_seq,
+            lane=fact.lane,
+            terms=terms,
+            state=OrderState.SENT,
+            qty_lots=terms.qty_lots,
+            price_ticks=terms.price_ticks,
+            decision_ticks=fact.decision_ticks,
+            approved_mono_ns=fact.approved_mono_ns,
+            changed_mono_ns=fact.approved_mono_ns,
+        )
+        self.sequence += 1
+        self.approved_count += 1
+        self.live[fact.order_id] = row
+        lots = terms.qty_lots
+        everyone = self.open_in(terms.instrument)
+        mine = self.open_of(fact.strategy, terms.instrument)
+        everyone.orders_count += 1
+        mine.orders_count += 1
+        if terms.side > 0:
+            everyone.buy_lots += lots
+            mine.buy_lots += lots
+        else:
+            everyone.sell_lots += lots
+            mine.sell_lots += lots
+
+    def move(self, fact: OrderMoved) -> None:
+        """Along the table, or not at all."""
+        row = self.row(fact.order_id)
+        if row is None:
+            raise InvariantBroken("only a known order moves", order_id=fact.order_id)
+        state = next_state(row.state, fact.did)
+        invariant(
+            state is not None and state is fact.state,
+            "orders move only along the table",
+            order_id=fact.order_id,
+            state=row.state.value,
+            did=fact.did.value,
+            to=fact.state.value,
+        )
+        before = row.open_lots()
+        row.state = fact.state
+        row.changed_mono_ns = fact.mono_ns
+        if fact.venue_order_id:
+            row.venue_order_id = fact.venue_order_id
+        # the venue's cumulative word never decreases without a bust
+        row.reported_lots = max(row.reported_lots, fact.reported_lots)
+        if fact.did is Did.CANCEL_ASK:
+            row.cancel_wanted = True
+        if is_final(row.state):
+            row.amend_qty_lots = 0
+        self._recount(row, before)
+
+    def amend(self, fact: OrderAmended) -> None:
+        """While asked, exposure counts the larger size; when done the new one."""
+        row = self.live.get(fact.order_id)
+        if row is None:
+            return  # answered after its order was settled
+        before = row.open_lots()
+        if fact.step is AmendStep.ASKED:
+            row.amend_qty_lots = fact.qty_lots
+            row.amend_price_ticks = fact.price_ticks
+        else:
+            row.amend_qty_lots = 0
+            row.amend_price_ticks = 0
+            if fact.step is AmendStep.DONE:
+                row.qty_lots = fact.qty_lots
+                row.price_ticks = fact.price_ticks
+        self._recount(row, before)
+
+    def fill(self, fact: FillBooked) -> None:
+        """One execution of an order of ours."""
+        if fact.order_id is None:
+            return
+        row = self.row(fact.order_id)
+        if row is None:
+            return
+        before = row.open_lots()
+        row.filled_lots += fact.qty_lots
+        row.reported_lots = max(row.reported_lots, row.filled_lots)
+        self._recount(row, before)
+
+    def see_foreign(self, fact: ForeignOrderSeen) -> None:
+        """An order that is not ours, counted in the instrument; zero open lots: it is gone."""
+        row = self.open_in(fact.instrument)
+        old = self.foreign.pop(fact.venue_order_id, None)
+        if old is not None:
+            row.orders_count -= 1
+            if old.side > 0:
+                row.buy_lots -= old.open_lots
+            else:
+                row.sell_lots -= old.open_lots
+        if fact.open_lots > 0:
+            self.foreign[fact.venue_order_id] = ForeignRow(
+                venue_order_id=fact.venue_order_id,
+                instrument=fact.instrument,
+                side=fact.side,
+                open_lots=fact.open_lots,
+                conditional=fact.conditional,
+            )
+            row.orders_count += 1
+            if fact.side > 0:
+                row.buy_lots += fact.open_lots
+            else:
+                row.sell_lots += fact.open_lots
+
+    def _recount(self, row: OrderRow, before: int) -> None:
+        change = row.open_lots() - before
+        everyone = self.open_in(row.terms.instrument)
+        mine = self.open_of(row.strategy, row.terms.instrument)
+        if change:
+            if row.terms.side > 0:
+                everyone.buy_lots += change
+                mine.buy_lots += change
+            else:
+                everyone.sell_lots += change
+                mine.sell_lots += change
+        settled = row.settled()
+        if settled and row.order_id in self.live:
+            del self.live[row.order_id]
+            self.final[row.order_id] = row
+            everyone.orders_count -= 1
+            mine.orders_count -= 1
+            if len(self.final) > FINAL_KEPT_MAX:
+                del self.final[next(iter(self.final))]
+        elif not settled and row.order_id in self.final:
+            # a late report on a final order: count what it says until its fills are booked
+            del self.final[row.order_id]
+            self.live[row.order_id] = row
+            everyone.orders_count += 1
+            mine.orders_count += 1

@@ -1,0 +1,1 @@
+"""Stage 6: ours against the venue's word."""

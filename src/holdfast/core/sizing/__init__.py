@@ -1,0 +1,1 @@
+"""Stage 2: turn targets into orders, and make risk smaller where a hold asks for it. Before the gate."""

@@ -1,0 +1,50 @@
+"""A wanted position becomes one order: the difference to what is held and already working."""
+
+from __future__ import annotations
+
+from holdfast.vocab.events import OrderIntent, TargetIntent
+from holdfast.vocab.orders import OrderType, Side, TimeInForce
+from holdfast.vocab.units import PPM
+
+
+def order_towards(
+    intent: TargetIntent,
+    *,
+    position_lots: int,
+    open_buy_lots: int,
+    open_sell_lots: int,
+    order_lots_max: int,
+    bid_ticks: int,
+    ask_ticks: int,
+    collar_ppm: int,
+) -> OrderIntent | None:
+    """The order that brings a strategy to its target, at most one order's size; None where it is there already.
+
+    Without a price the order is immediate-or-cancel, priced past the far touch by half the collar so that it
+    takes and yet stays bounded. With no quote the price is the smallest tick: the gate then names the reason.
+    """
+    delta = intent.target_lots - position_lots - open_buy_lots + open_sell_lots
+    if delta == 0:
+        return None
+    side = Side.BUY if delta > 0 else Side.SELL
+    price = intent.price_ticks
+    tif = TimeInForce.GTC
+    if price is None:
+        tif = TimeInForce.IOC
+        touch = ask_ticks if side > 0 else bid_ticks
+        price = max(1, touch + side * (touch * collar_ppm // (2 * PPM)))
+    reducing = abs(intent.target_lots) < abs(position_lots) and intent.target_lots * position_lots >= 0
+    return OrderIntent(
+        wall_ns=intent.wall_ns,
+        mono_ns=intent.mono_ns,
+        strategy=intent.strategy,
+        intent_seq=intent.intent_seq,
+        instrument=intent.instrument,
+        side=side,
+        qty_lots=min(abs(delta), order_lots_max),
+        price_ticks=price,
+        order_type=OrderType.LIMIT,
+        tif=tif,
+        reduce_only=reducing and not (open_buy_lots or open_sell_lots),
+        decision_ticks=intent.decision_ticks,
+    )

@@ -1,0 +1,410 @@
+"""The aggregate: books (the fold of the facts) and session (what a restart forgets)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
+from holdfast.core.gate.gate import worst_notional_e8
+from holdfast.core.holds.table import HoldTable
+from holdfast.core.incident.flatten import FlattenJob
+from holdfast.core.ingest.market import FAR_PAST_NS, Market, market_of
+from holdfast.core.ledger.ledger import Ledger
+from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.monitor.equity import Drawdown
+from holdfast.core.orders.book import OpenLots, OrderBook
+from holdfast.vocab.events import Started
+from holdfast.vocab.facts import (
+    BooksOpened,
+    BreakFound,
+    BreakHealed,
+    CashBooked,
+    ClockSet,
+    EpochBegan,
+    EquityMarked,
+    Fact,
+    FillAccepted,
+    FillBooked,
+    FlattenBegan,
+    FlattenEnded,
+    ForeignOrderSeen,
+    HashMark,
+    HoldPlaced,
+    HoldReleased,
+    IntentRefused,
+    OrderAmended,
+    OrderApproved,
+    OrderMoved,
+    PositionAdjusted,
+    SizeReduced,
+)
+from holdfast.vocab.holds import HoldLevel, Scope
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.invariant import InvariantBroken, invariant
+from holdfast.vocab.limits import InstrumentLimits, Settings
+from holdfast.vocab.orders import Lane
+from holdfast.vocab.refusals import Refusal
+from holdfast.vocab.requests import Request
+from holdfast.vocab.units import NS_PER_MS
+
+
+class Books(Struct, kw_only=True):
+    """What must survive: it changes by ``apply`` and by nothing else."""
+
+    account: str = ""
+    config_hash: str = ""
+    orders: OrderBook = msgspec.field(default_factory=OrderBook)
+    ledger: Ledger = msgspec.field(default_factory=Ledger)
+    holds: HoldTable = msgspec.field(default_factory=HoldTable)
+    drawdown: Drawdown = msgspec.field(default_factory=Drawdown)
+    breaks: dict[str, BreakFound] = {}
+    flattens: dict[str, FlattenBegan] = {}
+    refused_count: int = 0
+
+    def apply(self, fact: Fact, *, mono_ns: int) -> None:
+        """Fold one fact. The same facts in the same order give the same books."""
+        _APPLY[type(fact)](self, fact, mono_ns)
+
+
+def scope_key(scope: Scope) -> str:
+    """A scope as a dictionary key."""
+    return f"{scope.strategy}/{scope.instrument}"
+
+
+def _epoch(books: Books, fact: EpochBegan, _: int) -> None:
+    books.account = fact.account
+    books.config_hash = fact.config_hash
+    books.orders.begin_epoch(fact)
+    ledger = books.ledger
+    ledger.settle_asset = fact.settle_asset
+    for instrument, unit in fact.tick_lot_e8.items():
+        known = ledger.tick_lot_e8.get(instrument)
+        invariant(
+            known in (None, unit) or ledger.position(instrument).position_lots == 0,
+            "an instrument's unit changes only while flat",
+            instrument=instrument,
+        )
+        ledger.tick_lot_e8[instrument] = unit
+
+
+def _refused(books: Books, fact: IntentRefused, _: int) -> None:
+    books.refused_count += 1
+
+
+def _filled(books: Books, fact: FillBooked, mono_ns: int) -> None:
+    books.orders.fill(fact)
+    books.ledger.fill(fact, mono_ns=mono_ns)
+
+
+def _found(books: Books, fact: BreakFound, _: int) -> None:
+    books.breaks[f"{fact.kind.value}/{fact.key}"] = fact
+
+
+def _healed(books: Books, fact: BreakHealed, _: int) -> None:
+    books.breaks.pop(f"{fact.kind.value}/{fact.key}", None)
+
+
+def _flatten_began(books: Books, fact: FlattenBegan, _: int) -> None:
+    books.flattens[scope_key(fact.scope)] = fact
+
+
+def _flatten_ended(books: Books, fact: FlattenEnded, _: int) -> None:
+    books.flattens.pop(scope_key(fact.scope), None)
+
+
+def _nothing(books: Books, fact: Fact, _: int) -> None:
+    """Written down for people and for replay; the books do not depend on it."""
+
+
+_APPLY: Final[dict[type, Callable[..., None]]] = {
+    EpochBegan: _epoch,
+    BooksOpened: lambda books, fact, _: books.ledger.open(fact),
+    OrderApproved: lambda books, fact, _: books.orders.approve(fact),
+    IntentRefused: _refused,
+    SizeReduced: _nothing,
+    OrderMoved: lambda books, fact, _: books.orders.move(fact),
+    OrderAmended: lambda books, fact, _: books.orders.amend(fact),
+    FillBooked: _filled,
+    FillAccepted: lambda books, fact, _: books.ledger.accept(fact),
+    CashBooked: lambda books, fact, _: books.ledger.cash(fact),
+    PositionAdjusted: lambda books, fact, mono_ns: books.ledger.adjust(fact, mono_ns=mono_ns),
+    HoldPlaced: lambda books, fact, _: books.holds.place(fact),
+    HoldReleased: lambda books, fact, _: books.holds.release(fact),
+    EquityMarked: lambda books, fact, _: books.drawdown.apply(fact),
+    BreakFound: _found,
+    BreakHealed: _healed,
+    ForeignOrderSeen: lambda books, fact, _: books.orders.see_foreign(fact),
+    FlattenBegan: _flatten_began,
+    FlattenEnded: _flatten_ended,
+    ClockSet: _nothing,
+    HashMark: _nothing,
+}
+
+
+class PendingCall(Struct, kw_only=True):
+    """A question to the venue that has no answer yet."""
+
+    request: Request
+    lane: Lane
+    asked_mono_ns: int
+
+
+class Chase(Struct, kw_only=True):
+    """How the search for an order's fate goes."""
+
+    absent_after_mono_ns: int  # "no such order" counts only for questions asked after this
+    absent_count: int = 0
+    tries: int = 0
+    asking: bool = False
+
+
+class Word(Struct, kw_only=True):
+    """The venue's last word on one thing: when it was asked for, and whether a question is out."""
+
+    mono_ns: int = FAR_PAST_NS
+    asking: bool = False
+    failures: int = 0
+
+
+class VenueWords(Struct, kw_only=True):
+    """What the venue last said of the account."""
+
+    positions: Word = msgspec.field(default_factory=Word)
+    balances: Word = msgspec.field(default_factory=Word)
+    orders: Word = msgspec.field(default_factory=Word)
+    position_lots: dict[str, int] = {}
+    mark_ticks: dict[str, int] = {}
+    wallet_e8: dict[str, int] = {}
+    unlisted: tuple[str, ...] = ()
+    source: int = 0
+    trades_asking: dict[str, bool] = {}
+    cash_asking: bool = False
+
+
+class Session(Struct, kw_only=True):
+    """What a restart forgets: rebuilt at every ``Started`` from its settings and the books."""
+
+    settings: Settings
+    account: AccountDesk
+    markets: dict[str, Market]
+    now_wall_ns: int
+    now_mono_ns: int
+    started_mono_ns: int
+    started_wall_ns: int
+    boot_id: str
+    calls: dict[int, PendingCall] = {}
+    next_call_id: int = 1
+    user_stream_up: bool = False
+    feeds_up: dict[str, bool] = {}
+    offset_ns: int = 0
+    offset_known: bool = False
+    offset_first_ns: int = 0
+    words: VenueWords = msgspec.field(default_factory=VenueWords)
+    suspects: dict[str, int] = {}
+    start_steps: dict[str, bool] = {}  # what the start must still hear: name -> asked
+    ready: bool = False
+    chases: dict[int, Chase] = {}
+    jobs: dict[str, FlattenJob] = {}
+    deadman_until_mono_ns: dict[str, int] = {}
+    deadman_exists: bool = True
+    latch_nonce: int = 0
+    clear_since_mono_ns: dict[int, int] = {}
+    equity_floor_e8: int | None = None
+    marking: bool = False
+    ending: str = ""  # why the process will end once everything is final
+    ending_since_mono_ns: int = 0
+    last_refusal: Refusal | None = None
+    last_refused: str = ""
+    cancels_count: int = 0
+    rejects_count: int = 0
+
+
+class State:
+    """Everything the core knows. ``desks`` is derived from books and session and holds references into them."""
+
+    __slots__ = ("books", "desks", "instrument_limits", "session", "specs")
+
+    def __init__(self, books: Books | None = None) -> None:
+        self.books = books if books is not None else Books()
+        self.session: Session | None = None
+        self.specs: dict[str, InstrumentSpec] = {}
+        self.instrument_limits: dict[str, InstrumentLimits] = {}
+        self.desks: dict[str, dict[str, Desk]] = {}
+
+    @property
+    def live(self) -> Session:
+        """The session; only ``Started`` may come before there is one."""
+        session = self.session
+        if session is None:
+            raise InvariantBroken("a start comes before anything else")
+        return session
+
+    def begin(self, event: Started) -> Session:
+        """Forget the last session and derive a new one from the settings and the books."""
+        settings = event.settings
+        timings = settings.timings
+        books = self.books
+        self.specs = {spec.instrument: spec for spec in settings.instruments}
+        self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
+        markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
+        ring = settings.account_limits.orders_per_s_kill + 1
+        account = AccountDesk(
+            limits=settings.account_limits,
+            asked=AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring),
+            quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
+            duplicate_window_ns=timings.duplicate_window_ms * NS_PER_MS,
+            now_mono_ns=event.mono_ns,
+            open_orders_count=len(books.orders.live) + len(books.orders.foreign),
+        )
+        self.session = Session(
+            settings=settings,
+            account=account,
+            markets=markets,
+            now_wall_ns=event.wall_ns,
+            now_mono_ns=event.mono_ns,
+            started_mono_ns=event.mono_ns,
+            started_wall_ns=event.wall_ns,
+            boot_id=event.boot_id,
+        )
+        self.desks = {}
+        limits_of = {(limits.strategy, limits.instrument): limits for limits in settings.strategy_limits}
+        for setup in settings.strategies:
+            desks = self.desks[setup.strategy] = {}
+            for instrument in setup.instruments:
+                limits = limits_of.get((setup.strategy, instrument))
+                if limits is None or instrument not in markets or instrument not in self.specs:
+                    continue  # no desk: the gate answers NotAllowed, never a default limit
+                desks[instrument] = Desk(
+                    strategy=setup.strategy,
+                    spec=self.specs[instrument],
+                    limits=limits,
+                    instrument_limits=self.instrument_limits[instrument],
+                    market=markets[instrument],
+                    account=account,
+                    my_position=books.ledger.position_of(setup.strategy, instrument),
+                    all_position=books.ledger.position(instrument),
+                    my_open=books.orders.open_of(setup.strategy, instrument),
+                    all_open=books.orders.open_in(instrument),
+                )
+        for instrument in markets:
+            self.refresh_gross(instrument)
+        self.fold_holds()
+        return self.session
+
+    def fold_holds(self) -> None:
+        """Fold the standing holds into every desk's one level."""
+        holds = self.books.holds
+        for strategy, desks in self.desks.items():
+            for instrument, desk in desks.items():
+                hold = holds.strictest(strategy=strategy, instrument=instrument)
+                desk.hold = hold
+                desk.level = HoldLevel.NONE if hold is None else hold.level
+
+    def refresh_gross(self, instrument: str) -> None:
+        """Recount one instrument's worst-case notional in the account's sum."""
+        session = self.live
+        spec = self.specs.get(instrument)
+        market = session.markets.get(instrument)
+        if spec is None or market is None:
+            return
+        account = session.account
+        now_e8 = worst_notional_e8(
+            position=self.books.ledger.position(instrument),
+            open_lots=self.books.orders.open_in(instrument),
+            market=market,
+            spec=spec,
+        )
+        account.gross_e8 += now_e8 - account.gross_by_instrument.get(instrument, 0)
+        account.gross_by_instrument[instrument] = now_e8
+
+    def equity_e8(self) -> int | None:
+        """Wallet and unrealised P&L in the settle asset; None while a held instrument has no price."""
+        session = self.live
+        ledger = self.books.ledger
+        total = ledger.wallet_e8.get(ledger.settle_asset)
+        if total is None:
+            return None
+        for instrument, row in ledger.positions.items():
+            if row.position_lots == 0:
+                total -= row.cost_e8  # always 0: kept so that nothing is ever left out of the sum
+                continue
+            market = session.markets.get(instrument)
+            price = market.price_ticks() if market is not None else 0
+            if price <= 0:
+                return None
+            total += row.unrealised_e8(price_ticks=price, tick_lot_e8=ledger.tick_lot_e8[instrument])
+        return total
+
+    # --- hashes -------------------------------------------------------------------------------------------------
+
+    def books_hash(self) -> str:
+        """Hash of orders, ledger, holds and what else must survive."""
+        return _hash(_without_empty_rows(self.books))
+
+    def state_hash(self) -> str:
+        """Hash of everything the core knows."""
+        gates = [
+            (strategy, instrument, desk.last_intent_seq, list(desk.recent.items()))
+            for strategy, desks in self.desks.items()
+            for instrument, desk in desks.items()
+        ]
+        return _hash((_without_empty_rows(self.books), self.session, gates))
+
+
+_NO_POSITION: Final = PositionRow()
+_NO_OPEN: Final = OpenLots()
+_ENCODER: Final = msgspec.msgpack.Encoder()
+Row = TypeVar("Row")
+_BOOKS_DECODER: Final = msgspec.msgpack.Decoder(Books)
+
+
+def _hash(thing: object) -> str:
+    return hashlib.blake2b(_ENCODER.encode(thing), digest_size=16).hexdigest()
+
+
+def _without_empty_rows(books: Books) -> object:
+    """The books less the rows that were only looked at, in the order of their names.
+
+    A fold of the facts does not make those rows, and meets the others in another order.
+    """
+    ledger = msgspec.structs.replace(
+        books.ledger,
+        positions=_used(books.ledger.positions, _NO_POSITION),
+        attributed=_used_within(books.ledger.attributed, _NO_POSITION),
+        trade_ids={name: seen for name, seen in sorted(books.ledger.trade_ids.items()) if seen},
+        tick_lot_e8=dict(sorted(books.ledger.tick_lot_e8.items())),
+    )
+    orders = msgspec.structs.replace(
+        books.orders,
+        by_instrument=_used(books.orders.by_instrument, _NO_OPEN),
+        by_strategy=_used_within(books.orders.by_strategy, _NO_OPEN),
+    )
+    return msgspec.structs.replace(books, ledger=ledger, orders=orders)
+
+
+def _used(rows: dict[str, Row], empty: Row) -> dict[str, Row]:
+    return {name: row for name, row in sorted(rows.items(), key=_name) if row != empty}
+
+
+def _used_within(rows: dict[str, dict[str, Row]], empty: Row) -> dict[str, dict[str, Row]]:
+    used = {name: _used(inner, empty) for name, inner in sorted(rows.items(), key=_name)}
+    return {name: inner for name, inner in used.items() if inner}
+
+
+def _name(item: tuple[str, object]) -> str:
+    return item[0]
+
+
+def encode_books(books: Books) -> bytes:
+    """A snapshot of the books. Order of insertion is kept: it is part of the books."""
+    return msgspec.msgpack.encode(books)
+
+
+def decode_books(payload: bytes) -> Books:
+    """Books from a snapshot. Errors: msgspec.DecodeError for bytes that are not one."""
+    return _BOOKS_DECODER.decode(payload)

@@ -1,0 +1,445 @@
+"""People's acts in the step. Stopping takes one word; loosening needs a reason and checks that pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.core.holds.rules import RULES
+from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.state import State
+from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold
+from holdfast.core.step.flatten import begin_flatten
+from holdfast.core.step.orders import cancel_scope
+from holdfast.core.step.reconcile import arm_if_possible, full_round, not_armable
+from holdfast.vocab.effects import CommandAnswered, EndProcess, Severity, TripLatch
+from holdfast.vocab.events import Command, LatchSeen, LeaseLost, Stopping, Verb
+from holdfast.vocab.facts import (
+    BreakKind,
+    CashBooked,
+    CashKind,
+    FillAccepted,
+    HoldPlaced,
+    PositionAdjusted,
+)
+from holdfast.vocab.holds import ACCOUNT, Hold, HoldCause, HoldLevel, Release
+from holdfast.vocab.orders import Did, OrderState
+from holdfast.vocab.units import NS_PER_MS
+
+Answer = tuple[bool, str]
+
+
+def on_command(state: State, command: Command) -> Out:
+    """Carry out a person's act and answer it."""
+    out: Out = []
+    accepted, text = _ACTS[command.verb](state, out, command)
+    out.append(CommandAnswered(command_id=command.command_id, accepted=accepted, text=text))
+    return out
+
+
+def _arm(state: State, out: Out, command: Command) -> Answer:
+    if state.books.holds.find(HoldCause.STARTUP) is None:
+        return True, "armed already" + _still(state)
+    why = arm_if_possible(
+        state, out, by=command.by, reason=command.reason or "armed", latch_nonce=command.latch_nonce
+    )
+    if why:
+        return False, f"not armed: {why}"
+    return True, "armed" + _still(state)
+
+
+def _still(state: State) -> str:
+    standing = [hold for hold in state.books.holds.holds.values() if hold.scope == ACCOUNT]
+    if not standing:
+        return ""
+    return "; still standing: " + "; ".join(
+        f"hold {hold.hold_id} {hold.level.name} ({hold.cause.value}): {RULES[hold.cause].remedy}"
+        for hold in standing
+    )
+
+
+def _halt(state: State, out: Out, command: Command) -> Answer:
+    if command.scope == ACCOUNT:
+        # the latch is the halt: its hold comes back as LatchSeen, with the nonce that clears it
+        out.append(TripLatch(by=command.by, reason=command.reason or "halt"))
+        return True, "halted: the latch is tripped"
+    hold = place_hold(
+        state, out, HoldCause.HALT, scope=command.scope, by=command.by, reason=command.reason or "halt"
+    )
+    return True, f"halted by hold {hold.hold_id}"
+
+
+def _hold_then(
+    cause: HoldCause, *, cancel: bool, flatten: bool, patient: bool = False
+) -> Callable[..., Answer]:
+    def act(state: State, out: Out, command: Command) -> Answer:
+        why = command.reason or cause.value
+        hold = place_hold(state, out, cause, scope=command.scope, by=command.by, reason=why)
+        asked = 0
+        if cancel:
+            asked = cancel_scope(
+                state,
+                out,
+                scope=command.scope,
+                why=cause.value,
+                protective=command.protective,
+                foreign=flatten,
+            )
+        if flatten:
+            begin_flatten(state, out, scope=command.scope, by=command.by, reason=why, patient=patient)
+        if cause is HoldCause.HARDSTOP:
+            state.live.ending = f"hardstop by {command.by}: {why}"
+            state.live.ending_since_mono_ns = state.live.now_mono_ns
+        doing = f", {asked} orders asked to cancel" if cancel else ""
+        doing += ", getting flat" if flatten else ""
+        return True, f"{hold.level.name} by hold {hold.hold_id}{doing}"
+
+    return act
+
+
+def _resume(state: State, out: Out, command: Command) -> Answer:
+    hold = state.books.holds.holds.get(command.hold_id)
+    if hold is None:
+        return False, f"no hold {command.hold_id} stands: see holdfast holds"
+    return _lift(state, out, command, hold)
+
+
+def _lift(state: State, out: Out, command: Command, hold: Hold) -> Answer:
+    if not command.reason:
+        return False, "a reason is needed to resume"
+    if hold.cause is HoldCause.STARTUP:
+        return False, "the startup hold is lifted by holdfast arm"
+    if hold.release is Release.TWO_PERSONS:
+        return False, f"hold {hold.hold_id} is left by: {RULES[hold.cause].remedy}"
+    if hold.release is Release.AUTOMATIC:
+        return False, f"hold {hold.hold_id} releases itself: {RULES[hold.cause].remedy}"
+    why = _not_liftable(state, hold)
+    if why:
+        return False, f"hold {hold.hold_id} stays: {why}"
+    release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
+    return True, f"hold {hold.hold_id} released" + _still(state)
+
+
+def _not_liftable(state: State, hold: Hold) -> str:
+    session = state.live
+    if session.jobs:
+        return "an exit is still under way"
+    if hold.level >= HoldLevel.HALTED and not state.books.holds.find(HoldCause.STARTUP):
+        why = not_armable(state)
+        if why:
+            return why
+    limits = session.settings.account_limits
+    if hold.cause is HoldCause.DRAWDOWN_BREAKER:
+        waited_ns = session.now_mono_ns - max(hold.since_mono_ns, _since_here(state, hold))
+        left_ms = limits.breaker_cooldown_ms - waited_ns // NS_PER_MS
+        if left_ms > 0:
+            return f"the cool-down runs another {left_ms // 1000 + 1} s"
+        if state.books.drawdown.drawdown_ppm() > limits.drawdown_breaker_ppm:
+            return "the drawdown is still over the breaker's"
+    if hold.cause is HoldCause.QUARANTINE and (state.books.ledger.quarantined or _foreign(state, hold)):
+        return "something in quarantine is unresolved: holdfast quarantine list"
+    return ""
+
+
+def _since_here(state: State, hold: Hold) -> int:
+    """When a hold from before a reboot began to count: every safety delay restarts in full."""
+    session = state.live
+    return session.started_mono_ns if hold.since_mono_ns > session.now_mono_ns else hold.since_mono_ns
+
+
+def _foreign(state: State, hold: Hold) -> bool:
+    return any(
+        not hold.scope.instrument or row.instrument == hold.scope.instrument
+        for row in state.books.orders.foreign.values()
+    )
+
+
+def _unpause(state: State, out: Out, command: Command) -> Answer:
+    hold = state.books.holds.find(HoldCause.PAUSE)
+    if hold is None:
+        return False, "not paused"
+    return _lift(state, out, command, hold)
+
+
+def _recover(state: State, out: Out, command: Command) -> Answer:
+    killed = [hold for hold in state.books.holds.holds.values() if hold.release is Release.TWO_PERSONS]
+    if not killed:
+        return False, "nothing to recover from: no KILLED hold stands"
+    if not command.reason:
+        return False, "a reason is needed to recover"
+    session = state.live
+    if session.jobs:
+        return False, "an exit is still under way"
+    two = bool(command.second_by) and command.second_by != command.by
+    if not two:
+        cooling_ms = session.settings.account_limits.recover_cooling_ms
+        newest = max(_since_here(state, hold) for hold in killed)
+        left_ms = cooling_ms - (session.now_mono_ns - newest) // NS_PER_MS
+        if left_ms > 0:
+            return (
+                False,
+                f"a second person, or another {left_ms // 1000 + 1} s of the solo operator's cooling delay",
+            )
+    place_hold(state, out, HoldCause.STARTUP, by=command.by, reason=f"recovered: {command.reason}")
+    for hold in killed:
+        release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
+    full_round(state, out)
+    return True, "recovered to HALTED; next: holdfast arm"
+
+
+def _ban(state: State, out: Out, command: Command) -> Answer:
+    if command.scope == ACCOUNT:
+        return False, "ban needs an instrument or a strategy"
+    if command.scope.instrument and command.scope.instrument not in state.specs:
+        return False, f"unknown instrument {command.scope.instrument}"
+    if command.scope.strategy and command.scope.strategy not in state.desks:
+        return False, f"unknown strategy {command.scope.strategy}"
+    hold = place_hold(
+        state, out, HoldCause.BAN, scope=command.scope, by=command.by, reason=command.reason or "ban"
+    )
+    asked = cancel_scope(state, out, scope=command.scope, why="ban", protective=False, only_increasing=True)
+    return True, f"banned by hold {hold.hold_id}: reduce-only there, {asked} orders asked to cancel"
+
+
+def _unban(state: State, out: Out, command: Command) -> Answer:
+    hold = state.books.holds.find(HoldCause.BAN, command.scope)
+    if hold is None:
+        return False, "not banned"
+    return _lift(state, out, command, hold)
+
+
+def _cancel(state: State, out: Out, command: Command) -> Answer:
+    asked = cancel_scope(
+        state,
+        out,
+        scope=command.scope,
+        why=f"cancel by {command.by}",
+        protective=command.protective,
+        foreign=True,
+    )
+    return True, f"{asked} orders asked to cancel"
+
+
+def _flatten(state: State, out: Out, command: Command) -> Answer:
+    scope = command.scope
+    if scope.instrument and scope.instrument not in state.specs:
+        return False, f"unknown instrument {scope.instrument}"
+    begin_flatten(state, out, scope=scope, by=command.by, reason=command.reason or "flatten", patient=False)
+    return True, "getting flat; flat is said when two venue reads agree on zero"
+
+
+def _reconcile(state: State, out: Out, command: Command) -> Answer:
+    full_round(state, out)
+    return True, "asked the venue for everything; see holdfast status"
+
+
+def _resolve(state: State, out: Out, command: Command) -> Answer:
+    row = state.books.orders.live.get(command.order_id)
+    if row is None:
+        return False, f"no open order {command.order_id}"
+    if row.state is not OrderState.UNKNOWN:
+        return False, f"order {command.order_id} is {row.state.value}, not unknown: the venue decides"
+    if not command.reason:
+        return False, "a reason is needed to resolve"
+    move(state, out, row.order_id, Did.RESOLVED, why=f"{command.by}: {command.reason}")
+    state.live.chases.pop(row.order_id, None)
+    return True, f"order {command.order_id} closed by {command.by}"
+
+
+def _quarantine_release(state: State, out: Out, command: Command) -> Answer:
+    found = state.books.ledger.quarantined.get(command.trade_id)
+    if found is None:
+        return False, f"nothing in quarantine under {command.trade_id!r}: see holdfast quarantine list"
+    if not command.reason:
+        return False, "a reason is needed"
+    emit(state, out, FillAccepted(key=command.trade_id, by=command.by, reason=command.reason))
+    return True, f"fill {command.trade_id} accepted into the books by {command.by}"
+
+
+def _adopt(state: State, out: Out, command: Command) -> Answer:
+    """Make our position (and wallet) follow the venue's last word, by a named person."""
+    if not command.reason:
+        return False, "a reason is needed to adopt"
+    session = state.live
+    words = session.words
+    if words.positions.failures or words.positions.mono_ns < session.started_mono_ns:
+        return False, "no fresh word on positions from the venue: holdfast reconcile first"
+    ledger = state.books.ledger
+    done: list[str] = []
+    for name, found in list(state.books.breaks.items()):
+        if command.scope.instrument and found.key != command.scope.instrument:
+            continue
+        if found.kind is BreakKind.POSITION:
+            theirs = words.position_lots.get(found.key, 0)
+            ours = ledger.position(found.key).position_lots
+            market = session.markets.get(found.key)
+            price = words.mark_ticks.get(found.key, 0) or (market.price_ticks() if market else 0)
+            if price <= 0:
+                return False, f"no price known for {found.key}: cannot adopt yet"
+            if theirs != ours:
+                emit(
+                    state,
+                    out,
+                    PositionAdjusted(
+                        instrument=found.key,
+                        delta_lots=theirs - ours,
+                        price_ticks=price,
+                        by=command.by,
+                        reason=command.reason,
+                    ),
+                )
+            heal_break(state, out, found.kind, found.key)
+            done.append(name)
+        elif found.kind is BreakKind.BALANCE:
+            theirs_e8 = words.wallet_e8.get(found.key, 0)
+            emit(
+                state,
+                out,
+                CashBooked(
+                    cash_id=f"adopt/{command.command_id}/{session.now_wall_ns}",
+                    kind=CashKind.ADJUSTMENT,
+                    asset=found.key,
+                    amount_e8=theirs_e8 - ledger.wallet_e8.get(found.key, 0),
+                    instrument="",
+                    venue_ns=ledger.cash_since_venue_ns,
+                ),
+            )
+            heal_break(state, out, found.kind, found.key)
+            done.append(name)
+        elif found.kind in (BreakKind.OVERFILL, BreakKind.ORDER_RISEN):
+            heal_break(state, out, found.kind, found.key)
+            done.append(name)
+    if not done:
+        return False, "nothing to adopt: books and venue do not differ there"
+    for instrument in state.specs:
+        state.refresh_gross(instrument)
+    return True, "adopted by " + command.by + ": " + ", ".join(done)
+
+
+_ACTS: Final[dict[Verb, Callable[[State, Out, Command], Answer]]] = {
+    Verb.ARM: _arm,
+    Verb.HALT: _halt,
+    Verb.RESUME: _resume,
+    Verb.PAUSE: _hold_then(HoldCause.PAUSE, cancel=True, flatten=False),
+    Verb.UNPAUSE: _unpause,
+    Verb.STOP: _hold_then(HoldCause.STOP, cancel=True, flatten=True, patient=True),
+    Verb.KILL: _hold_then(HoldCause.KILL, cancel=True, flatten=True),
+    Verb.RECOVER: _recover,
+    Verb.HARDSTOP: _hold_then(HoldCause.HARDSTOP, cancel=True, flatten=True),
+    Verb.BAN: _ban,
+    Verb.UNBAN: _unban,
+    Verb.CANCEL: _cancel,
+    Verb.FLATTEN: _flatten,
+    Verb.RECONCILE: _reconcile,
+    Verb.SYNC: _reconcile,
+    Verb.RESOLVE: _resolve,
+    Verb.QUARANTINE_RELEASE: _quarantine_release,
+    Verb.ADOPT: _adopt,
+}
+
+
+# --- the last hop tells ---------------------------------------------------------------------------------------
+
+
+def on_latch(state: State, event: LatchSeen) -> Out:
+    """The latch is tripped: mirror it as a hold that carries the nonce which will clear it."""
+    out: Out = []
+    session = state.live
+    session.latch_nonce = event.nonce
+    holds = state.books.holds.holds
+    if any(hold.latch_nonce == event.nonce and event.nonce for hold in holds.values()):
+        return out
+    if event.by == "start":
+        return out  # made tripped at start: the startup hold stands for it
+    bearer = next(
+        (
+            hold
+            for hold in holds.values()
+            if hold.scope == ACCOUNT
+            and hold.level >= HoldLevel.HALTED
+            and not hold.latch_nonce
+            and hold.by == event.by
+            and hold.reason == event.reason
+        ),
+        None,
+    )
+    if bearer is not None:
+        emit(state, out, HoldPlaced(hold=_with_nonce(bearer, event.nonce)))
+        state.fold_holds()
+        return out
+    standing = next(
+        (hold for hold in holds.values() if hold.cause is HoldCause.HALT and hold.scope == ACCOUNT), None
+    )
+    if standing is not None:
+        emit(state, out, HoldPlaced(hold=_with_nonce(standing, event.nonce)))
+        return out
+    hold = Hold(
+        hold_id=state.books.holds.next_id(),
+        scope=ACCOUNT,
+        level=HoldLevel.HALTED,
+        cause=HoldCause.HALT,
+        release=Release.PERSON,
+        by=event.by,
+        reason=event.reason,
+        since_wall_ns=session.now_wall_ns,
+        since_mono_ns=session.now_mono_ns,
+        latch_nonce=event.nonce,
+    )
+    emit(state, out, HoldPlaced(hold=hold))
+    state.fold_holds()
+    alert(out, Severity.CRITICAL, "hold.halt", f"HALTED by {event.by}: {event.reason}")
+    return out
+
+
+def _with_nonce(hold: Hold, nonce: int) -> Hold:
+    return Hold(
+        hold_id=hold.hold_id,
+        scope=hold.scope,
+        level=hold.level,
+        cause=hold.cause,
+        release=hold.release,
+        by=hold.by,
+        reason=hold.reason,
+        since_wall_ns=hold.since_wall_ns,
+        since_mono_ns=hold.since_mono_ns,
+        latch_nonce=nonce,
+    )
+
+
+def on_lease(state: State, event: LeaseLost) -> Out:
+    """Our stamp had expired: nothing was sent meanwhile, and nothing will be until a person resumes."""
+    out: Out = []
+    contested = ", and somebody else held the account meanwhile" if event.contested else ""
+    place_hold(
+        state,
+        out,
+        HoldCause.LOST_LEASE,
+        by="lease",
+        reason=f"the lease's stamp was {event.expired_ms} ms past its end{contested}",
+    )
+    full_round(state, out)
+    return out
+
+
+def on_stopping(state: State, event: Stopping) -> Out:
+    """A clean stop: forbid, cancel what is open, and end once it is final; positions stay and are said."""
+    out: Out = []
+    session = state.live
+    session.ending = session.ending or f"stopped by {event.by}: {event.reason}"
+    session.ending_since_mono_ns = session.now_mono_ns
+    place_hold(state, out, HoldCause.STARTUP, by=event.by, reason="stopping")
+    cancel_scope(state, out, scope=ACCOUNT, why="stopping", protective=False)
+    end_if_final(state, out)
+    return out
+
+
+def end_if_final(state: State, out: Out) -> None:
+    """End the process when a stop was asked for and every plain order is final."""
+    session = state.live
+    if not session.ending or session.jobs:
+        return
+    waiting = [
+        row for row in state.books.orders.live.values() if not is_final(row.state) and not row.conditional
+    ]
+    if not waiting:
+        out.append(EndProcess(why=session.ending))

@@ -1,0 +1,289 @@
+"""Getting flat in the step: cancel, read the venue, exit in clips, read again until two reads agree on zero."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdfast.core.gate.gate import Approved, judge_exit
+from holdfast.core.incident.flatten import FlattenJob, plan_exit, reference_of
+from holdfast.core.ledger.ledger import HOUSE
+from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.state import State, scope_key
+from holdfast.core.step.emit import Out, after_ms, alert, ask, emit
+from holdfast.core.step.orders import cancel, cancel_scope, submit
+from holdfast.core.step.reconcile import POSITION_SOURCES_MAX
+from holdfast.core.step.reports import fetch_trades
+from holdfast.vocab.effects import EndProcess, Severity
+from holdfast.vocab.events import TimerKind
+from holdfast.vocab.facts import FlattenBegan, FlattenEnded
+from holdfast.vocab.holds import Scope
+from holdfast.vocab.orders import Lane, OrderState
+from holdfast.vocab.reports import Positions
+from holdfast.vocab.requests import QueryPositions
+from holdfast.vocab.units import NS_PER_MS
+
+ALERT_EVERY_ATTEMPTS: Final = 10
+PATIENT_RETRIES: Final = 8  # how many retry intervals a patient exit rests before it is priced anew
+
+
+def begin_flatten(state: State, out: Out, *, scope: Scope, by: str, reason: str, patient: bool) -> None:
+    """Start (or go on) getting flat in a scope; idempotent, and an impatient order overrules a patient one."""
+    session = state.live
+    key = scope_key(scope)
+    job = session.jobs.get(key)
+    if job is not None and (job.patient == patient or not job.patient):
+        return
+    emit(
+        state,
+        out,
+        FlattenBegan(scope=scope, by=by, reason=reason, patient=patient, mono_ns=session.now_mono_ns),
+    )
+    if job is not None:
+        job.patient = patient
+        return
+    resume_flatten(state, out, scope=scope, by=by, reason=reason, patient=patient)
+
+
+def resume_flatten(state: State, out: Out, *, scope: Scope, by: str, reason: str, patient: bool) -> None:
+    """Take up an exit that the books say is under way (after a restart too)."""
+    session = state.live
+    session.jobs[scope_key(scope)] = FlattenJob(
+        scope=scope,
+        by=by,
+        reason=reason,
+        patient=patient,
+        began_mono_ns=session.now_mono_ns,
+        source=session.words.source,
+    )
+    cancel_scope(state, out, scope=scope, why="flatten", protective=False)
+    work(state, out)
+
+
+def work(state: State, out: Out) -> None:
+    """One turn of every running exit; called when something changed and by the flatten timer."""
+    session = state.live
+    if not session.jobs:
+        return
+    for key in list(session.jobs):
+        _turn(state, out, session.jobs[key])
+    if session.jobs:
+        after_ms(state, out, TimerKind.FLATTEN, session.settings.timings.flatten_retry_ms)
+
+
+def _instruments(state: State, job: FlattenJob) -> list[str]:
+    return [job.scope.instrument] if job.scope.instrument else list(state.specs)
+
+
+def _turn(state: State, out: Out, job: FlattenJob) -> None:
+    session = state.live
+    for instrument, order_id in list(job.exits.items()):
+        row = state.books.orders.row(order_id)
+        if row is None or row.settled():
+            del job.exits[instrument]
+        elif job.patient and _rested(state, job, row.approved_mono_ns):
+            cancel(state, out, row, why="exit priced anew")
+    if job.exits or job.reading or session.now_mono_ns < job.rest_until_mono_ns:
+        return
+    gap_ns = session.settings.timings.flatten_read_gap_ms * NS_PER_MS
+    if job.word_mono_ns < 0 and not job.blind:
+        _read(state, out, job)
+        return
+    wanted = _wanted(state, job)
+    if wanted:
+        job.zero_since_mono_ns = -1
+        sent = _exit(state, out, job, wanted)
+        job.word_mono_ns = -1  # what was sent makes the word old: read again before the next clip
+        _rest_if_blind(state, job)
+        if not sent:
+            _read(state, out, job)
+        return
+    if job.blind:
+        _rest_if_blind(state, job)
+        return  # nothing known to exit by: the timer asks again, and flat is not claimed
+    if not _all_final(state, out, job) or not _books_agree(state, out, job):
+        job.word_mono_ns = -1
+        return
+    if job.zero_since_mono_ns < 0:
+        job.zero_since_mono_ns = job.read_asked_mono_ns
+        job.word_mono_ns = -1
+        return
+    if job.read_asked_mono_ns - job.zero_since_mono_ns < gap_ns:
+        job.word_mono_ns = -1
+        return
+    _flat(state, out, job)
+
+
+def _rest_if_blind(state: State, job: FlattenJob) -> None:
+    if job.blind:
+        job.blind = False
+        wait_ns = state.live.settings.timings.flatten_retry_ms * NS_PER_MS
+        job.rest_until_mono_ns = state.live.now_mono_ns + wait_ns
+
+
+def _rested(state: State, job: FlattenJob, approved_mono_ns: int) -> bool:
+    timings = state.live.settings.timings
+    return state.live.now_mono_ns - approved_mono_ns > PATIENT_RETRIES * timings.flatten_retry_ms * NS_PER_MS
+
+
+def _read(state: State, out: Out, job: FlattenJob) -> None:
+    job.reading = True
+    job.read_asked_mono_ns = state.live.now_mono_ns
+    ask(state, out, QueryPositions(source=job.source))
+
+
+def positions_read(state: State, out: Out, answer: Positions, *, asked_mono_ns: int) -> None:
+    """The venue's word on positions came, from whichever question: running exits take it."""
+    for job in list(state.live.jobs.values()):
+        if asked_mono_ns < job.read_asked_mono_ns:
+            continue
+        job.reading = False
+        job.blind = False
+        job.failures = 0
+        job.word_mono_ns = state.live.now_mono_ns
+        job.read_asked_mono_ns = asked_mono_ns
+        job.word_lots = {report.instrument: report.position_lots for report in answer.positions}
+        job.word_mark_ticks = {report.instrument: report.mark_ticks for report in answer.positions}
+    work(state, out)
+
+
+def positions_failed(state: State, out: Out, *, asked_mono_ns: int, why: str) -> None:
+    """A source did not answer: the next one is asked; when all failed, exit by the last known size."""
+    for job in state.live.jobs.values():
+        if not job.reading or asked_mono_ns < job.read_asked_mono_ns:
+            continue
+        job.reading = False
+        job.failures += 1
+        job.source = (job.source + 1) % POSITION_SOURCES_MAX
+        if job.failures % POSITION_SOURCES_MAX == 0:
+            job.blind = True
+            alert(
+                out,
+                Severity.CRITICAL,
+                "flatten.blind",
+                f"no source of positions answers ({why}): reduce-only attempts from the last known size; "
+                "flat cannot be claimed",
+            )
+    work(state, out)
+
+
+def _wanted(state: State, job: FlattenJob) -> dict[str, tuple[int, int]]:
+    """What each instrument still holds, and how much of it this exit may close."""
+    ledger = state.books.ledger
+    wanted: dict[str, tuple[int, int]] = {}
+    for instrument in _instruments(state, job):
+        held = ledger.position(instrument).position_lots if job.blind else job.word_lots.get(instrument, 0)
+        if held == 0:
+            continue
+        may = abs(held)
+        if job.scope.strategy:
+            mine = ledger.position_of(job.scope.strategy, instrument).position_lots
+            if mine * held <= 0:
+                continue
+            may = min(may, abs(mine))
+        wanted[instrument] = (held, may)
+    return wanted
+
+
+def _exit(state: State, out: Out, job: FlattenJob, wanted: dict[str, tuple[int, int]]) -> bool:
+    session = state.live
+    sent = False
+    for instrument, (held, may) in wanted.items():
+        market = session.markets[instrument]
+        limits = state.instrument_limits[instrument]
+        plan = plan_exit(
+            spec=state.specs[instrument],
+            limits=limits,
+            market=market,
+            held_lots=held,
+            wanted_lots=may,
+            reference_ticks=reference_of(
+                market,
+                now_mono_ns=session.now_mono_ns,
+                fresh_ns_max=session.account.quote_age_ns_max,
+                word_mark_ticks=job.word_mark_ticks.get(instrument, 0)
+                or session.words.mark_ticks.get(instrument, 0),
+            ),
+            patient=job.patient,
+        )
+        verdict = judge_exit(
+            plan,
+            spec=state.specs[instrument],
+            limits=limits,
+            in_flight_lots=_in_flight(state, instrument),
+            strategy=job.scope.strategy or HOUSE,
+        )
+        if isinstance(verdict, Approved):
+            job.attempts += 1
+            job.exits[instrument] = submit(state, out, verdict)
+            sent = True
+            if job.attempts % ALERT_EVERY_ATTEMPTS == 0:
+                alert(
+                    out,
+                    Severity.CRITICAL,
+                    "flatten.slow",
+                    f"{job.attempts} exit orders so far; {instrument} still holds {held} lots",
+                )
+        else:
+            alert(out, Severity.WARNING, "flatten.refused", f"{instrument}: {verdict!r}")
+    return sent
+
+
+def _in_flight(state: State, instrument: str) -> int:
+    """Exit orders of any job still open in the instrument: one in flight, whoever sent it."""
+    return sum(
+        row.open_lots()
+        for row in state.books.orders.live.values()
+        if row.lane is Lane.FLATTEN and row.terms.instrument == instrument
+    )
+
+
+def _all_final(state: State, out: Out, job: FlattenJob) -> bool:
+    """No order in scope may still fill; what rests is asked to go, UNKNOWN ones are waited for."""
+    open_rows = [
+        row
+        for row in state.books.orders.rows_in(strategy=job.scope.strategy, instrument=job.scope.instrument)
+        if not row.settled()
+    ]
+    for row in open_rows:
+        # protective orders go last, once zero has been read
+        if not is_final(row.state) and row.state is not OrderState.CANCEL_SENT:
+            if not row.cancel_wanted:
+                cancel(state, out, row, why="flatten: nothing left to protect")
+        elif is_final(row.state):
+            fetch_trades(state, out, row.terms.instrument)
+    foreign = [
+        row
+        for row in state.books.orders.foreign.values()
+        if not job.scope.strategy and (not job.scope.instrument or job.scope.instrument == row.instrument)
+    ]
+    if foreign and job.cancel_asked_mono_ns < 0:
+        job.cancel_asked_mono_ns = state.live.now_mono_ns
+        cancel_scope(state, out, scope=job.scope, why="flatten", protective=True, foreign=True)
+    return not open_rows and not foreign
+
+
+def _books_agree(state: State, out: Out, job: FlattenJob) -> bool:
+    """No unapplied fill: the ledger says zero too."""
+    if job.scope.strategy:
+        return True
+    agree = True
+    for instrument in _instruments(state, job):
+        if state.books.ledger.position(instrument).position_lots:
+            fetch_trades(state, out, instrument)
+            agree = False
+    return agree
+
+
+def _flat(state: State, out: Out, job: FlattenJob) -> None:
+    session = state.live
+    del session.jobs[scope_key(job.scope)]
+    took_ms = (session.now_mono_ns - job.began_mono_ns) // NS_PER_MS
+    why = f"two venue reads agree on zero, every order final, {job.attempts} exit orders, {took_ms} ms"
+    emit(
+        state,
+        out,
+        FlattenEnded(scope=job.scope, flat=True, why=why, mono_ns=session.now_mono_ns),
+    )
+    alert(out, Severity.WARNING, "flatten.flat", f"flat: {why}")
+    if session.ending and not session.jobs:
+        out.append(EndProcess(why=session.ending))

@@ -1,0 +1,201 @@
+"""Intents in the step: sized, judged, and sent or refused."""
+
+from __future__ import annotations
+
+from holdfast.core.gate.gate import Approved, judge, judge_amend
+from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.sizing.reduced import reduced_lots
+from holdfast.core.sizing.targets import order_towards
+from holdfast.core.state import State
+from holdfast.core.step.emit import Out, ask, emit, place_hold, touch
+from holdfast.core.step.orders import cancel, submit
+from holdfast.vocab.events import AmendIntent, CancelIntent, OrderIntent, TargetIntent
+from holdfast.vocab.facts import AmendStep, IntentRefused, OrderAmended, SizeReduced
+from holdfast.vocab.holds import HoldCause, HoldLevel
+from holdfast.vocab.orders import Lane, OrderState, OrderType
+from holdfast.vocab.refusals import NoSuchOwnOrder, NotAllowed, Refusal
+from holdfast.vocab.requests import AmendOrder
+from holdfast.vocab.units import NS_PER_S
+
+
+def on_order(state: State, intent: OrderIntent) -> Out:
+    """A strategy wants an order."""
+    out: Out = []
+    _count_asked(state, out)
+    desks = state.desks.get(intent.strategy)
+    desk = desks.get(intent.instrument) if desks is not None else None
+    if desk is None:
+        _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
+        return out
+    if desk.level == HoldLevel.REDUCED and not intent.reduce_only:
+        lots = reduced_lots(intent.qty_lots, side=intent.side, position_lots=desk.my_position.position_lots)
+        if lots != intent.qty_lots:
+            emit(
+                state,
+                out,
+                SizeReduced(
+                    strategy=intent.strategy,
+                    intent_seq=intent.intent_seq,
+                    from_lots=intent.qty_lots,
+                    to_lots=lots,
+                ),
+            )
+            intent = _resized(intent, lots)
+    verdict = judge(intent, desk)
+    if isinstance(verdict, Approved):
+        submit(state, out, verdict)
+    else:
+        _refuse(state, out, intent, verdict)
+    return out
+
+
+def _resized(intent: OrderIntent, qty_lots: int) -> OrderIntent:
+    return OrderIntent(
+        wall_ns=intent.wall_ns,
+        mono_ns=intent.mono_ns,
+        strategy=intent.strategy,
+        intent_seq=intent.intent_seq,
+        instrument=intent.instrument,
+        side=intent.side,
+        qty_lots=qty_lots,
+        price_ticks=intent.price_ticks,
+        order_type=intent.order_type,
+        tif=intent.tif,
+        reduce_only=intent.reduce_only,
+        trigger_ticks=intent.trigger_ticks,
+        decision_ticks=intent.decision_ticks,
+    )
+
+
+def _count_asked(state: State, out: Out) -> None:
+    """Every order or amend asked for counts, refused ones too; far too many trip KILLED."""
+    session = state.live
+    account = session.account
+    account.asked.ask(session.now_mono_ns)
+    limit = account.limits.orders_per_s_kill
+    if session.now_mono_ns - account.asked.nth_last_mono_ns(limit + 1) < NS_PER_S:
+        place_hold(
+            state,
+            out,
+            HoldCause.ORDER_RATE,
+            by="monitor",
+            reason=f"more than {limit} orders asked for within a second",
+        )
+
+
+def _refuse(state: State, out: Out, intent: OrderIntent | AmendIntent | CancelIntent, why: Refusal) -> None:
+    session = state.live
+    session.last_refusal = why
+    session.last_refused = f"{intent.strategy}/{intent.instrument}"
+    emit(
+        state,
+        out,
+        IntentRefused(
+            strategy=intent.strategy,
+            intent_seq=intent.intent_seq,
+            instrument=intent.instrument,
+            refusal=why,
+        ),
+    )
+
+
+def on_target(state: State, intent: TargetIntent) -> Out:
+    """A strategy wants a position: one order towards it, or nothing where it is there already."""
+    desks = state.desks.get(intent.strategy)
+    desk = desks.get(intent.instrument) if desks is not None else None
+    if desk is None:
+        out: Out = []
+        emit(
+            state,
+            out,
+            IntentRefused(
+                strategy=intent.strategy,
+                intent_seq=intent.intent_seq,
+                instrument=intent.instrument,
+                refusal=NotAllowed(strategy=intent.strategy, instrument=intent.instrument),
+            ),
+        )
+        return out
+    order = order_towards(
+        intent,
+        position_lots=desk.my_position.position_lots,
+        open_buy_lots=desk.my_open.buy_lots,
+        open_sell_lots=desk.my_open.sell_lots,
+        order_lots_max=min(desk.limits.order_lots_max, desk.instrument_limits.order_lots_max),
+        bid_ticks=desk.market.bid_ticks,
+        ask_ticks=desk.market.ask_ticks,
+        collar_ppm=desk.instrument_limits.collar_ppm,
+    )
+    return [] if order is None else on_order(state, order)
+
+
+def on_cancel(state: State, intent: CancelIntent) -> Out:
+    """A strategy wants its own orders gone. Never refused for a hold: cancelling is always allowed."""
+    out: Out = []
+    orders = state.books.orders
+    if intent.order_id:
+        row = orders.row(intent.order_id)
+        if row is None or row.strategy != intent.strategy:
+            _refuse(state, out, intent, NoSuchOwnOrder(order_id=intent.order_id))
+        elif row.state is not OrderState.CANCEL_SENT:
+            cancel(state, out, row, why="asked by its strategy")
+        return out
+    for row in orders.rows_in(strategy=intent.strategy, instrument=intent.instrument):
+        if row.state is not OrderState.CANCEL_SENT:
+            cancel(state, out, row, why="asked by its strategy")
+    return out
+
+
+def on_amend(state: State, intent: AmendIntent) -> Out:
+    """A strategy wants another price or size; judged like a new order, counted at the larger size."""
+    out: Out = []
+    _count_asked(state, out)
+    desks = state.desks.get(intent.strategy)
+    desk = desks.get(intent.instrument) if desks is not None else None
+    if desk is None:
+        _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
+        return out
+    row = state.books.orders.live.get(intent.order_id)
+    if (
+        row is None
+        or row.strategy != intent.strategy
+        or row.terms.instrument != intent.instrument
+        or row.state is not OrderState.LIVE
+        or is_final(row.state)
+        or row.amend_qty_lots
+        or row.terms.order_type is not OrderType.LIMIT
+    ):
+        _refuse(state, out, intent, NoSuchOwnOrder(order_id=intent.order_id))
+        return out
+    refusal = judge_amend(
+        intent, desk, terms=row.terms, open_lots=row.open_lots(), filled_lots=row.filled_lots
+    )
+    if refusal is not None:
+        _refuse(state, out, intent, refusal)
+        return out
+    emit(
+        state,
+        out,
+        OrderAmended(
+            order_id=row.order_id,
+            step=AmendStep.ASKED,
+            qty_lots=intent.qty_lots,
+            price_ticks=intent.price_ticks,
+            why="",
+        ),
+    )
+    touch(state, intent.instrument)
+    ask(
+        state,
+        out,
+        AmendOrder(
+            order_id=row.order_id,
+            venue_order_id=row.venue_order_id,
+            instrument=intent.instrument,
+            side=row.terms.side,
+            qty_lots=intent.qty_lots,
+            price_ticks=intent.price_ticks,
+        ),
+        lane=Lane.RISK,
+    )
+    return out

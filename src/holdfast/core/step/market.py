@@ -1,0 +1,98 @@
+"""Market data in the step: the hot path. An accepted event is its own delivery to the strategies."""
+
+from __future__ import annotations
+
+from holdfast.core.ingest.market import take_depth, take_mark, take_quote, take_trade
+from holdfast.core.state import State
+from holdfast.core.step.emit import Out
+from holdfast.core.step.equity import mark_equity
+from holdfast.vocab.effects import Effect
+from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
+
+_NOTHING: tuple[Effect, ...] = ()
+
+
+def on_quote(state: State, quote: Quote) -> Out | tuple[Effect, ...]:
+    """Accept or refuse a quote; with a position, see at once whether equity fell through the breaker's floor."""
+    session = state.session
+    if session is None:
+        return _NOTHING
+    market = session.markets.get(quote.instrument)
+    if market is None:
+        return _NOTHING
+    now = quote.mono_ns
+    session.now_mono_ns = now
+    session.now_wall_ns = quote.wall_ns
+    session.account.now_mono_ns = now
+    if not take_quote(market, quote):
+        return _NOTHING
+    floor = session.equity_floor_e8
+    if floor is not None and state.books.ledger.positions[quote.instrument].position_lots:
+        return _watch_floor(state, quote, floor)
+    return (quote,)
+
+
+def _watch_floor(state: State, quote: Quote, floor_e8: int) -> Out | tuple[Effect, ...]:
+    """Between two marks: the drawdown ladder must be reached in one jump, not at the next timer."""
+    equity = state.equity_e8()
+    if equity is None:
+        return (quote,)
+    state.live.account.equity_e8 = equity
+    if equity - state.books.ledger.transfers_e8 > floor_e8:
+        return (quote,)
+    out: Out = []
+    mark_equity(state, out)
+    out.append(quote)
+    return out
+
+
+def on_trade(state: State, trade: Trade) -> Out | tuple[Effect, ...]:
+    """Accept or refuse a public print."""
+    session = state.session
+    if session is None:
+        return _NOTHING
+    market = session.markets.get(trade.instrument)
+    if market is None:
+        return _NOTHING
+    session.now_mono_ns = session.account.now_mono_ns = trade.mono_ns
+    session.now_wall_ns = trade.wall_ns
+    return (trade,) if take_trade(market, trade) else _NOTHING
+
+
+def on_mark(state: State, mark: Mark) -> Out | tuple[Effect, ...]:
+    """Accept or refuse a mark price."""
+    session = state.session
+    if session is None:
+        return _NOTHING
+    market = session.markets.get(mark.instrument)
+    if market is None:
+        return _NOTHING
+    session.now_mono_ns = session.account.now_mono_ns = mark.mono_ns
+    session.now_wall_ns = mark.wall_ns
+    return (mark,) if take_mark(market, mark) else _NOTHING
+
+
+def on_depth(state: State, depth: Depth) -> Out | tuple[Effect, ...]:
+    """Accept or refuse a book update."""
+    session = state.session
+    if session is None:
+        return _NOTHING
+    market = session.markets.get(depth.instrument)
+    if market is None:
+        return _NOTHING
+    session.now_mono_ns = session.account.now_mono_ns = depth.mono_ns
+    session.now_wall_ns = depth.wall_ns
+    return (depth,) if take_depth(market, depth) else _NOTHING
+
+
+def on_malformed(state: State, frame: Malformed) -> Out | tuple[Effect, ...]:
+    """Count what the decoder could not accept, under its instrument or under the account."""
+    session = state.session
+    if session is None:
+        return _NOTHING
+    session.now_mono_ns = session.account.now_mono_ns = frame.mono_ns
+    session.now_wall_ns = frame.wall_ns
+    market = session.markets.get(frame.instrument)
+    if market is not None:
+        market.refuse(frame.reason)
+    return _NOTHING

@@ -1,0 +1,205 @@
+"""Orders in the step: sending what the gate approved, chasing what went silent, cancelling."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdfast.core.gate.gate import Approved
+from holdfast.core.orders.book import OrderRow
+from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.state import Chase, State
+from holdfast.core.step.emit import Out, after_ms, alert, ask, emit, move, touch
+from holdfast.vocab.effects import Severity
+from holdfast.vocab.events import TimerKind
+from holdfast.vocab.facts import OrderApproved
+from holdfast.vocab.holds import Scope
+from holdfast.vocab.orders import Did, Lane, OrderState
+from holdfast.vocab.requests import CancelAll, CancelOrder, PlaceOrder, QueryOrder
+from holdfast.vocab.units import NS_PER_MS
+
+# After this many questions without an answer people are told; the chase itself never gives up: only the
+# venue's word or a named person closes an UNKNOWN order.
+CHASE_ALERT_TRIES: Final = 10
+CHASE_BACKOFF_TRIES_MAX: Final = 5
+
+
+def submit(state: State, out: Out, approved: Approved) -> int:
+    """Mint the id, count the order in full, and hand it to the last hop."""
+    orders = state.books.orders
+    order_id = orders.next_id()
+    emit(
+        state,
+        out,
+        OrderApproved(
+            order_id=order_id,
+            strategy=approved.strategy,
+            intent_seq=approved.intent_seq,
+            lane=approved.lane,
+            terms=approved.terms,
+            reference_ticks=approved.reference_ticks,
+            decision_ticks=approved.decision_ticks,
+            approved_mono_ns=state.live.now_mono_ns,
+        ),
+    )
+    touch(state, approved.terms.instrument)
+    ask(state, out, PlaceOrder(order_id=order_id, terms=approved.terms), lane=approved.lane)
+    after_ms(state, out, TimerKind.ACK, state.live.settings.timings.ack_timeout_ms, key=order_id)
+    return order_id
+
+
+def ack_due(state: State, out: Out, order_id: int) -> None:
+    """No word on an order for the whole ack timeout: it is UNKNOWN from here on."""
+    row = state.books.orders.live.get(order_id)
+    if row is not None and row.state is OrderState.SENT:
+        go_silent(state, out, row, why="no word within the ack timeout")
+
+
+def go_silent(state: State, out: Out, row: OrderRow, *, why: str) -> None:
+    """The order may be live: it stays counted in full, and is asked after until somebody knows."""
+    if is_final(row.state):
+        return
+    move(state, out, row.order_id, Did.GO_SILENT, why=why)
+    chase(state, out, row)
+
+
+def chase(state: State, out: Out, row: OrderRow, *, wait_ms: int | None = None) -> None:
+    """Ask the venue after an order, soon, and again until it is known."""
+    session = state.live
+    timings = session.settings.timings
+    if row.order_id not in session.chases:
+        # A request signed at approval is refused by the venue itself once its receive window has passed, so
+        # only a question asked after that can prove absence. Across a restart the window starts anew.
+        signed = max(row.approved_mono_ns, session.started_mono_ns)
+        if row.approved_mono_ns > session.now_mono_ns:
+            signed = session.now_mono_ns
+        window = timings.receive_window_ms * NS_PER_MS
+        session.chases[row.order_id] = Chase(absent_after_mono_ns=signed + window + window // 4)
+    wait = timings.query_retry_ms if wait_ms is None else wait_ms
+    after_ms(state, out, TimerKind.QUERY, wait, key=row.order_id)
+
+
+def chase_due(state: State, out: Out, order_id: int) -> None:
+    """Ask now, unless the order is settled or a question is already out."""
+    session = state.live
+    row = state.books.orders.live.get(order_id)
+    if row is None or (is_final(row.state) and row.settled()):
+        session.chases.pop(order_id, None)
+        return
+    hunt = session.chases.get(order_id)
+    if hunt is None or hunt.asking:
+        return
+    hunt.asking = True
+    hunt.tries += 1
+    if hunt.tries == CHASE_ALERT_TRIES:
+        alert(
+            out,
+            Severity.CRITICAL,
+            "order.unresolved",
+            f"order {order_id} in {row.terms.instrument} is {row.state.value} after {hunt.tries} questions; "
+            "its full size stays counted",
+        )
+    ask(
+        state,
+        out,
+        QueryOrder(order_id=order_id, instrument=row.terms.instrument, conditional=row.conditional),
+    )
+
+
+def chase_again(state: State, out: Out, row: OrderRow) -> None:
+    """Not known yet: ask again, a little later each time."""
+    session = state.live
+    hunt = session.chases.get(row.order_id)
+    tries = 1 if hunt is None else min(hunt.tries, CHASE_BACKOFF_TRIES_MAX)
+    chase(state, out, row, wait_ms=session.settings.timings.query_retry_ms * max(1, tries))
+
+
+def absent(state: State, out: Out, row: OrderRow, *, asked_mono_ns: int) -> None:
+    """The venue says that it has no such order: proof only when asked late enough, and twice."""
+    session = state.live
+    hunt = session.chases.get(row.order_id)
+    if hunt is None:
+        chase(state, out, row)
+        return
+    if asked_mono_ns >= hunt.absent_after_mono_ns and row.state is OrderState.UNKNOWN:
+        hunt.absent_count += 1
+        if hunt.absent_count > 1:
+            del session.chases[row.order_id]
+            # It never reached the book, or it is older than what the venue remembers; fills would have told.
+            move(state, out, row.order_id, Did.ABSENT, why="the venue has no such order")
+            return
+    if row.state is not OrderState.UNKNOWN and not is_final(row.state):
+        move(state, out, row.order_id, Did.GO_SILENT, why="the venue has no such order")
+    chase_again(state, out, row)
+
+
+def cancel(state: State, out: Out, row: OrderRow, *, why: str) -> None:
+    """Ask for one order's cancellation; idempotent."""
+    if is_final(row.state):
+        return
+    move(state, out, row.order_id, Did.CANCEL_ASK, why=why)
+    state.live.cancels_count += 1
+    send_cancel(state, out, row)
+
+
+def send_cancel(state: State, out: Out, row: OrderRow) -> None:
+    """The cancel request itself; its silence is chased like an order's."""
+    ask(
+        state,
+        out,
+        CancelOrder(
+            order_id=row.order_id,
+            venue_order_id=row.venue_order_id,
+            instrument=row.terms.instrument,
+            conditional=row.conditional,
+        ),
+        lane=Lane.CANCEL,
+    )
+    chase(state, out, row, wait_ms=state.live.settings.timings.ack_timeout_ms)
+
+
+def cancel_scope(
+    state: State,
+    out: Out,
+    *,
+    scope: Scope,
+    why: str,
+    protective: bool,
+    only_increasing: bool = False,
+    foreign: bool = False,
+) -> int:
+    """Cancel the open orders of a scope; returns how many were asked.
+
+    Reduce-only protective (conditional) orders stay unless ``protective``. ``only_increasing`` spares orders
+    that reduce. For the whole account or a whole instrument one cancel-all per instrument goes first, then
+    each order is asked after by name until it is final.
+    """
+    asked = 0
+    instruments: dict[str, bool] = {}
+    for row in state.books.orders.rows_in(strategy=scope.strategy, instrument=scope.instrument):
+        if is_final(row.state) or (row.conditional and not protective):
+            continue
+        if only_increasing:
+            held = state.books.ledger.position(row.terms.instrument).position_lots
+            if row.terms.reduce_only or -row.terms.side * held >= row.qty_lots - row.filled_lots > 0:
+                continue
+        asked += 1
+        if scope.strategy or only_increasing:
+            cancel(state, out, row, why=why)
+        else:
+            instruments[row.terms.instrument] = True
+            move(state, out, row.order_id, Did.CANCEL_ASK, why=why)
+            chase(state, out, row)
+    if foreign and not scope.strategy:
+        for row_foreign in state.books.orders.foreign.values():
+            if not scope.instrument or scope.instrument == row_foreign.instrument:
+                instruments[row_foreign.instrument] = True
+                asked += 1
+    if not scope.strategy and not only_increasing:
+        if scope.instrument:
+            instruments[scope.instrument] = True
+        for instrument in sorted(instruments):
+            state.live.cancels_count += 1
+            ask(state, out, CancelAll(instrument=instrument), lane=Lane.CANCEL)
+            if protective:
+                ask(state, out, CancelAll(instrument=instrument, conditional=True), lane=Lane.CANCEL)
+    return asked

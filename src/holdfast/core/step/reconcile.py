@@ -1,0 +1,408 @@
+"""Asking the venue what is true: at start, continuously, after reconnects, on demand."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
+from holdfast.core.state import State
+from holdfast.core.step.emit import Out, alert, ask, emit, find_break, heal_break, release_hold, touch
+from holdfast.core.step.orders import chase, go_silent
+from holdfast.core.step.reports import fetch_trades, order_report
+from holdfast.vocab.effects import Severity
+from holdfast.vocab.facts import BooksOpened, BreakKind, CashBooked, CashKind, ClockSet, ForeignOrderSeen
+from holdfast.vocab.holds import HoldCause
+from holdfast.vocab.orders import OrderState
+from holdfast.vocab.reports import Balances, CashEntries, Clock, Orders, Positions
+from holdfast.vocab.requests import (
+    MeasureClock,
+    QueryBalances,
+    QueryCash,
+    QueryOpenOrders,
+    QueryPositions,
+    SetLeverage,
+)
+from holdfast.vocab.units import NS_PER_MS
+
+POSITION_SOURCES_MAX: Final = 4
+# A difference must be seen this many times in a row, with nothing of ours moving in between, to be a break:
+# the venue's own lists lag its streams by moments.
+CONFIRMATIONS: Final = 2
+# Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
+ROUNDING_E8_PER_FILL: Final = 2
+CASH_OVERLAP_MS: Final = 60_000
+DERIVED_CASH: Final = ("COMMISSION", "REALIZED_PNL")  # the fills say these already
+
+
+def begin_start(state: State, out: Out) -> None:
+    """Everything that must be heard before arming is possible."""
+    session = state.live
+    session.ready = False
+    steps = {"clock": False, "balances": False, "positions": False, "orders": False}
+    for instrument in state.specs:
+        steps[f"leverage/{instrument}"] = False
+        steps[f"trades/{instrument}"] = False
+    session.start_steps = steps
+    ask_clock(state, out)
+
+
+def after_clock(state: State, out: Out) -> None:
+    """With the venue's time known, the rest of the start's questions may go out."""
+    session = state.live
+    ledger = state.books.ledger
+    venue_now = session.started_wall_ns + session.offset_ns
+    if ledger.books_since_venue_ns == 0:
+        emit(state, out, BooksOpened(venue_ns=venue_now))
+    for instrument in state.specs:
+        if not session.start_steps.get(f"trades/{instrument}", True):
+            fetch_trades(state, out, instrument)
+        if f"leverage/{instrument}" in session.start_steps:
+            ask(
+                state,
+                out,
+                SetLeverage(instrument=instrument, leverage=session.settings.account_limits.leverage_venue),
+            )
+    ask_balances(state, out)
+    ask_positions(state, out)
+    ask_orders(state, out)
+
+
+def step_done(state: State, out: Out, name: str) -> None:
+    """One of the start's questions is answered."""
+    session = state.live
+    if session.start_steps.pop(name, None) is None or session.start_steps:
+        return
+    if any(row.state in (OrderState.UNKNOWN, OrderState.SENT) for row in state.books.orders.live.values()):
+        session.start_steps["unknown_orders"] = True
+        return
+    _become_ready(state, out)
+
+
+def settle_start(state: State, out: Out) -> None:
+    """The last UNKNOWN order of an earlier start may have been resolved."""
+    session = state.live
+    if session.start_steps.keys() != {"unknown_orders"}:
+        return
+    if any(row.state in (OrderState.UNKNOWN, OrderState.SENT) for row in state.books.orders.live.values()):
+        return
+    session.start_steps = {}
+    _become_ready(state, out)
+
+
+def _become_ready(state: State, out: Out) -> None:
+    session = state.live
+    session.ready = True
+    took_ms = (session.now_mono_ns - session.started_mono_ns) // NS_PER_MS
+    alert(out, Severity.INFO, "start.reconciled", f"reconciled with the venue in {took_ms} ms")
+    if session.settings.arm_auto:
+        arm_if_possible(state, out, by="auto", reason="arm = auto")
+
+
+def not_armable(state: State) -> str:
+    """Why the startup hold cannot be lifted now; empty when it can."""
+    session = state.live
+    if session.start_steps:
+        return "still waiting for the venue's word on " + ", ".join(sorted(session.start_steps))
+    if not session.ready:
+        return "not reconciled yet"
+    if state.books.breaks:
+        return "books and venue differ: " + ", ".join(sorted(state.books.breaks))
+    if not session.user_stream_up:
+        return "the account's event stream is down"
+    return ""
+
+
+def arm_if_possible(state: State, out: Out, *, by: str, reason: str, latch_nonce: int = 0) -> str:
+    """Lift the startup hold; returns why not, or an empty text."""
+    hold = state.books.holds.find(HoldCause.STARTUP)
+    if hold is None:
+        return ""
+    why = not_armable(state)
+    if not why:
+        release_hold(state, out, hold, by=by, reason=reason, latch_nonce=latch_nonce)
+    return why
+
+
+# --- questions ------------------------------------------------------------------------------------------------
+
+
+def ask_clock(state: State, out: Out) -> None:
+    """Measure the venue's clock."""
+    ask(state, out, MeasureClock())
+
+
+def ask_orders(state: State, out: Out) -> None:
+    """The venue's list of open orders; one question at a time."""
+    word = state.live.words.orders
+    if not word.asking:
+        word.asking = True
+        ask(state, out, QueryOpenOrders())
+
+
+def ask_positions(state: State, out: Out) -> None:
+    """The venue's positions, from the source that last answered; one question at a time."""
+    words = state.live.words
+    if not words.positions.asking:
+        words.positions.asking = True
+        ask(state, out, QueryPositions(source=words.source))
+
+
+def ask_balances(state: State, out: Out) -> None:
+    """The venue's wallet balances; one question at a time."""
+    word = state.live.words.balances
+    if not word.asking:
+        word.asking = True
+        ask(state, out, QueryBalances())
+
+
+def ask_cash(state: State, out: Out) -> None:
+    """Funding, transfers and other income since the last entry booked."""
+    words = state.live.words
+    if words.cash_asking:
+        return
+    words.cash_asking = True
+    ledger = state.books.ledger
+    since = max(ledger.books_since_venue_ns, ledger.cash_since_venue_ns - CASH_OVERLAP_MS * NS_PER_MS)
+    ask(state, out, QueryCash(since_venue_ns=since))
+
+
+def full_round(state: State, out: Out) -> None:
+    """Everything once, now."""
+    ask_clock(state, out)
+    ask_orders(state, out)
+    ask_positions(state, out)
+    ask_balances(state, out)
+    ask_cash(state, out)
+    for instrument in state.specs:
+        fetch_trades(state, out, instrument)
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+def clock_answer(state: State, out: Out, clock: Clock) -> None:
+    """Take the measured offset; judge lateness by it from now on."""
+    session = state.live
+    session.offset_ns = clock.offset_ns
+    if not session.offset_known:
+        session.offset_known = True
+        session.offset_first_ns = clock.offset_ns
+    age_ms = session.settings.timings.quote_age_ms_max
+    for market in session.markets.values():
+        market.lag_ns_max = age_ms * NS_PER_MS - clock.offset_ns
+    emit(state, out, ClockSet(offset_ns=clock.offset_ns, rtt_ns=clock.rtt_ns))
+    if "clock" in session.start_steps:
+        first = not any(session.start_steps[name] for name in ("balances", "positions", "orders"))
+        if first:
+            for name in ("balances", "positions", "orders"):
+                session.start_steps[name] = True
+            after_clock(state, out)
+        step_done(state, out, "clock")
+
+
+def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int) -> None:
+    """Compare the venue's list with ours: missing orders are asked after, strange ones held."""
+    session = state.live
+    orders = state.books.orders
+    session.words.orders.mono_ns = asked_mono_ns
+    seen: dict[str, bool] = {}
+    for report in answer.orders:
+        seen[report.venue_order_id] = True
+        row = orders.row(report.order_id) if report.order_id is not None else None
+        if row is not None and row.changed_mono_ns >= asked_mono_ns:
+            continue  # our word on it is newer than this list
+        if row is not None and is_final(row.state):
+            name = f"risen/{row.order_id}"
+            session.suspects[name] = session.suspects.get(name, 0) + 1
+            if session.suspects[name] >= CONFIRMATIONS:
+                _foreign_again(state, out, report.venue_order_id, row.order_id, answer)
+            continue
+        order_report(state, out, report, fresh=False)
+    for venue_order_id, foreign in list(orders.foreign.items()):
+        if venue_order_id not in seen:
+            emit(
+                state,
+                out,
+                ForeignOrderSeen(
+                    venue_order_id=venue_order_id,
+                    instrument=foreign.instrument,
+                    side=foreign.side,
+                    open_lots=0,
+                    conditional=foreign.conditional,
+                ),
+            )
+            touch(state, foreign.instrument)
+    ours = [
+        OwnOrder(
+            order_id=row.order_id,
+            state=row.state,
+            changed_mono_ns=row.changed_mono_ns,
+            terms=row.terms,
+            lane=row.lane,
+        )
+        for row in orders.live.values()
+    ]
+    for missing in missing_orders(ours, answer.orders, asked_mono_ns=asked_mono_ns):
+        row = orders.live.get(missing.order_id)
+        if row is not None and missing.order_id not in session.chases:
+            chase(state, out, row, wait_ms=0)
+    if "orders" in session.start_steps:
+        for row in list(orders.live.values()):
+            if row.state is OrderState.SENT and row.approved_mono_ns < session.started_mono_ns:
+                go_silent(state, out, row, why="sent before a restart")
+            elif row.state is OrderState.UNKNOWN and row.order_id not in session.chases:
+                chase(state, out, row, wait_ms=0)
+    step_done(state, out, "orders")
+
+
+def _foreign_again(state: State, out: Out, venue_order_id: str, order_id: int, answer: Orders) -> None:
+    report = next(report for report in answer.orders if report.venue_order_id == venue_order_id)
+    lots = report.qty_lots - report.filled_lots
+    emit(
+        state,
+        out,
+        ForeignOrderSeen(
+            venue_order_id=venue_order_id,
+            instrument=report.instrument,
+            side=report.side,
+            open_lots=lots,
+            conditional=report.conditional,
+        ),
+    )
+    touch(state, report.instrument)
+    find_break(state, out, BreakKind.ORDER_RISEN, str(order_id), ours=0, theirs=lots)
+
+
+def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns: int) -> None:
+    """Compare the venue's positions with the ledger's."""
+    session = state.live
+    words = session.words
+    words.positions.mono_ns = asked_mono_ns
+    words.positions.failures = 0
+    words.position_lots = {report.instrument: report.position_lots for report in answer.positions}
+    words.mark_ticks = {
+        report.instrument: report.mark_ticks for report in answer.positions if report.mark_ticks
+    }
+    words.unlisted = answer.unlisted
+    for symbol in answer.unlisted:
+        find_break(state, out, BreakKind.UNLISTED_POSITION, symbol, ours=0, theirs=1)
+    for name in list(state.books.breaks):
+        found = state.books.breaks[name]
+        if found.kind is BreakKind.UNLISTED_POSITION and found.key not in answer.unlisted:
+            heal_break(state, out, found.kind, found.key)
+    ledger = state.books.ledger
+    ours = {
+        instrument: (ledger.position(instrument).position_lots, ledger.position(instrument).changed_mono_ns)
+        for instrument in state.specs
+    }
+    differing = {
+        found.key: found for found in position_breaks(ours, answer.positions, asked_mono_ns=asked_mono_ns)
+    }
+    for instrument, (_, changed) in ours.items():
+        name = f"position/{instrument}"
+        found_now = differing.get(instrument)
+        if found_now is None:
+            session.suspects.pop(name, None)
+            if changed < asked_mono_ns:
+                heal_break(state, out, BreakKind.POSITION, instrument)
+            continue
+        count = session.suspects[name] = session.suspects.get(name, 0) + 1
+        if count < CONFIRMATIONS or words.trades_asking.get(instrument):
+            fetch_trades(state, out, instrument)
+            words.positions.asking = False
+            ask_positions(state, out)
+        else:
+            find_break(
+                state, out, BreakKind.POSITION, instrument, ours=found_now.ours, theirs=found_now.theirs
+            )
+    if not any(
+        name.startswith("position/") and count < CONFIRMATIONS for name, count in session.suspects.items()
+    ):
+        step_done(state, out, "positions")
+
+
+def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: int) -> None:
+    """Compare the venue's wallet with ours; the first answer of all opens our books."""
+    session = state.live
+    words = session.words
+    ledger = state.books.ledger
+    asset = ledger.settle_asset
+    words.balances.mono_ns = asked_mono_ns
+    words.balances.failures = 0
+    words.wallet_e8 = {report.asset: report.wallet_e8 for report in answer.balances}
+    if asset not in ledger.opening_e8:
+        for report in answer.balances:
+            if report.wallet_e8 or report.asset == asset:
+                emit(
+                    state,
+                    out,
+                    CashBooked(
+                        cash_id="",
+                        kind=CashKind.OPENING,
+                        asset=report.asset,
+                        amount_e8=report.wallet_e8,
+                        instrument="",
+                        venue_ns=ledger.books_since_venue_ns,
+                    ),
+                )
+        session.account.equity_e8 = state.equity_e8()
+        step_done(state, out, "balances")
+        return
+    changed = max((row.changed_mono_ns for row in ledger.positions.values()), default=0)
+    if changed >= asked_mono_ns:
+        step_done(state, out, "balances")
+        return  # a fill came in between: this answer cannot be judged
+    found = balance_break(
+        asset=asset,
+        ours_e8=ledger.wallet_e8.get(asset, 0),
+        listed=answer.balances,
+        tolerance_e8=ROUNDING_E8_PER_FILL * (ledger.fills_count + 1),
+    )
+    if found is None:
+        session.suspects.pop("balance", None)
+        heal_break(state, out, BreakKind.BALANCE, asset)
+        step_done(state, out, "balances")
+        return
+    count = session.suspects["balance"] = session.suspects.get("balance", 0) + 1
+    if count < CONFIRMATIONS:
+        ask_cash(state, out)
+        for instrument in state.specs:
+            fetch_trades(state, out, instrument)
+        words.balances.asking = False
+        ask_balances(state, out)
+        return
+    find_break(state, out, BreakKind.BALANCE, asset, ours=found.ours, theirs=found.theirs)
+    step_done(state, out, "balances")
+
+
+def cash_answer(state: State, out: Out, answer: CashEntries) -> None:
+    """Book what moved cash other than by trades, once by its id."""
+    ledger = state.books.ledger
+    for entry in answer.entries:
+        if entry.kind in DERIVED_CASH or entry.cash_id in ledger.cash_ids:
+            continue
+        if entry.venue_ns < ledger.books_since_venue_ns:
+            continue
+        kind = {"FUNDING_FEE": CashKind.FUNDING, "TRANSFER": CashKind.TRANSFER}.get(
+            entry.kind, CashKind.OTHER
+        )
+        emit(
+            state,
+            out,
+            CashBooked(
+                cash_id=entry.cash_id,
+                kind=kind,
+                asset=entry.asset,
+                amount_e8=entry.amount_e8,
+                instrument=entry.instrument,
+                venue_ns=entry.venue_ns,
+            ),
+        )
+        if kind is CashKind.OTHER:
+            alert(
+                out,
+                Severity.WARNING,
+                "cash.other",
+                f"{entry.kind} moved {entry.asset} by {entry.amount_e8}e-8",
+            )

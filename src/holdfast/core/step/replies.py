@@ -1,0 +1,335 @@
+"""Answers of the venue to our calls, routed by what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.state import State
+from holdfast.core.step.emit import Out, after_ms, alert, emit, move, place_hold, touch
+from holdfast.core.step.flatten import positions_failed, positions_read, work
+from holdfast.core.step.orders import absent, chase, chase_again, go_silent
+from holdfast.core.step.reconcile import (
+    POSITION_SOURCES_MAX,
+    balances_answer,
+    cash_answer,
+    clock_answer,
+    orders_answer,
+    positions_answer,
+    settle_start,
+    step_done,
+)
+from holdfast.core.step.reports import order_report, trade_report
+from holdfast.vocab.effects import Severity
+from holdfast.vocab.events import CallDone, TimerKind
+from holdfast.vocab.facts import AmendStep, OrderAmended
+from holdfast.vocab.holds import HoldCause, Scope
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.orders import Did
+from holdfast.vocab.outcome import Fatal, Ok, Outcome, Suppressed, Transient, Unknown
+from holdfast.vocab.reports import (
+    Balances,
+    CashEntries,
+    Clock,
+    NoSuchOrder,
+    OrderReport,
+    Orders,
+    Positions,
+    Specs,
+    Trades,
+)
+from holdfast.vocab.requests import (
+    AmendOrder,
+    ArmDeadman,
+    CancelAll,
+    CancelOrder,
+    MeasureClock,
+    PlaceOrder,
+    QueryBalances,
+    QueryCash,
+    QueryOpenOrders,
+    QueryOrder,
+    QueryPositions,
+    QuerySpecs,
+    QueryTrades,
+    SetLeverage,
+)
+from holdfast.vocab.units import NS_PER_MS
+
+
+def on_call_done(state: State, event: CallDone) -> Out:
+    """Route one answer; an answer to a question of an earlier life is ignored."""
+    out: Out = []
+    pending = state.live.calls.pop(event.call_id, None)
+    if pending is None:
+        return out
+    outcome = event.outcome
+    if isinstance(outcome, Unknown) and outcome.unlisted:
+        place_hold(
+            state,
+            out,
+            HoldCause.UNKNOWN_ERROR,
+            by="venue",
+            reason=f"an answer that no table names, to {type(pending.request).__name__}: {outcome.why}",
+        )
+    _ROUTES[type(pending.request)](state, out, pending.request, pending.asked_mono_ns, outcome)
+    work(state, out)
+    settle_start(state, out)
+    return out
+
+
+def _why(outcome: Outcome) -> str:
+    if isinstance(outcome, Suppressed):
+        return f"withheld by the {outcome.by.value}"
+    if isinstance(outcome, Ok):
+        return "an answer of another kind"
+    return f"{outcome.why} {outcome.code}".strip()
+
+
+def _place(state: State, out: Out, request: PlaceOrder, asked_mono_ns: int, outcome: Outcome) -> None:
+    row = state.books.orders.row(request.order_id)
+    if row is None:
+        return
+    if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
+        order_report(state, out, outcome.value, fresh=True)
+    elif isinstance(outcome, Suppressed | Transient):
+        move(state, out, row.order_id, Did.NOT_SENT, why=_why(outcome))
+    elif isinstance(outcome, Fatal):
+        state.live.rejects_count += 1
+        move(state, out, row.order_id, Did.REFUSED, why=_why(outcome))
+        alert(out, Severity.WARNING, "order.rejected", f"order {row.order_id}: {_why(outcome)}")
+    else:
+        go_silent(state, out, row, why=_why(outcome))
+
+
+def _amend(state: State, out: Out, request: AmendOrder, asked_mono_ns: int, outcome: Outcome) -> None:
+    row = state.books.orders.live.get(request.order_id)
+    if row is None:
+        return
+    if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
+        order_report(state, out, outcome.value, fresh=True)
+        if row.amend_qty_lots:
+            chase(state, out, row)
+    elif isinstance(outcome, Suppressed | Transient | Fatal):
+        emit(
+            state,
+            out,
+            OrderAmended(
+                order_id=row.order_id,
+                step=AmendStep.REFUSED,
+                qty_lots=row.qty_lots,
+                price_ticks=row.price_ticks or 0,
+                why=_why(outcome),
+            ),
+        )
+        touch(state, row.terms.instrument)
+    else:
+        chase(state, out, row)
+
+
+def _cancel(state: State, out: Out, request: CancelOrder, asked_mono_ns: int, outcome: Outcome) -> None:
+    if request.order_id is None:
+        return
+    row = state.books.orders.row(request.order_id)
+    if row is None or is_final(row.state):
+        return
+    if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
+        order_report(state, out, outcome.value, fresh=True)
+    elif isinstance(outcome, Ok):  # no such order: it is final already, or never was; the query will tell
+        move(state, out, row.order_id, Did.CANCEL_REFUSED, why="the venue has no such open order")
+        chase(state, out, row, wait_ms=0)
+    else:
+        chase(state, out, row)
+
+
+def _cancel_all(state: State, out: Out, request: CancelAll, asked_mono_ns: int, outcome: Outcome) -> None:
+    if not isinstance(outcome, Ok):
+        alert(
+            out,
+            Severity.CRITICAL,
+            "cancel_all.failed",
+            f"cancel-all in {request.instrument}: {_why(outcome)}; every order is asked after by name",
+        )
+    for row in state.books.orders.rows_in(instrument=request.instrument):
+        if row.cancel_wanted and not is_final(row.state):
+            chase(state, out, row)
+
+
+def _query_order(state: State, out: Out, request: QueryOrder, asked_mono_ns: int, outcome: Outcome) -> None:
+    row = state.books.orders.row(request.order_id)
+    hunt = state.live.chases.get(request.order_id)
+    if row is None:
+        return
+    if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
+        if row.amend_qty_lots and outcome.value.qty_lots != row.amend_qty_lots:
+            _amend_not_taken(state, out, request.order_id, outcome.value)
+        order_report(state, out, outcome.value, fresh=False)
+        if hunt is not None:
+            hunt.asking = False
+    elif isinstance(outcome, Ok) and isinstance(outcome.value, NoSuchOrder):
+        if hunt is not None:
+            hunt.asking = False
+        absent(state, out, row, asked_mono_ns=asked_mono_ns)
+    else:
+        if hunt is not None:
+            hunt.asking = False
+        chase_again(state, out, row)
+
+
+def _amend_not_taken(state: State, out: Out, order_id: int, report: OrderReport) -> None:
+    """The venue shows the order with its old size, asked after the receive window: the amend did not happen."""
+    row = state.books.orders.row(order_id)
+    hunt = state.live.chases.get(order_id)
+    if row is None or (hunt is not None and state.live.now_mono_ns < hunt.absent_after_mono_ns):
+        return
+    emit(
+        state,
+        out,
+        OrderAmended(
+            order_id=order_id,
+            step=AmendStep.REFUSED,
+            qty_lots=row.qty_lots,
+            price_ticks=row.price_ticks or 0,
+            why="the venue shows it unchanged",
+        ),
+    )
+    touch(state, row.terms.instrument)
+
+
+def _open_orders(
+    state: State, out: Out, request: QueryOpenOrders, asked_mono_ns: int, outcome: Outcome
+) -> None:
+    word = state.live.words.orders
+    word.asking = False
+    if isinstance(outcome, Ok) and isinstance(outcome.value, Orders):
+        word.failures = 0
+        orders_answer(state, out, outcome.value, asked_mono_ns=asked_mono_ns)
+    else:
+        word.failures += 1
+        _read_failed(state, out, "open orders", word.failures, outcome)
+
+
+def _positions(state: State, out: Out, request: QueryPositions, asked_mono_ns: int, outcome: Outcome) -> None:
+    session = state.live
+    words = session.words
+    if isinstance(outcome, Ok) and isinstance(outcome.value, Positions):
+        words.source = request.source
+        words.positions.asking = False
+        positions_answer(state, out, outcome.value, asked_mono_ns=asked_mono_ns)
+        positions_read(state, out, outcome.value, asked_mono_ns=asked_mono_ns)
+        return
+    words.positions.failures += 1
+    words.positions.asking = False
+    _read_failed(state, out, f"positions (source {request.source})", words.positions.failures, outcome)
+    words.source = (request.source + 1) % POSITION_SOURCES_MAX
+    if words.positions.failures % POSITION_SOURCES_MAX:
+        after_ms(state, out, TimerKind.RECONCILE_POSITIONS, session.settings.timings.query_retry_ms, key=1)
+    positions_failed(state, out, asked_mono_ns=asked_mono_ns, why=_why(outcome))
+
+
+def _read_failed(state: State, out: Out, what: str, failures: int, outcome: Outcome) -> None:
+    if failures == 1 or failures % 10 == 0:
+        alert(out, Severity.WARNING, "venue.read_failed", f"{what}: {_why(outcome)} ({failures} in a row)")
+
+
+def _balances(state: State, out: Out, request: QueryBalances, asked_mono_ns: int, outcome: Outcome) -> None:
+    word = state.live.words.balances
+    word.asking = False
+    if isinstance(outcome, Ok) and isinstance(outcome.value, Balances):
+        balances_answer(state, out, outcome.value, asked_mono_ns=asked_mono_ns)
+    else:
+        word.failures += 1
+        _read_failed(state, out, "balances", word.failures, outcome)
+
+
+def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, outcome: Outcome) -> None:
+    session = state.live
+    session.words.trades_asking.pop(request.instrument, None)
+    if isinstance(outcome, Ok) and isinstance(outcome.value, Trades):
+        for trade in outcome.value.trades:
+            trade_report(state, out, trade)
+        step_done(state, out, f"trades/{request.instrument}")
+    else:
+        _read_failed(state, out, f"executions in {request.instrument}", 1, outcome)
+
+
+def _cash(state: State, out: Out, request: QueryCash, asked_mono_ns: int, outcome: Outcome) -> None:
+    state.live.words.cash_asking = False
+    if isinstance(outcome, Ok) and isinstance(outcome.value, CashEntries):
+        cash_answer(state, out, outcome.value)
+    else:
+        _read_failed(state, out, "income list", 1, outcome)
+
+
+def _clock(state: State, out: Out, request: MeasureClock, asked_mono_ns: int, outcome: Outcome) -> None:
+    if isinstance(outcome, Ok) and isinstance(outcome.value, Clock):
+        clock_answer(state, out, outcome.value)
+    else:
+        _read_failed(state, out, "the venue's clock", 1, outcome)
+
+
+def _specs(state: State, out: Out, request: QuerySpecs, asked_mono_ns: int, outcome: Outcome) -> None:
+    if not (isinstance(outcome, Ok) and isinstance(outcome.value, Specs)):
+        _read_failed(state, out, "instrument facts", 1, outcome)
+        return
+    for spec in outcome.value.specs:
+        known = state.specs.get(spec.instrument)
+        if known is not None and _facts(known) != _facts(spec):
+            place_hold(
+                state,
+                out,
+                HoldCause.SPEC_CHANGED,
+                scope=Scope(instrument=spec.instrument),
+                by="venue",
+                reason="tick, lot, sizes, minimum notional or status changed at the venue",
+            )
+
+
+def _facts(spec: InstrumentSpec) -> tuple[object, ...]:
+    return (
+        spec.tick,
+        spec.lot,
+        spec.tick_lot_e8,
+        spec.qty_lots_min,
+        spec.qty_lots_max,
+        spec.market_lots_max,
+        spec.notional_e8_min,
+        spec.status,
+    )
+
+
+def _leverage(state: State, out: Out, request: SetLeverage, asked_mono_ns: int, outcome: Outcome) -> None:
+    if isinstance(outcome, Ok):
+        step_done(state, out, f"leverage/{request.instrument}")
+    else:
+        _read_failed(state, out, f"leverage of {request.instrument}", 1, outcome)
+
+
+def _deadman(state: State, out: Out, request: ArmDeadman, asked_mono_ns: int, outcome: Outcome) -> None:
+    session = state.live
+    if isinstance(outcome, Ok) and request.countdown_ms:
+        session.deadman_until_mono_ns[request.instrument] = asked_mono_ns + request.countdown_ms * NS_PER_MS
+    elif isinstance(outcome, Fatal):
+        session.deadman_exists = False
+        alert(out, Severity.WARNING, "deadman.absent", f"no dead-man switch at this venue: {_why(outcome)}")
+    elif request.countdown_ms:
+        alert(out, Severity.WARNING, "deadman.failed", f"{request.instrument}: {_why(outcome)}")
+
+
+_ROUTES: Final[dict[type, Callable[..., None]]] = {
+    PlaceOrder: _place,
+    AmendOrder: _amend,
+    CancelOrder: _cancel,
+    CancelAll: _cancel_all,
+    QueryOrder: _query_order,
+    QueryOpenOrders: _open_orders,
+    QueryPositions: _positions,
+    QueryBalances: _balances,
+    QueryTrades: _trades,
+    QueryCash: _cash,
+    QuerySpecs: _specs,
+    SetLeverage: _leverage,
+    ArmDeadman: _deadman,
+    MeasureClock: _clock,
+}

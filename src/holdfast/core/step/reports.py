@@ -1,0 +1,237 @@
+"""The venue's reports on orders and executions, applied to the books once each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdfast.core.ledger.ledger import QUARANTINE
+from holdfast.core.orders.book import OrderRow
+from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.state import State
+from holdfast.core.step.emit import Out, alert, ask, emit, find_break, move, place_hold, touch
+from holdfast.core.step.orders import chase, chase_again, send_cancel
+from holdfast.vocab.effects import Severity
+from holdfast.vocab.facts import AmendStep, BreakKind, FillBooked, ForeignOrderSeen, OrderAmended
+from holdfast.vocab.holds import HoldCause, Scope
+from holdfast.vocab.orders import Did, OrderState
+from holdfast.vocab.reports import FillCause, OrderReport, TradeReport, VenueStatus
+from holdfast.vocab.requests import QueryTrades
+from holdfast.vocab.units import NS_PER_MS
+
+_DID: Final = {
+    VenueStatus.NEW: Did.ACK,
+    VenueStatus.PARTIALLY_FILLED: Did.ACK,
+    VenueStatus.FILLED: Did.FULL_FILL,
+    VenueStatus.CANCELLED: Did.CANCELLED,
+    VenueStatus.EXPIRED: Did.EXPIRED,
+    VenueStatus.REJECTED: Did.REFUSED,
+}
+TRADES_OVERLAP_MS: Final = 60_000  # executions are asked for from a little before the last one booked
+
+
+def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) -> None:
+    """Apply the venue's word on one order. ``fresh`` False: from a poll that may be older than our own word."""
+    row = state.books.orders.row(report.order_id) if report.order_id is not None else None
+    if row is None:
+        foreign_report(state, out, report)
+        return
+    if report.status is VenueStatus.OTHER:
+        alert(
+            out, Severity.CRITICAL, "order.unreadable", f"order {row.order_id}: unknown status from the venue"
+        )
+        chase(state, out, row)
+        return
+    if is_final(row.state) and report.status in (VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED):
+        if fresh and row.state in (OrderState.REJECTED, OrderState.UNSENT):
+            _risen(state, out, row, report)
+        return
+    settle_amend(state, out, row, report)
+    move(
+        state,
+        out,
+        row.order_id,
+        _DID[report.status],
+        venue_order_id=report.venue_order_id,
+        reported_lots=report.filled_lots,
+    )
+    if report.filled_lots > row.filled_lots:
+        fetch_trades(state, out, row.terms.instrument)
+    if row.settled():
+        state.live.chases.pop(row.order_id, None)
+        return
+    hunt = state.live.chases.get(row.order_id)
+    if hunt is not None:
+        if is_final(row.state) or row.state is OrderState.UNKNOWN:
+            chase_again(state, out, row)
+        elif row.cancel_wanted:
+            if hunt.asking or not fresh:
+                send_cancel(state, out, row)  # it rests although we asked for its end: ask again
+        else:
+            state.live.chases.pop(row.order_id, None)
+
+
+def _risen(state: State, out: Out, row: OrderRow, report: OrderReport) -> None:
+    """The books call it final, the venue shows it open: count it, and stop."""
+    emit(
+        state,
+        out,
+        ForeignOrderSeen(
+            venue_order_id=report.venue_order_id,
+            instrument=row.terms.instrument,
+            side=row.terms.side,
+            open_lots=report.qty_lots - report.filled_lots,
+            conditional=report.conditional,
+        ),
+    )
+    touch(state, row.terms.instrument)
+    find_break(
+        state,
+        out,
+        BreakKind.ORDER_RISEN,
+        str(row.order_id),
+        ours=0,
+        theirs=report.qty_lots - report.filled_lots,
+    )
+
+
+def settle_amend(state: State, out: Out, row: OrderRow, report: OrderReport) -> None:
+    """A report with the amended size and price proves that the amend took effect."""
+    if not row.amend_qty_lots:
+        return
+    if report.qty_lots == row.amend_qty_lots and report.price_ticks == row.amend_price_ticks:
+        emit(
+            state,
+            out,
+            OrderAmended(
+                order_id=row.order_id,
+                step=AmendStep.DONE,
+                qty_lots=report.qty_lots,
+                price_ticks=row.amend_price_ticks,
+                why="",
+            ),
+        )
+        touch(state, row.terms.instrument)
+
+
+def foreign_report(state: State, out: Out, report: OrderReport) -> None:
+    """An order on our account that is not ours: counted, held, never cancelled by itself."""
+    open_now = report.status in (VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
+    lots = report.qty_lots - report.filled_lots if open_now else 0
+    known = state.books.orders.foreign.get(report.venue_order_id)
+    if (known is None and lots == 0) or (known is not None and known.open_lots == lots):
+        return
+    if report.instrument not in state.specs:
+        alert(
+            out,
+            Severity.CRITICAL,
+            "order.foreign_unlisted",
+            f"an order in {report.instrument}, which this bot does not trade, stands on its account",
+        )
+        return
+    emit(
+        state,
+        out,
+        ForeignOrderSeen(
+            venue_order_id=report.venue_order_id,
+            instrument=report.instrument,
+            side=report.side,
+            open_lots=lots,
+            conditional=report.conditional,
+        ),
+    )
+    touch(state, report.instrument)
+    if known is None:
+        place_hold(
+            state,
+            out,
+            HoldCause.QUARANTINE,
+            scope=Scope(instrument=report.instrument),
+            by="reconcile",
+            reason=f"an order that is not ours ({report.client_id or report.venue_order_id}) stands at the venue",
+        )
+
+
+def trade_report(state: State, out: Out, trade: TradeReport) -> None:
+    """Book an execution, once by its venue id, whatever way it came."""
+    books = state.books
+    if trade.instrument not in state.specs:
+        alert(
+            out,
+            Severity.CRITICAL,
+            "fill.unlisted",
+            f"a fill in {trade.instrument}, which this bot does not trade, came on its account",
+        )
+        return
+    if books.ledger.knows_trade(trade.instrument, trade.trade_id):
+        return
+    if trade.venue_ns < books.ledger.books_since_venue_ns:
+        return  # from before these books were opened
+    row = books.orders.row(trade.order_id) if trade.order_id is not None else None
+    if row is not None and (row.terms.instrument != trade.instrument or row.terms.side is not trade.side):
+        row = None  # the venue says another instrument or side: it explains no order of ours
+    by_venue = trade.cause is not FillCause.ORDER
+    quarantined = row is None and not by_venue
+    emit(
+        state,
+        out,
+        FillBooked(
+            trade_id=trade.trade_id,
+            order_id=row.order_id if row is not None else None,
+            strategy=row.strategy if row is not None else ("" if by_venue else QUARANTINE),
+            instrument=trade.instrument,
+            side=trade.side,
+            qty_lots=trade.qty_lots,
+            price_ticks=trade.price_ticks,
+            fee_e8=trade.fee_e8,
+            fee_asset=trade.fee_asset,
+            maker=trade.maker,
+            cause=trade.cause,
+            quarantined=quarantined,
+            venue_ns=trade.venue_ns,
+            decision_ticks=row.decision_ticks if row is not None else None,
+        ),
+    )
+    touch(state, trade.instrument)
+    if row is not None:
+        _filled(state, out, row)
+    elif quarantined:
+        place_hold(
+            state,
+            out,
+            HoldCause.QUARANTINE,
+            scope=Scope(instrument=trade.instrument),
+            by="ledger",
+            reason=f"fill {trade.trade_id} belongs to no order of ours",
+        )
+    else:
+        place_hold(
+            state,
+            out,
+            HoldCause.LIQUIDATION,
+            by="venue",
+            reason=f"the venue itself traded {trade.qty_lots} lots of {trade.instrument} ({trade.cause.value})",
+        )
+
+
+def _filled(state: State, out: Out, row: OrderRow) -> None:
+    if row.filled_lots > row.qty_lots and row.filled_lots > row.amend_qty_lots:
+        find_break(
+            state, out, BreakKind.OVERFILL, str(row.order_id), ours=row.qty_lots, theirs=row.filled_lots
+        )
+    full = row.filled_lots >= max(row.qty_lots, row.amend_qty_lots)
+    move(state, out, row.order_id, Did.FULL_FILL if full else Did.PART_FILL)
+    if row.settled():
+        state.live.chases.pop(row.order_id, None)
+
+
+def fetch_trades(state: State, out: Out, instrument: str) -> None:
+    """Ask for the executions that the stream may have lost; one question per instrument at a time."""
+    session = state.live
+    words = session.words
+    if words.trades_asking.get(instrument):
+        return
+    words.trades_asking[instrument] = True
+    ledger = state.books.ledger
+    last = ledger.last_fill_venue_ns.get(instrument, 0)
+    since = max(ledger.books_since_venue_ns, last - TRADES_OVERLAP_MS * NS_PER_MS)
+    ask(state, out, QueryTrades(instrument=instrument, since_venue_ns=since))

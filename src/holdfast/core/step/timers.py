@@ -1,0 +1,265 @@
+"""Timers in the step: every wait and age comes back as an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.state import State
+from holdfast.core.step.commands import end_if_final
+from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, release_hold
+from holdfast.core.step.equity import mark_equity
+from holdfast.core.step.flatten import work
+from holdfast.core.step.orders import ack_due, chase_due
+from holdfast.core.step.reconcile import (
+    after_clock,
+    ask_balances,
+    ask_cash,
+    ask_clock,
+    ask_orders,
+    ask_positions,
+)
+from holdfast.vocab.effects import EndProcess, Severity
+from holdfast.vocab.events import TimerFired, TimerKind
+from holdfast.vocab.holds import HoldCause, Release, Scope
+from holdfast.vocab.requests import ArmDeadman, QuerySpecs
+from holdfast.vocab.units import NS_PER_MS
+
+SWEEP_MS: Final = 250
+ENDING_PATIENCE_MS: Final = 15_000
+SPECS_EVERY_CLOCKS: Final = 10
+
+
+def on_timer(state: State, event: TimerFired) -> Out:
+    """One timer came due."""
+    out: Out = []
+    _DUE[event.kind](state, out, event.key)
+    return out
+
+
+def set_first_timers(state: State, out: Out) -> None:
+    """What runs from the start on."""
+    timings = state.live.settings.timings
+    after_ms(state, out, TimerKind.SWEEP, SWEEP_MS)
+    after_ms(state, out, TimerKind.EQUITY, timings.equity_interval_ms)
+    after_ms(state, out, TimerKind.CLOCK, timings.clock_interval_ms)
+    after_ms(state, out, TimerKind.RECONCILE_ORDERS, timings.reconcile_orders_ms)
+    after_ms(state, out, TimerKind.RECONCILE_POSITIONS, timings.reconcile_positions_ms)
+    if timings.deadman_ms:
+        _deadman(state, out, 0)
+
+
+def _sweep(state: State, out: Out, _: int) -> None:
+    """Ages: of data, of the venue's word, of our clock, of the dead-man switch; and what they forbid."""
+    session = state.live
+    timings = session.settings.timings
+    now = session.now_mono_ns
+    _sweep_feeds(state, out, now)
+    if session.ready:
+        _sweep_words(state, out, now)
+    off_ms = abs(session.offset_ns - session.offset_first_ns) // NS_PER_MS
+    _condition(
+        state,
+        out,
+        HoldCause.CLOCK,
+        stands=session.offset_known and off_ms > timings.clock_offset_ms_max,
+        reason=f"our clock and the venue's moved {off_ms} ms apart",
+    )
+    _condition(
+        state,
+        out,
+        HoldCause.USER_STREAM_LOST,
+        stands=session.ready and not session.user_stream_up,
+        reason="the account's event stream is down: fills come by polling only",
+    )
+    if timings.deadman_ms and session.deadman_exists:
+        for instrument in state.specs:
+            until = session.deadman_until_mono_ns.get(instrument, 0)
+            _condition(
+                state,
+                out,
+                HoldCause.DEADMAN_UNARMED,
+                scope=Scope(instrument=instrument),
+                stands=now >= until,
+                reason="the venue's dead-man switch is not armed",
+                at_once=True,
+            )
+    elif timings.deadman_ms:
+        for hold in list(state.books.holds.holds.values()):
+            if hold.cause is HoldCause.DEADMAN_UNARMED:
+                release_hold(state, out, hold, by="monitor", reason="the venue has no dead-man switch")
+    if session.ending and now - session.ending_since_mono_ns > ENDING_PATIENCE_MS * NS_PER_MS:
+        _end_anyway(state, out)
+    else:
+        end_if_final(state, out)
+    work(state, out)
+    after_ms(state, out, TimerKind.SWEEP, SWEEP_MS)
+
+
+def _end_anyway(state: State, out: Out) -> None:
+    session = state.live
+    if session.jobs:
+        return
+    waiting = [row.order_id for row in state.books.orders.live.values() if not is_final(row.state)]
+    alert(
+        out,
+        Severity.CRITICAL,
+        "stop.unresolved",
+        f"ending with orders whose fate is not known: {', '.join(map(str, waiting))}",
+    )
+    out.append(EndProcess(why=session.ending))
+
+
+def _sweep_feeds(state: State, out: Out, now: int) -> None:
+    session = state.live
+    dead_ns = session.settings.timings.feed_dead_ms * NS_PER_MS
+    grace = now - session.started_mono_ns < dead_ns
+    silent = 0
+    for instrument, market in session.markets.items():
+        age = now - market.quote_mono_ns
+        stands = age > dead_ns and not grace
+        silent += 1 if age > dead_ns else 0
+        _condition(
+            state,
+            out,
+            HoldCause.STALE_DATA,
+            scope=Scope(instrument=instrument),
+            stands=stands,
+            reason=f"no quote for more than {session.settings.timings.feed_dead_ms} ms",
+        )
+    _condition(
+        state,
+        out,
+        HoldCause.FEEDS_LOST,
+        stands=silent == len(session.markets) and not grace,
+        reason="no instrument has a live quote",
+    )
+
+
+def _sweep_words(state: State, out: Out, now: int) -> None:
+    """How old the venue's word on our account is: reduce first, then halt, and say why."""
+    session = state.live
+    timings = session.settings.timings
+    words = session.words
+    ages = {
+        "positions": words.positions.mono_ns,
+        "balances": words.balances.mono_ns,
+        "open orders": words.orders.mono_ns,
+    }
+    name = min(ages, key=lambda key: ages[key])
+    age_ms = (now - ages[name]) // NS_PER_MS
+    _condition(
+        state,
+        out,
+        HoldCause.POSITION_STALE,
+        stands=age_ms > timings.position_age_ms_reduce,
+        reason=f"the venue has not told our {name} for more than {timings.position_age_ms_reduce} ms",
+    )
+    if age_ms > timings.position_age_ms_halt:
+        place_hold(
+            state,
+            out,
+            HoldCause.POSITION_UNKNOWN,
+            by="monitor",
+            reason=f"the venue has not told our {name} for more than {timings.position_age_ms_halt} ms",
+        )
+
+
+def _condition(
+    state: State,
+    out: Out,
+    cause: HoldCause,
+    *,
+    stands: bool,
+    reason: str,
+    scope: Scope | None = None,
+    at_once: bool = False,
+) -> None:
+    """Hold while a condition stands; release by itself once it has been gone for the time configured."""
+    session = state.live
+    where = Scope() if scope is None else scope
+    hold = state.books.holds.find(cause, where)
+    if stands:
+        if hold is None:
+            place_hold(state, out, cause, scope=where, by="monitor", reason=reason)
+        else:
+            session.clear_since_mono_ns.pop(hold.hold_id, None)
+        return
+    if hold is None or hold.release is not Release.AUTOMATIC:
+        return
+    since = session.clear_since_mono_ns.setdefault(hold.hold_id, session.now_mono_ns)
+    if at_once or _long_enough(state, since):
+        release_hold(state, out, hold, by="monitor", reason="the condition is gone")
+
+
+def _long_enough(state: State, since_mono_ns: int) -> bool:
+    session = state.live
+    return session.now_mono_ns - since_mono_ns >= session.settings.timings.hold_clear_ms * NS_PER_MS
+
+
+def _equity(state: State, out: Out, _: int) -> None:
+    for instrument in state.specs:
+        state.refresh_gross(instrument)
+    mark_equity(state, out)
+    after_ms(state, out, TimerKind.EQUITY, state.live.settings.timings.equity_interval_ms)
+
+
+def _clock(state: State, out: Out, key: int) -> None:
+    session = state.live
+    ask_clock(state, out)
+    if key % SPECS_EVERY_CLOCKS == SPECS_EVERY_CLOCKS - 1:
+        ask(state, out, QuerySpecs())
+    after_ms(state, out, TimerKind.CLOCK, session.settings.timings.clock_interval_ms, key=key + 1)
+
+
+def _orders(state: State, out: Out, _: int) -> None:
+    session = state.live
+    ask_orders(state, out)
+    after_ms(state, out, TimerKind.RECONCILE_ORDERS, session.settings.timings.reconcile_orders_ms)
+    if session.start_steps:
+        after_clock_again(state, out)
+
+
+def after_clock_again(state: State, out: Out) -> None:
+    """A start that is not complete asks again for what it still misses."""
+    session = state.live
+    if not session.offset_known:
+        ask_clock(state, out)
+        return
+    after_clock(state, out)
+
+
+def _positions(state: State, out: Out, key: int) -> None:
+    """``key`` 1 is the quick retry at the next source after a failure; 0 the regular round."""
+    session = state.live
+    ask_positions(state, out)
+    if key == 0:
+        ask_balances(state, out)
+        ask_cash(state, out)
+        after_ms(state, out, TimerKind.RECONCILE_POSITIONS, session.settings.timings.reconcile_positions_ms)
+
+
+def _deadman(state: State, out: Out, _: int) -> None:
+    session = state.live
+    wait_ms = session.settings.timings.deadman_ms
+    if not session.deadman_exists:
+        return
+    if not session.ending:
+        for instrument in state.specs:
+            ask(state, out, ArmDeadman(instrument=instrument, countdown_ms=wait_ms))
+    after_ms(state, out, TimerKind.DEADMAN, wait_ms // 4)
+
+
+_DUE: Final[dict[TimerKind, Callable[[State, Out, int], None]]] = {
+    TimerKind.SWEEP: _sweep,
+    TimerKind.ACK: ack_due,
+    TimerKind.QUERY: chase_due,
+    TimerKind.RECONCILE_ORDERS: _orders,
+    TimerKind.RECONCILE_POSITIONS: _positions,
+    TimerKind.CLOCK: _clock,
+    TimerKind.EQUITY: _equity,
+    TimerKind.DEADMAN: _deadman,
+    TimerKind.FLATTEN: lambda state, out, _: work(state, out),
+    TimerKind.STOPPING: lambda state, out, _: end_if_final(state, out),
+}

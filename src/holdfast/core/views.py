@@ -1,0 +1,48 @@
+"""What the stages may know of one another: read-only views, and the plain records they hand over."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from holdfast.vocab.orders import Side, TimeInForce
+
+
+class PositionView(Protocol):
+    """A net position."""
+
+    position_lots: int
+
+
+class OpenView(Protocol):
+    """What open orders may still add, per side."""
+
+    buy_lots: int
+    sell_lots: int
+
+
+class MarketView(Protocol):
+    """What is known of a market; 0 where nothing is."""
+
+    bid_ticks: int
+    ask_ticks: int
+    mark_ticks: int
+    last_ticks: int
+    quote_mono_ns: int
+
+
+class ExitPlan(Struct, frozen=True, kw_only=True):
+    """A planned exit order of the flatten lane.
+
+    ``held_lots``: the position it reduces, by the best word we have. ``price_ticks`` None and
+    ``reference_ticks`` 0: nothing is known to price by, so only a market order can be sent.
+    """
+
+    instrument: str
+    side: Side
+    qty_lots: int
+    price_ticks: int | None
+    tif: TimeInForce
+    held_lots: int
+    reference_ticks: int

@@ -1,0 +1,339 @@
+"""The market log: raw frames with their receive times, in compressed blocks, chained by hash and not synced.
+
+Files ``market-<first position>.log``: a header, then blocks back to back.
+
+* header: magic, version, its length, first position, the feeds' codecs (NUL separated), CRC-32, hash before.
+* block: ``"HFMB"``, u32 frames, u32 body bytes, u32 packed bytes, u64 first position, u32 CRC-32 of these, the
+  packed body, 16 bytes of hash. Little endian.
+* body, packed with zstd: feed of each frame (u8), length (u32), change of mono_ns (i64), change of
+  wall_ns − mono_ns (i64), then the frames' bytes.
+* hash: BLAKE2b-128 of the 16 bytes of hash before the block, its head and its packed body.
+
+A position is never handed out twice: what could not be written, or was lost in a crash, leaves a gap that a reader
+reports. Frames are evidence, not decisions: a disk that refuses them is counted, and never stops trading by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from operator import sub
+from struct import Struct as Layout
+from struct import pack
+from typing import Final
+from zlib import crc32
+
+import zstandard
+from msgspec import Struct
+
+from holdfast.journal.files import REAL_FILES, Files, write_all
+from holdfast.ports.journal import JournalFailed
+from holdfast.vocab.invariant import invariant
+
+BLOCK_BYTES: Final = 256 << 10  # of raw frames
+BLOCK_NS: Final = 1_000_000_000
+FILE_BYTES: Final = 64 << 20
+RETENTION_BYTES: Final = 20 << 30
+FEEDS_MAX: Final = 255
+
+VERSION: Final = 1
+HASH_BYTES: Final = 16
+BLOCK_START: Final = b"HFMB"
+BLOCK: Final = Layout("<4sIIIQ")  # marker, frames, body bytes, packed bytes, first position
+CRC: Final = Layout("<I")
+BLOCK_HEAD_BYTES: Final = BLOCK.size + CRC.size
+_MAGIC: Final = b"HFMLOG\r\n"
+_HEAD: Final = Layout("<8sHHIQ")  # magic, version, reserved, bytes of codecs, first position
+_GENESIS: Final = blake2b(_MAGIC, digest_size=HASH_BYTES).digest()
+
+
+class FileHeader(Struct, frozen=True, kw_only=True):
+    """What a file of the log says of itself. ``length``: where its first block begins."""
+
+    first_pos: int
+    codecs: tuple[str, ...]
+    hash_before: bytes
+    length: int
+
+
+class BlockHeader(Struct, frozen=True, kw_only=True):
+    """What a block says of itself."""
+
+    frame_count: int
+    body_bytes: int
+    packed_bytes: int
+    first_pos: int
+
+    @property
+    def block_bytes(self) -> int:
+        """Head, packed body and hash."""
+        return BLOCK_HEAD_BYTES + self.packed_bytes + HASH_BYTES
+
+
+def file_name(first_pos: int) -> str:
+    """Name of the file that begins with this position."""
+    return f"market-{first_pos:020d}.log"
+
+
+def file_names(directory: str, files: Files) -> list[str]:
+    """The log's files, oldest first. Raises OSError."""
+    return [name for name in files.names(directory) if name.startswith("market-") and name.endswith(".log")]
+
+
+def pack_file_header(*, first_pos: int, codecs: Sequence[str], hash_before: bytes) -> bytes:
+    """The bytes at the start of a file."""
+    table = "\0".join(codecs).encode()
+    head = _HEAD.pack(_MAGIC, VERSION, 0, len(table), first_pos) + table
+    return head + CRC.pack(crc32(hash_before, crc32(head))) + hash_before
+
+
+def unpack_file_header(data: bytes) -> FileHeader | str | None:
+    """The header at the start of a file; None where the file ends within it; else what is wrong with it."""
+    if len(data) < _HEAD.size:
+        return None
+    magic, version, _, table_bytes, first_pos = _HEAD.unpack_from(data)
+    if magic != _MAGIC:
+        return "not a file of a market log"
+    if version != VERSION:
+        return f"format version {version}, this build reads version {VERSION}"
+    end = _HEAD.size + table_bytes
+    if end + CRC.size + HASH_BYTES > len(data):
+        return None if table_bytes <= 1 << 16 else "its header leads beyond its end"
+    hash_before = data[end + CRC.size : end + CRC.size + HASH_BYTES]
+    if CRC.unpack_from(data, end) != (crc32(hash_before, crc32(data[:end])),):
+        return "the header's checksum does not match it"
+    return FileHeader(
+        first_pos=first_pos,
+        codecs=tuple(data[_HEAD.size : end].decode().split("\0")),
+        hash_before=hash_before,
+        length=end + CRC.size + HASH_BYTES,
+    )
+
+
+def unpack_block_header(data: bytes, pos: int) -> BlockHeader | str | None:
+    """The block header at ``pos``; None where the file ends within it; else what is wrong with it."""
+    if pos + BLOCK_HEAD_BYTES > len(data):
+        return None
+    marker, frame_count, body_bytes, packed_bytes, first_pos = BLOCK.unpack_from(data, pos)
+    (crc,) = CRC.unpack_from(data, pos + BLOCK.size)
+    if marker != BLOCK_START:
+        return "no block begins here"
+    if crc32(data[pos : pos + BLOCK.size]) != crc:
+        return "the block header's checksum does not match it"
+    return BlockHeader(
+        frame_count=frame_count, body_bytes=body_bytes, packed_bytes=packed_bytes, first_pos=first_pos
+    )
+
+
+class MarketLog:
+    """A market log, open for append (see ``open_market_log``). Fulfils MarketLogPort."""
+
+    __slots__ = (
+        "_block_bytes",
+        "_block_ns",
+        "_codecs",
+        "_compress",
+        "_directory",
+        "_due_mono_ns",
+        "_file_bytes",
+        "_files",
+        "_first_pos",
+        "_frames",
+        "_handle",
+        "_hash",
+        "_name",
+        "_offset",
+        "_retention_bytes",
+        "_room",
+        "fault",
+        "frame_count",
+        "lost_count",
+    )
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        codecs: Sequence[str],
+        next_pos: int,
+        hash_before: bytes,
+        files: Files,
+        block_bytes: int,
+        block_ns: int,
+        file_bytes: int,
+        retention_bytes: int,
+    ) -> None:
+        self.frame_count = next_pos
+        self.lost_count = 0  # frames that the disk refused since the start
+        self.fault = ""  # why, the last time; empty while all is well
+        self._directory = directory
+        self._codecs = tuple(codecs)
+        self._files = files
+        self._block_bytes = block_bytes
+        self._block_ns = block_ns
+        self._file_bytes = file_bytes
+        self._retention_bytes = retention_bytes
+        self._hash = hash_before
+        self._compress = zstandard.ZstdCompressor(level=1).compress
+        self._handle = -1
+        self._name = ""
+        self._offset = 0
+        self._frames: list[bytes | int] = []
+        self._first_pos = next_pos
+        self._room = block_bytes
+        self._due_mono_ns = 0
+
+    def append(self, raw: bytes, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
+        """Add one frame; its position is ``frame_count`` before the call. ``feed``: index into the codecs."""
+        self._frames += (raw, wall_ns, mono_ns, feed)
+        self.frame_count += 1
+        self._room -= len(raw)
+        if self._room < 0 or mono_ns > self._due_mono_ns:
+            self._full(mono_ns)
+
+    def _full(self, mono_ns: int) -> None:
+        if len(self._frames) > 4:
+            self.flush()
+        self._due_mono_ns = mono_ns + self._block_ns  # the first frame of a block starts its second
+
+    def flush(self) -> None:
+        """Write the open block out. What the disk refuses is counted in ``lost_count``, with ``fault``."""
+        frames, first_pos = self._frames, self._first_pos
+        if not frames:
+            return
+        self._frames, self._first_pos, self._room = [], self.frame_count, self._block_bytes
+        head, packed = self._pack(frames, first_pos)
+        try:
+            if self._handle >= 0 and self._offset + len(head) + len(packed) > self._file_bytes:
+                self._end_file()
+            start = b"" if self._handle >= 0 else self._begin_file(first_pos)
+            digest = blake2b(self._hash + head + packed, digest_size=HASH_BYTES).digest()
+            block = b"".join((start, head, packed, digest))
+            write_all(self._files, self._handle, block, self._offset)
+        except OSError as error:
+            self._give_up(error)
+            self.lost_count += len(frames) // 4
+            return
+        self._offset += len(block)
+        self._hash = digest
+        self.fault = ""
+
+    def close(self) -> None:
+        """Flush and close. Closing twice does nothing."""
+        self.flush()
+        if self._handle >= 0:
+            self._end_file()
+
+    def _pack(self, frames: list[bytes | int], first_pos: int) -> tuple[bytes, bytes]:
+        raws, walls, monos, feeds = frames[0::4], frames[1::4], frames[2::4], frames[3::4]
+        count = len(raws)
+        invariant(
+            max(feeds) < len(self._codecs),  # type: ignore[operator] # four kinds in one list: one append
+            "a frame names a feed that the log was opened with",
+            feeds=len(self._codecs),
+        )
+        joined = b"".join(raws)  # type: ignore[arg-type]
+        skews = list(map(sub, walls, monos))
+        body = b"".join(
+            (
+                bytes(feeds),  # type: ignore[arg-type]
+                pack(f"<{count}I", *map(len, raws)),  # type: ignore[arg-type]
+                pack(f"<{count}q", *map(sub, monos, [0, *monos])),
+                pack(f"<{count}q", *map(sub, skews, [0, *skews])),
+                joined,
+            )
+        )
+        packed = self._compress(body)
+        head = BLOCK.pack(BLOCK_START, count, len(body), len(packed), first_pos)
+        return head + CRC.pack(crc32(head)), packed
+
+    def _begin_file(self, first_pos: int) -> bytes:
+        """Create the next file; its header goes out with its first block. Raises OSError."""
+        self._name = f"{self._directory}/{file_name(first_pos)}"
+        self._handle = self._files.open(self._name, create=True)
+        self._offset = 0
+        self._retain()
+        return pack_file_header(first_pos=first_pos, codecs=self._codecs, hash_before=self._hash)
+
+    def _end_file(self) -> None:
+        handle, self._handle = self._handle, -1
+        self._files.close(handle)
+
+    def _give_up(self, error: OSError) -> None:
+        """Go on in a new file: what a failed write left behind ends this one, and a reader knows."""
+        self.fault = f"{self._name}: {os.strerror(error.errno or 0)}"
+        if self._handle >= 0:
+            with suppress(OSError):
+                self._end_file()
+            if self._offset == 0:
+                with suppress(OSError):  # nothing of worth is in it
+                    self._files.remove(self._name)
+
+    def _retain(self) -> None:
+        """Drop the oldest files until the rest is within the retention size; the newest always stays."""
+        with suppress(OSError):  # tried again at the next file; a frame is worth more than tidiness
+            names = file_names(self._directory, self._files)
+            sizes = [self._files.size(f"{self._directory}/{name}") for name in names]
+            total = sum(sizes) + self._file_bytes
+            for name, size in zip(names[:-1], sizes, strict=False):
+                if total <= self._retention_bytes:
+                    break
+                self._files.remove(f"{self._directory}/{name}")
+                total -= size
+
+
+def open_market_log(
+    directory: str,
+    *,
+    codecs: Sequence[str],
+    next_pos_min: int = 0,
+    files: Files = REAL_FILES,
+    block_bytes: int = BLOCK_BYTES,
+    block_ns: int = BLOCK_NS,
+    file_bytes: int = FILE_BYTES,
+    retention_bytes: int = RETENTION_BYTES,
+) -> MarketLog:
+    """Create or continue a market log. ``codecs``: the decoder of each feed, in the order of their numbers.
+
+    ``next_pos_min``: the journal's last market position, so that frames lost in a crash leave a gap and their
+    positions are not given to others. What an earlier process left is not touched. Raises JournalFailed.
+    """
+    if not 0 < len(codecs) <= FEEDS_MAX or any("\0" in codec or not codec for codec in codecs):
+        raise ValueError(f"between 1 and {FEEDS_MAX} codecs with names are needed: {codecs!r}")
+    try:
+        files.make_dir(directory)
+        next_pos, hash_before = _resume(directory, files)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise JournalFailed(f"{directory}: cannot open the market log: {why}") from error
+    return MarketLog(
+        directory,
+        codecs=codecs,
+        next_pos=max(next_pos, next_pos_min),
+        hash_before=hash_before,
+        files=files,
+        block_bytes=block_bytes,
+        block_ns=block_ns,
+        file_bytes=file_bytes,
+        retention_bytes=retention_bytes,
+    )
+
+
+def _resume(directory: str, files: Files) -> tuple[int, bytes]:
+    """Position and hash behind the last whole block. A newest file without any block is of no worth and goes."""
+    for name in reversed(file_names(directory, files)):
+        data = files.read(f"{directory}/{name}")
+        header = unpack_file_header(data)
+        pos = header.length if isinstance(header, FileHeader) else data.find(BLOCK_START)
+        next_pos = -1
+        while pos >= 0 and isinstance(block := unpack_block_header(data, pos), BlockHeader):
+            if pos + block.block_bytes > len(data):
+                break
+            next_pos = block.first_pos + block.frame_count
+            pos += block.block_bytes
+        if next_pos >= 0:
+            return next_pos, data[pos - HASH_BYTES : pos]
+        files.remove(f"{directory}/{name}")
+    return 0, _GENESIS

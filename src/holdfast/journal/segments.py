@@ -1,0 +1,322 @@
+"""The writer of a decision journal: frame into memory, write once, sync in line.
+
+Promises: a record is whole within one segment; a segment is durable before the next one is begun; the next one is
+allocated before it is needed. When the disk is full the last ``reserve_bytes`` of what is already allocated are
+kept for urgent records, so that a full disk stops risk and not the exit.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Final
+from zlib import crc32
+
+from msgspec import Struct
+
+from holdfast.journal.codec import (
+    AFTER_SYNC,
+    FRAME,
+    HASH_BYTES,
+    HEADER_BYTES,
+    OVERHEAD_BYTES,
+    PAYLOAD_BYTES_MAX,
+    PLAIN,
+    DurableMark,
+    Header,
+    encode_record,
+    pack_header,
+    pack_mark,
+)
+from holdfast.journal.files import REAL_FILES, Files, write_all
+from holdfast.ports.journal import JournalFailed, JournalFull
+from holdfast.vocab.effects import Record
+
+SEGMENT_BYTES: Final = 64 << 20
+RESERVE_BYTES: Final = 4 << 20
+SPARE_TRIES: Final = 64  # while the disk is full, every so manieth append asks again
+UNSYNCED_BYTES_MAX: Final = (
+    256 << 10
+)  # written since the last sync; beyond it write syncs: what a crash can tear
+BUFFER_BYTES_MAX: Final = 1 << 20  # appended and not yet written; beyond it append writes by itself
+
+_pack = FRAME.pack
+
+
+def segment_name(number: int) -> str:
+    """File name of a segment."""
+    return f"journal-{number:06d}.seg"
+
+
+def segment_number(name: str) -> int | None:
+    """Number of a segment by its file name; None for any other file."""
+    digits = name.removeprefix("journal-").removesuffix(".seg")
+    return (
+        int(digits) if name == f"journal-{digits}.seg" and len(digits) >= 6 and digits.isdecimal() else None
+    )
+
+
+class Anchor(Struct, frozen=True, order=True):
+    """A place in the chain, told outside: whoever holds it can see a missing tail or a rewritten chain."""
+
+    index: int  # of the record; -1 is the place before the first
+    hash_hex: str
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a writer goes on: in which segment (of what size), at which byte, behind which record."""
+
+    number: int
+    size_bytes: int
+    offset: int
+    record_count: int
+    last_hash: bytes
+
+
+class Journal:
+    """A decision journal, open for append (see ``recover.open_for_append``). Fulfils JournalPort."""
+
+    __slots__ = (
+        "_base",
+        "_buffer",
+        "_directory",
+        "_encode",
+        "_failed",
+        "_files",
+        "_full_why",
+        "_handle",
+        "_hash",
+        "_lock",
+        "_mark",
+        "_number",
+        "_reserve_bytes",
+        "_room",
+        "_segment_bytes",
+        "_size",
+        "_spare",
+        "_synced",
+        "_tries",
+        "_unsynced_bytes",
+        "account",
+        "record_count",
+    )
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        account: str,
+        place: Place,
+        lock: int,
+        files: Files = REAL_FILES,
+        segment_bytes: int = SEGMENT_BYTES,
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> None:
+        self.account = account
+        self.record_count = place.record_count
+        self._directory = directory
+        self._files = files
+        self._segment_bytes = segment_bytes
+        self._reserve_bytes = reserve_bytes
+        self._number = place.number
+        self._size = place.size_bytes
+        self._base = place.offset  # where in the segment the buffer's first byte belongs
+        self._buffer = bytearray()
+        self._hash = place.last_hash
+        self._synced = Anchor(place.record_count - 1, place.last_hash.hex())
+        self._mark = AFTER_SYNC
+        self._encode = encode_record
+        self._failed: str | None = None
+        self._lock = lock
+        self._handle = files.open(self._path(place.number))
+        self._unsynced_bytes = 0
+        self._full_why = ""
+        self._tries = 0
+        self._spare = self._find_spare()
+        self._measure()
+        self.sync()
+        self._mark_durable()
+
+    # --- the port -----------------------------------------------------------------------------------------------
+
+    def append(self, record: Record, market_pos: int, *, urgent: bool = False) -> None:
+        """Frame one record into memory. ``urgent``: may use the reserve of a full disk.
+
+        Raises JournalFull when only the reserve is left and the record is not urgent (the journal stays usable),
+        JournalFailed when the disk refused (the journal is over).
+        """
+        payload = self._encode(record)
+        length = len(payload)
+        buffer = self._buffer
+        if len(buffer) + length > self._room:
+            self._make_room(length, urgent=urgent)
+        frame = _pack(self._mark, length, crc32(payload), self.record_count, market_pos) + payload
+        self._hash = digest = blake2b(self._hash + frame, digest_size=HASH_BYTES).digest()
+        buffer += frame
+        buffer += digest
+        self._mark = PLAIN
+        self.record_count += 1
+
+    def write(self) -> None:
+        """Hand everything appended to the operating system, in one write."""
+        if self._failed is not None:
+            raise JournalFailed(self._failed)
+        if not self._buffer:
+            return
+        try:
+            write_all(self._files, self._handle, self._buffer, self._base)
+        except OSError as error:
+            raise self._fail("write", error) from error
+        self._base += len(self._buffer)
+        self._unsynced_bytes += len(self._buffer)
+        self._buffer.clear()
+        self._measure()
+        if self._unsynced_bytes > UNSYNCED_BYTES_MAX:
+            self._sync_written()
+
+    def sync(self) -> None:
+        """Write, and wait until the disk has it."""
+        self.write()
+        self._sync_written()
+
+    def _sync_written(self) -> None:
+        try:
+            self._files.sync(self._handle)
+        except OSError as error:
+            raise self._fail("sync", error) from error
+        self._mark = AFTER_SYNC
+        self._unsynced_bytes = 0
+        if self._synced.index != self.record_count - 1:
+            self._synced = Anchor(self.record_count - 1, self._hash.hex())
+
+    def close(self) -> None:
+        """Sync, say in the header how far the journal goes, and close. Closing twice does nothing."""
+        if self._handle < 0:
+            return
+        try:
+            if self._failed is None:
+                self.sync()
+                self._mark_durable()
+        finally:
+            self._encode = self._refuse
+            self._failed = self._failed or "the journal is closed"
+            for handle in (self._handle, self._spare, self._lock):
+                if handle >= 0:
+                    self._files.close(handle)
+            self._handle = self._spare = self._lock = -1
+
+    # --- what the runtime watches -------------------------------------------------------------------------------
+
+    def anchor(self) -> Anchor:
+        """The last record that a power loss cannot take: fit to be told outside."""
+        return self._synced
+
+    def head(self) -> Anchor:
+        """The last record appended: what a snapshot of the state is a snapshot at."""
+        return Anchor(self.record_count - 1, self._hash.hex())
+
+    @property
+    def full(self) -> bool:
+        """True while the next segment cannot be allocated: what remains is being used up."""
+        return self._spare < 0
+
+    @property
+    def free_bytes(self) -> int:
+        """Allocated and unused, the reserve included."""
+        spare = self._segment_bytes - HEADER_BYTES if self._spare >= 0 else 0
+        return self._size - self._base - len(self._buffer) + spare
+
+    # --- room ---------------------------------------------------------------------------------------------------
+
+    def _measure(self) -> None:
+        """How large buffer and payload together may grow before somebody has to think."""
+        kept_bytes = self._reserve_bytes if self._spare < 0 else 0
+        self._room = min(self._size - self._base - kept_bytes - OVERHEAD_BYTES, BUFFER_BYTES_MAX)
+
+    def _fits(self, length: int, *, kept_bytes: int) -> bool:
+        return self._base + len(self._buffer) + OVERHEAD_BYTES + length + kept_bytes <= self._size
+
+    def _make_room(self, length: int, *, urgent: bool) -> None:
+        if length > min(PAYLOAD_BYTES_MAX, self._segment_bytes - HEADER_BYTES - OVERHEAD_BYTES):
+            raise JournalFailed(f"a record of {length} bytes is larger than the journal takes")
+        self.write()
+        if self._spare < 0:
+            self._spare = self._find_spare()
+        if self._spare >= 0 and not self._fits(length, kept_bytes=0):
+            self._rotate()
+        self._measure()
+        kept_bytes = 0 if urgent or self._spare >= 0 else self._reserve_bytes
+        if not self._fits(length, kept_bytes=kept_bytes):
+            raise JournalFull(
+                f"{self._directory}: no space for the next segment of {self._segment_bytes} bytes"
+                f" ({self._full_why}); {self.free_bytes} bytes are left, kept for getting flat"
+            )
+
+    def _rotate(self) -> None:
+        """Go on in the spare. The old segment is durable first, so that a started segment proves its forerunner."""
+        self.sync()
+        header = Header(
+            number=self._number + 1,
+            first_index=self.record_count,
+            account=self.account,
+            hash_before=self._hash,
+        )
+        try:
+            write_all(self._files, self._spare, pack_header(header), 0)
+            self._files.sync(self._spare)
+            self._files.close(self._handle)
+        except OSError as error:
+            raise self._fail("begin a segment", error) from error
+        self._handle, self._spare = self._spare, -1
+        self._number += 1
+        self._size = self._segment_bytes
+        self._base = HEADER_BYTES
+        self._tries = 0
+        self._spare = self._find_spare()
+
+    def _find_spare(self) -> int:
+        """Handle of the next segment, allocated and durable; −1 when the disk has no space for it."""
+        self._tries += 1
+        if self._tries % SPARE_TRIES != 1:
+            return -1  # asking costs the disk something, and a full one is asked at every append
+        name = segment_name(self._number + 1)
+        handle = -1
+        try:
+            known = name in self._files.names(self._directory)
+            handle = self._files.open(self._path(self._number + 1), create=not known)
+            self._files.allocate(handle, self._segment_bytes)
+            self._files.sync(handle)
+            self._files.sync_dir(self._directory)
+        except OSError as error:
+            self._full_why = os.strerror(error.errno or 0)
+            if handle >= 0:
+                self._files.close(handle)
+                with suppress(
+                    OSError
+                ):  # what was half allocated is worth more to the others; else it is found again
+                    self._files.remove(self._path(self._number + 1))
+            return -1
+        return handle
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def _mark_durable(self) -> None:
+        """Leave word that all up to here is on the disk: from now on a bad byte in it is rot, not a torn tail."""
+        offset, data = pack_mark(DurableMark(record_count=self.record_count, last_hash=self._hash))
+        try:
+            write_all(self._files, self._handle, data, offset)
+            self._files.sync(self._handle)
+        except OSError as error:
+            raise self._fail("mark", error) from error
+
+    def _fail(self, act: str, error: OSError) -> JournalFailed:
+        self._failed = f"{self._path(self._number)}: cannot {act}: {os.strerror(error.errno or 0)}"
+        self._encode = self._refuse
+        return JournalFailed(self._failed)
+
+    def _refuse(self, _record: Record) -> bytes:
+        raise JournalFailed(self._failed or "the journal is closed")
+
+    def _path(self, number: int) -> str:
+        return f"{self._directory}/{segment_name(number)}"

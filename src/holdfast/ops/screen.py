@@ -1,0 +1,193 @@
+"""The live view on a terminal, in a process of its own: drawing must not take time from the loop that trades."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from holdfast.ops.ctl import Control
+from holdfast.ops.errors import NotRunning
+from holdfast.ops.words import clean
+
+Data: TypeAlias = Mapping[str, Any]
+HZ: Final = 4
+STALE_MS: Final = 1_000
+NONE: Final = "–"
+_LEVEL_STYLE: Final = {
+    "none": "bold green",
+    "reduced": "bold yellow",
+    "reduce_only": "bold yellow",
+    "halted": "bold red",
+    "killed": "bold white on red",
+}
+
+
+def watch(socket_path: Path, *, console: Console | None = None) -> int:
+    """Draw a running bot's status until it ends or the person leaves (Ctrl-C, which leaves the bot alone).
+
+    Errors: NotRunning when there is no bot to begin with.
+    """
+    console = console or Console()
+    with Control(socket_path) as control, Live(console=console, screen=False, auto_refresh=False) as live:
+        try:
+            for answer in control.watch("status", hz=HZ):
+                view = render(answer.data) if answer.ok else Text(clean(answer.text), style="red")
+                live.update(view, refresh=True)
+        except (KeyboardInterrupt, NotRunning) as error:
+            said = "left; the bot goes on" if isinstance(error, KeyboardInterrupt) else str(error)
+            console.print(Text(said, style="dim"))
+    return 0
+
+
+def start_beside(socket_path: Path) -> subprocess.Popen[bytes]:
+    """The same view as a child process on this terminal: what ``holdfast run`` shows of itself."""
+    words = [sys.executable, "-m", "holdfast", "watch", "--socket", str(socket_path)]
+    return subprocess.Popen(words)
+
+
+def render(status: Data) -> RenderableType:
+    """One picture of a status view's data (as it came over the wire)."""
+    parts: list[RenderableType] = [_head(status)]
+    if status["holds"]:
+        parts.append(_holds(status["holds"]))
+    parts += [_instruments(status["instruments"]), _strategies(status["strategies"]), _foot(status)]
+    return Group(*parts)
+
+
+def _head(status: Data) -> RenderableType:
+    armed = status["armed"] and status["level"] == "none"
+    mode = "TRADING" if armed else status["level"].upper().replace("_", " ")
+    title = Text.assemble(
+        (f" {_t(status['account'])} ", "bold"),
+        f"on {_t(status['venue'])} ({_t(status['venue_kind'])})  ",
+        (f" {mode} ", _LEVEL_STYLE.get(status["level"], "bold")),
+        "" if status["armed"] else ("  not armed", "yellow"),
+        ("  latch TRIPPED", "bold red") if status["latch"]["tripped"] else "",
+        "" if status["latch"]["lease_held"] else ("  lease NOT held", "bold red"),
+    )
+    drawdown_ppm = status["drawdown_ppm"]
+    drawdown = NONE if drawdown_ppm is None else f"{drawdown_ppm / 10_000:.2f}%"
+    rates = status["rates"]
+    money = Text.assemble(
+        ("equity ", "dim"),
+        (f"{_t(status['equity'])} {_t(status['settle_asset'])}", "bold"),
+        ("   peak ", "dim"),
+        _t(status["peak"]),
+        ("   drawdown ", "dim"),
+        (drawdown, "red" if (drawdown_ppm or 0) >= 50_000 else ""),
+        ("   orders/s ", "dim"),
+        (f"{rates['orders_per_s']}", "red" if rates["orders_per_s"] >= rates["orders_per_s_refuse"] else ""),
+        (f" of {rates['orders_per_s_refuse']}", "dim"),
+        ("   messages/s ", "dim"),
+        f"{rates['messages_per_s']:,}",
+        ("   clock ", "dim"),
+        NONE if status["clock_offset_ms"] is None else f"{status['clock_offset_ms']:+d} ms",
+    )
+    return Panel(Group(title, money), padding=(0, 1))
+
+
+def _holds(holds: Sequence[Data]) -> RenderableType:
+    table = _grid("hold", "level", "where", "cause", "why", "by", "next")
+    for hold in holds:
+        where = " in ".join(part for part in (hold["strategy"], hold["instrument"]) if part) or "account"
+        table.add_row(
+            Text(str(hold["hold_id"])),
+            Text(hold["level"].upper(), style=_LEVEL_STYLE.get(hold["level"], "")),
+            *[
+                _text(hold[key] if key != "where" else where)
+                for key in ("where", "cause", "reason", "by", "permits")
+            ],
+        )
+    return Panel(table, title="holds", border_style="red", padding=(0, 1))
+
+
+def _instruments(rows: Sequence[Data]) -> RenderableType:
+    table = _grid("instrument", "ours", "venue", "venue age", "open", "bid", "ask", "data age", "unrealised")
+    for row in rows:
+        agree = row["venue_position"] is None or row["venue_position"] == row["position"]
+        age = row["quote_age_ms"]
+        table.add_row(
+            _text(row["instrument"]),
+            _text(row["position"], "bold"),
+            _text(row["venue_position"], "" if agree else "bold red"),
+            _text(_age(row["venue_position_age_ms"])),
+            _text(row["open_orders"]),
+            _text(row["bid"]),
+            _text(row["ask"]),
+            _text(_age(age), "red" if age is None or age > STALE_MS else "green"),
+            _text(row["unrealised"]),
+        )
+    return Panel(table, title="positions", padding=(0, 1))
+
+
+def _strategies(rows: Sequence[Data]) -> RenderableType:
+    table = _grid("strategy", "state", "positions", "realised", "unrealised", "intents", "refused", "fills")
+    for row in rows:
+        positions = ", ".join(f"{name} {qty}" for name, qty in row["positions"].items())
+        keys = ("realised", "unrealised", "intents", "refusals", "fills")
+        table.add_row(
+            _text(row["strategy"]), _text(row["state"]), _text(positions), *[_text(row[key]) for key in keys]
+        )
+    return Panel(table, title="strategies", padding=(0, 1))
+
+
+def _foot(status: Data) -> RenderableType:
+    counters, journal = status["counters"], status["journal"]
+    refusals = ", ".join(f"{tag} {count}" for tag, count in sorted(counters["refusals"].items())) or "none"
+    feeds = Text.assemble(
+        *[
+            part
+            for feed in status["feeds"]
+            for part in (
+                (f"{_t(feed['name'])} ", "dim"),
+                (_age(feed["age_ms"]) if feed["up"] else "DOWN", "" if feed["up"] else "bold red"),
+                "   ",
+            )
+        ]
+    )
+    lines = [
+        feeds,
+        _text(
+            f"quotes {counters['quotes']:,}  orders {counters['orders']:,}  fills {counters['fills']:,}  "
+            f"cancels {counters['cancels']:,}  rejects {counters['rejects']:,}  refused: {refusals}"
+        ),
+        _text(
+            f"open {status['open_orders']}  unknown {status['unknown_orders']}  breaks {len(status['breaks'])}  "
+            f"quarantine {status['quarantined_fills']}  journal {journal['records']:,} records  "
+            f"up {_age(status['uptime_ms'])}"
+        ),
+    ]
+    if status["last_alert"]:
+        lines.append(_text(status["last_alert"], "yellow"))
+    return Panel(Group(*lines), padding=(0, 1))
+
+
+def _grid(*names: str) -> Table:
+    table = Table(box=None, expand=True, padding=(0, 1), header_style="dim")
+    for name in names:
+        table.add_column(name, no_wrap=name not in {"why", "next"})
+    return table
+
+
+def _text(value: object, style: str = "") -> Text:
+    """Never rich markup: a venue's words in square brackets stay words."""
+    return Text(_t(value), style=style)
+
+
+def _t(value: object) -> str:
+    return NONE if value is None or value == "" else clean(str(value))
+
+
+def _age(ms: int | None) -> str:
+    if ms is None:
+        return NONE
+    return f"{ms} ms" if ms < 10_000 else f"{ms // 1_000} s"

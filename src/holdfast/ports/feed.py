@@ -1,0 +1,32 @@
+"""Market data, as the runtime sees it: raw frames with their receive times, and one pure decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from holdfast.ports.venue import EventSink
+from holdfast.vocab.market import MarketEvent
+
+FrameSink = Callable[[bytes, int, int], None]
+"""(raw frame, wall_ns, mono_ns), in the order received."""
+
+Decode = Callable[[bytes, int, int], MarketEvent | None]
+"""(raw frame, wall_ns, mono_ns) to an event; None for control frames; ``Malformed`` for what cannot be
+accepted. Pure: the same frame and times give the same event, so a recorded frame replays."""
+
+
+class FeedPort(Protocol):
+    """One source of market data for some instruments."""
+
+    name: str
+    codec: str  # names the decoder in the market log, so that a replay finds the same one
+    decode: Decode
+
+    async def open(self, on_frame: FrameSink, sink: EventSink) -> None:
+        """Connect, subscribe and keep connected (with back-off); StreamChanged goes to ``sink``."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...

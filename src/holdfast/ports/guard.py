@@ -1,0 +1,52 @@
+"""Latch and lease, as the runtime uses them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class LatchPort(Protocol):
+    """Halted iff the last trip was not cleared. Any process may trip it; only this one clears."""
+
+    broken: str
+
+    def tripped(self) -> bool:
+        """Read before every risk order."""
+        ...
+
+    def trip(self, by: str, reason: str) -> int:
+        """Trip it; returns the nonce (0: broken, which halts as well)."""
+        ...
+
+    def observe(self) -> int:
+        """The nonce of the last trip."""
+        ...
+
+    def clear(self, nonce: int) -> bool:
+        """Clear exactly that trip; False where there was another since."""
+        ...
+
+    def repair(self) -> None:
+        """Open a broken latch anew, tripped."""
+        ...
+
+
+class ExpiredLease(Protocol):
+    """How a lease was lost."""
+
+    @property
+    def expired_ms(self) -> int: ...
+    @property
+    def contested(self) -> bool: ...
+
+
+class LeasePort(Protocol):
+    """Leave to write to the venue, renewed by the trading loop itself."""
+
+    def fresh(self, now_mono_ns: int) -> bool:
+        """Read before every write."""
+        ...
+
+    def reclaim(self, *, now_wall_ns: int, now_mono_ns: int) -> None:
+        """Have it again after it expired."""
+        ...

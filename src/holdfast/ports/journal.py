@@ -1,0 +1,63 @@
+"""Where decisions and frames are written down."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from holdfast.vocab.effects import Record
+
+
+class JournalPort(Protocol):
+    """The decision journal: append-only, chained, preallocated.
+
+    Promises: ``append`` only frames into memory; nothing may act on a record before ``write`` (or ``sync``)
+    returned. Raises JournalFailed when the disk refuses: the caller trips the latch and ends the process.
+    JournalFull, its milder kind, refuses one record and leaves the journal usable for urgent ones.
+    """
+
+    record_count: int
+
+    def append(self, record: Record, market_pos: int, *, urgent: bool = False) -> None:
+        """Frame one record. ``market_pos``: how many frames the market log held before it.
+
+        ``urgent``: what getting flat, cancelling and stopping need; may use the reserve of a full disk.
+        """
+        ...
+
+    def write(self) -> None:
+        """Hand everything appended to the operating system (survives our death, not a power loss)."""
+        ...
+
+    def sync(self) -> None:
+        """``write`` and fdatasync (survives a power loss). In line, no thread."""
+        ...
+
+    def close(self) -> None:
+        """Sync and close."""
+        ...
+
+
+class MarketLogPort(Protocol):
+    """Raw frames with receive times, in blocks: hashed, compressed, not synced."""
+
+    frame_count: int
+
+    def append(self, raw: bytes, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
+        """Add one frame. ``feed``: which of the feeds the log was opened with."""
+        ...
+
+    def flush(self) -> None:
+        """Write the open block out."""
+        ...
+
+    def close(self) -> None:
+        """Flush and close."""
+        ...
+
+
+class JournalFailed(Exception):
+    """The disk refused a write or a sync: what is not written down must not happen."""
+
+
+class JournalFull(JournalFailed):
+    """Only the reserve for urgent records is left on the disk: this record was not taken."""

@@ -1,0 +1,1 @@
+"""The trading process: its loop, its last hop, its timers, its one door. Nothing is imported here."""

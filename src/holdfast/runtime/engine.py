@@ -1,0 +1,276 @@
+"""The engine: events in, one at a time, through the core; facts to the journal; effects to the world.
+
+Synchronous and clockless, so that a backtest, a simulation and the live loop run exactly the same code. The
+order is fixed: an event is journaled, stepped, its facts are journaled; a batch ends with one write (and one
+sync where it sends an order); only then are its effects carried out. Intents that a callback returns are
+stepped at once, before the next frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from holdfast.core.state import State
+from holdfast.core.step import step
+from holdfast.ports.journal import JournalPort, MarketLogPort
+from holdfast.runtime.timers import Timers
+from holdfast.vocab.effects import (
+    Alert,
+    Call,
+    ClearLatch,
+    CommandAnswered,
+    Effect,
+    EndProcess,
+    Record,
+    SetTimer,
+    TripLatch,
+)
+from holdfast.vocab.events import Event
+from holdfast.vocab.facts import (
+    Fact,
+    FillBooked,
+    HashMark,
+    HoldPlaced,
+    HoldReleased,
+    IntentRefused,
+    OrderAmended,
+    OrderApproved,
+    OrderMoved,
+)
+from holdfast.vocab.invariant import invariant
+from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
+from holdfast.vocab.orders import Lane
+
+HASH_EVERY_RECORDS: Final = 10_000
+INBOX_MAX: Final = 10_000  # beyond this our own code is in a loop: an invariant, not a queue to grow
+
+
+class Host(Protocol):
+    """What the engine needs of the strategy host."""
+
+    def on_market(self, event: MarketEvent) -> Sequence[Event]: ...
+    def on_fact(self, fact: Fact, *, wall_ns: int, mono_ns: int) -> Sequence[Event]: ...
+
+
+class World(Protocol):
+    """Where effects go. Called only after their batch is written down."""
+
+    def call(self, call: Call) -> None:
+        """Ask the venue; the answer must come back by ``Engine.put(CallDone)``."""
+        ...
+
+    def alert(self, alert: Alert) -> None: ...
+    def answered(self, answer: CommandAnswered) -> None: ...
+    def trip_latch(self, trip: TripLatch) -> None: ...
+    def clear_latch(self, clear: ClearLatch) -> None: ...
+    def end(self, end: EndProcess) -> None: ...
+
+
+_TO_HOST: Final = frozenset(
+    {OrderApproved, OrderMoved, OrderAmended, FillBooked, IntentRefused, HoldPlaced, HoldReleased}
+)
+_MARKET: Final = frozenset({Quote, Trade, Mark, Depth, Malformed})
+
+
+class Engine:
+    """One bot's loop body.
+
+    ``need_flush`` is called when a batch has something to write or to send: the live loop schedules ``flush``
+    for the end of the present turn, a backtest calls it at once.
+    """
+
+    __slots__ = (
+        "_batch_sends",
+        "_flushing",
+        "_handlers",
+        "_hash_at",
+        "_host",
+        "_inbox",
+        "_journal",
+        "_market_log",
+        "_need_flush",
+        "_out",
+        "_stepping",
+        "_tap",
+        "_world",
+        "delivered_count",
+        "state",
+        "timers",
+    )
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        host: Host,
+        journal: JournalPort,
+        market_log: MarketLogPort,
+        world: World,
+        need_flush: Callable[[], None],
+        tap: Callable[[int, Record], None] | None = None,
+    ) -> None:
+        self.state = state
+        self.timers = Timers()
+        self.delivered_count = 0
+        self._tap = tap
+        self._host = host
+        self._journal = journal
+        self._market_log = market_log
+        self._world = world
+        self._need_flush = need_flush
+        self._inbox: deque[Event] = deque()
+        self._out: list[Effect] = []
+        self._batch_sends = False
+        self._flushing = False
+        self._stepping = False
+        self._hash_at = journal.record_count + HASH_EVERY_RECORDS
+        self._handlers: dict[type, Callable[..., None]] = {
+            Call: self._on_call,
+            SetTimer: self.timers.set,
+            Alert: self._later,
+            CommandAnswered: self._later,
+            TripLatch: world.trip_latch,  # at once: what is in hand must not leave
+            ClearLatch: self._later,
+            EndProcess: self._later,
+        }
+
+    # --- in ---------------------------------------------------------------------------------------------------
+
+    def frame(self, event: MarketEvent) -> None:
+        """One decoded market event, whose frame the market log already has."""
+        effects = step(self.state, event)
+        if not effects:
+            return
+        if len(effects) == 1 and effects[0] is event:
+            self.delivered_count += 1
+            wants = self._host.on_market(event)
+            if wants:
+                self._inbox.extend(wants)
+                self._drain()
+            return
+        # nothing may be journaled between these facts: what the world puts meanwhile waits in the inbox
+        self._stepping = True
+        try:
+            self._take(effects)
+        finally:
+            self._stepping = False
+        self._drain()
+
+    def put(self, event: Event) -> None:
+        """One event of any other kind."""
+        self._inbox.append(event)
+        if not self._stepping:
+            self._drain()
+
+    def fire_due(self, *, mono_ns: int, wall_ns: int) -> None:
+        """Bring back every timer that is due by now."""
+        due = self.timers.next_due_mono_ns()
+        while due is not None and due <= mono_ns:
+            fired = self.timers.pop_due(mono_ns=mono_ns, wall_ns=wall_ns)
+            if fired is not None:
+                self.put(fired)
+            due = self.timers.next_due_mono_ns()
+
+    def _drain(self) -> None:
+        self._stepping = True
+        inbox = self._inbox
+        journal = self._journal
+        market_log = self._market_log
+        state = self.state
+        tap = self._tap
+        try:
+            while inbox:
+                invariant(len(inbox) <= INBOX_MAX, "the inbox is bounded", waiting=len(inbox))
+                event = inbox.popleft()
+                journal.append(event, market_log.frame_count)
+                if tap is not None:
+                    tap(journal.record_count - 1, event)
+                self._take(step(state, event))
+        finally:
+            self._stepping = False
+        self._need_flush()
+
+    def _take(self, effects: Sequence[Effect]) -> None:
+        journal = self._journal
+        pos = self._market_log.frame_count
+        handlers = self._handlers
+        tap = self._tap
+        session = self.state.live
+        for effect in effects:
+            kind = type(effect)
+            handler = handlers.get(kind)
+            if handler is not None:
+                handler(effect)
+            elif kind in _MARKET:
+                self.delivered_count += 1
+                self._inbox.extend(self._host.on_market(effect))  # type: ignore[arg-type]
+            else:
+                journal.append(effect, pos)  # type: ignore[arg-type]
+                if tap is not None:
+                    tap(journal.record_count - 1, effect)  # type: ignore[arg-type]
+                if kind in _TO_HOST:
+                    wants = self._host.on_fact(
+                        effect,  # type: ignore[arg-type]
+                        wall_ns=session.now_wall_ns,
+                        mono_ns=session.now_mono_ns,
+                    )
+                    if wants:
+                        self._inbox.extend(wants)
+
+    # --- out --------------------------------------------------------------------------------------------------
+
+    def _on_call(self, call: Call) -> None:
+        if call.lane is Lane.RISK or call.lane is Lane.FLATTEN:
+            self._batch_sends = True
+        self._out.append(call)
+
+    def _later(self, effect: Effect) -> None:
+        self._out.append(effect)
+
+    def flush(self) -> None:
+        """End the batch: write it down, then carry its effects out. Effects may put new events."""
+        if self._flushing:
+            return
+        self._flushing = True
+        try:
+            while True:
+                self._write()
+                out = self._out
+                if not out:
+                    return
+                self._out = []
+                world = self._world
+                for effect in out:
+                    kind = type(effect)
+                    if kind is Call:
+                        world.call(effect)  # type: ignore[arg-type]
+                    elif kind is Alert:
+                        world.alert(effect)  # type: ignore[arg-type]
+                    elif kind is CommandAnswered:
+                        world.answered(effect)  # type: ignore[arg-type]
+                    elif kind is ClearLatch:
+                        world.clear_latch(effect)  # type: ignore[arg-type]
+                    elif kind is EndProcess:
+                        world.end(effect)  # type: ignore[arg-type]
+        finally:
+            self._flushing = False
+
+    def _write(self) -> None:
+        journal = self._journal
+        if journal.record_count >= self._hash_at:
+            self._hash_at = journal.record_count + HASH_EVERY_RECORDS
+            self.mark_books()
+        if self._batch_sends:
+            # an intent is durable before its order leaves; cancels and reads need only be written
+            self._batch_sends = False
+            journal.sync()
+        else:
+            journal.write()
+
+    def mark_books(self, *, clean_stop: bool = False) -> None:
+        """Journal the books' hash here; at a clean stop the whole state's too."""
+        state = self.state
+        mark = HashMark(books_hash=state.books_hash(), state_hash=state.state_hash() if clean_stop else "")
+        self._journal.append(mark, self._market_log.frame_count)

@@ -1,0 +1,267 @@
+"""The engine in virtual time: a source of market events, a venue in process, no socket, no thread, no clock.
+
+The same engine as live. Before each market event everything that falls due until then happens at its own
+time: timers, and what travels to and from the venue.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+from holdfast.core.state import State
+from holdfast.ports.journal import JournalPort, MarketLogPort
+from holdfast.ports.venue import EventSink, MaySend
+from holdfast.runtime.clock import ToldClock
+from holdfast.runtime.engine import Engine
+from holdfast.runtime.live import Identity, LiveHost
+from holdfast.vocab.effects import Alert, Call, ClearLatch, CommandAnswered, EndProcess, Record, TripLatch
+from holdfast.vocab.events import CallDone, LatchSeen, Started, Stopping
+from holdfast.vocab.limits import Settings
+from holdfast.vocab.market import MarketEvent
+from holdfast.vocab.orders import Lane
+from holdfast.vocab.outcome import Outcome, Withheld
+from holdfast.vocab.requests import Request
+
+ENDING_NS: Final = 20_000_000_000
+
+
+class VirtualVenue(Protocol):
+    """A venue in process: takes the market too, and answers through its own scheduler."""
+
+    def attach(self, sink: EventSink) -> None: ...
+    def submit(
+        self, request: Request, lane: Lane, may_send: MaySend, done: Callable[[Outcome], None]
+    ) -> None: ...
+
+
+class Schedule:
+    """What falls due in virtual time, in the order of due times and of asking among equals."""
+
+    __slots__ = ("_clock", "_count", "_heap")
+
+    def __init__(self, clock: ToldClock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._count = 0
+
+    def __call__(self, delay_ns: int, act: Callable[[], None]) -> None:
+        """Run ``act`` after a delay."""
+        self._count += 1
+        heapq.heappush(self._heap, (self._clock.mono_ns() + delay_ns, self._count, act))
+
+    def next_due_mono_ns(self) -> int | None:
+        """When the next is due."""
+        return self._heap[0][0] if self._heap else None
+
+    def pop(self) -> Callable[[], None]:
+        """The next act."""
+        return heapq.heappop(self._heap)[2]
+
+
+class Paced:
+    """One bot in virtual time. Fulfils ``engine.World``; its latch is a number in memory."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        state: State,
+        journal: JournalPort,
+        market_log: MarketLogPort,
+        make_host: Callable[[], LiveHost],
+        saved: Mapping[str, bytes],
+        venue: VirtualVenue,
+        clock: ToldClock,
+        schedule: Schedule,
+        identity: Identity,
+        encode: Callable[[MarketEvent], bytes],
+        on_alert: Callable[[Alert], None],
+        tap: Callable[[int, Record], None] | None = None,
+    ) -> None:
+        self.state = state
+        self.clock = clock
+        self.ended: EndProcess | None = None
+        self._journal = journal
+        self._market_log = market_log
+        self._venue = venue
+        self._schedule = schedule
+        self._encode = encode
+        self._on_alert = on_alert
+        self._trip = 0
+        self._cleared = 0
+        self._flush_due = False
+        self.host = make_host()
+        self.engine = Engine(
+            state=state,
+            host=self.host,
+            journal=journal,
+            market_log=market_log,
+            world=self,
+            need_flush=self._need_flush,
+            tap=tap,
+        )
+        self._settings = settings
+        self._identity = identity
+        self._saved = saved
+
+    def start(self) -> None:
+        """The start event, the account's stream, and the strategies' first word."""
+        clock = self.clock
+        self.engine.put(
+            Started(
+                wall_ns=clock.wall_ns(),
+                mono_ns=clock.mono_ns(),
+                settings=self._settings,
+                boot_id=self._identity.boot_id,
+                epoch_floor=self._identity.epoch_floor,
+                build=self._identity.build,
+            )
+        )
+        self._flush()
+        self._venue.attach(self.engine.put)
+        for event in self.host.start(wall_ns=clock.wall_ns(), mono_ns=clock.mono_ns(), saved=self._saved):
+            self.engine.put(event)
+        self._flush()
+
+    def run(self, events: Iterable[MarketEvent], venue_takes: Callable[[MarketEvent, int], None]) -> int:
+        """Feed market events to the venue and then to the bot, each at its own time; returns how many.
+
+        An event's ``wall_ns`` is also the venue's time, so both clocks agree.
+        """
+        clock = self.clock
+        engine = self.engine
+        log = self._market_log.append
+        encode = self._encode
+        step_frame = engine.frame
+        tell = clock.tell
+        count = 0
+        due = self._next_due()
+        for event in events:
+            mono = event.mono_ns
+            if due <= mono:
+                self._until(mono, event.wall_ns)
+                if self.ended is not None:
+                    break
+            wall = event.wall_ns
+            tell(wall_ns=wall, mono_ns=mono)
+            venue_takes(event, wall)
+            log(encode(event), wall, mono)
+            step_frame(event)
+            if self._flush_due:
+                self._flush()
+            count += 1
+            due = self._next_due()
+        return count
+
+    def stop(self, *, by: str, reason: str) -> None:
+        """A clean stop: cancel what is open, let it become final, mark the state."""
+        clock = self.clock
+        self.engine.put(Stopping(wall_ns=clock.wall_ns(), mono_ns=clock.mono_ns(), by=by, reason=reason))
+        self._flush()
+        end_mono = clock.mono_ns() + ENDING_NS
+        end_wall = clock.wall_ns() + ENDING_NS
+        self._until(end_mono, end_wall)
+        for event in self.host.stop(wall_ns=clock.wall_ns(), mono_ns=clock.mono_ns()):
+            self.engine.put(event)
+        self.engine.mark_books(clean_stop=True)
+        self._journal.sync()
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def _next_due(self) -> int:
+        timer = self.engine.timers.next_due_mono_ns()
+        act = self._schedule.next_due_mono_ns()
+        host = self.host.next_due_mono_ns()
+        return min(
+            timer if timer is not None else _NEVER,
+            act if act is not None else _NEVER,
+            host if host is not None else _NEVER,
+        )
+
+    def _until(self, mono_ns: int, wall_ns: int) -> None:
+        """Let everything happen that is due by then, each at its own time; then it is then."""
+        clock = self.clock
+        while self.ended is None:
+            due = self._next_due()
+            if due > mono_ns:
+                break
+            due = max(due, clock.mono_ns())
+            wall_then = wall_ns - (mono_ns - due)
+            clock.tell(wall_ns=wall_then, mono_ns=due)
+            act = self._schedule.next_due_mono_ns()
+            if act is not None and act <= due:
+                self._schedule.pop()()
+            host_due = self.host.next_due_mono_ns()
+            if host_due is not None and host_due <= due:
+                for event in self.host.on_timer(wall_ns=wall_then, mono_ns=due):
+                    self.engine.put(event)
+            self.engine.fire_due(mono_ns=due, wall_ns=wall_then)
+            self._flush()
+
+    def _need_flush(self) -> None:
+        self._flush_due = True
+
+    def _flush(self) -> None:
+        while self._flush_due:
+            self._flush_due = False
+            self.engine.flush()
+
+    # --- out (World) ------------------------------------------------------------------------------------------------
+
+    def call(self, call: Call) -> None:
+        """Ask the venue in process; the answer comes at its own virtual time."""
+
+        def done(outcome: Outcome) -> None:
+            clock = self.clock
+            self.engine.put(
+                CallDone(
+                    wall_ns=clock.wall_ns(),
+                    mono_ns=clock.mono_ns(),
+                    call_id=call.call_id,
+                    outcome=outcome,
+                )
+            )
+
+        self._venue.submit(call.request, call.lane, self._may_send if call.lane is Lane.RISK else _pass, done)
+
+    def _may_send(self) -> Withheld | None:
+        return Withheld.LATCH if self._trip != self._cleared else None
+
+    def alert(self, alert: Alert) -> None:
+        """Tell whoever runs this."""
+        self._on_alert(alert)
+
+    def answered(self, answer: CommandAnswered) -> None:
+        """Nobody waits in virtual time: the journal has the command and its facts."""
+
+    def trip_latch(self, trip: TripLatch) -> None:
+        """As live: nothing approved before leaves."""
+        self._trip += 1
+        clock = self.clock
+        self.engine.put(
+            LatchSeen(
+                wall_ns=clock.wall_ns(),
+                mono_ns=clock.mono_ns(),
+                nonce=self._trip,
+                by=trip.by,
+                reason=trip.reason,
+            )
+        )
+
+    def clear_latch(self, clear: ClearLatch) -> None:
+        """As live: only the observed trip is cleared."""
+        if clear.nonce == self._trip:
+            self._cleared = clear.nonce
+
+    def end(self, end: EndProcess) -> None:
+        """The stop has what it waited for."""
+        self.ended = end
+
+
+_NEVER: Final = 1 << 62
+
+
+def _pass() -> Withheld | None:
+    return None

@@ -1,0 +1,282 @@
+"""The control endpoint: faults in, ground truth out. On its own port, on this machine only, no key.
+
+It answers only to this machine's names and never to a web page: a request with an Origin is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qs
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from holdfast.sim.model import Account, NewOrder, Refused
+from holdfast.sim.server.faults import BadFault, FaultSpec
+from holdfast.sim.server.pump import Pump
+from holdfast.sim.server.sockets import StreamSockets
+from holdfast.sim.server.truth import truth_of
+from holdfast.sim.server.user_stream import UserStream
+from holdfast.sim.server.venue import Venue
+from holdfast.sim.server.wire_orders import answered
+from holdfast.vocab.orders import Side
+from holdfast.vocab.units import NS_PER_MS, NotANumber, e8_of
+
+_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+
+
+class _Step(Struct, forbid_unknown_fields=True):
+    """POST /clock: step the venue's clock by this much (or, with ``absolute``, to this much in all)."""
+
+    step_ms: int
+    absolute: bool = False
+
+
+class _Disconnect(Struct, forbid_unknown_fields=True):
+    """POST /disconnect: all, user, market, or one stream's name; ``abort`` cuts without a word."""
+
+    streams: str = "all"
+    abort: bool = True
+
+
+class _Freeze(Struct, forbid_unknown_fields=True):
+    """POST /freeze: a symbol's stream (``stream``: bookTicker, depth*, … or a whole name, with * and ?)."""
+
+    symbol: str = "*"
+    stream: str = "*"
+
+
+class _Transfer(Struct, forbid_unknown_fields=True):
+    """POST /transfer: bring cash in (+) or take it out (−)."""
+
+    amount: str
+    asset: str = "USDT"
+    account: str = ""
+
+
+class _Funding(Struct, forbid_unknown_fields=True):
+    """POST /funding: pay funding now. ``rate_ppb`` of the mark; longs pay a positive rate."""
+
+    symbol: str
+    rate_ppb: int
+
+
+class _Manual(Struct, forbid_unknown_fields=True):
+    """POST /manual_order: somebody trades the account in the app. Without a price, at market."""
+
+    symbol: str
+    side: str
+    quantity: str
+    price: str = ""
+    account: str = ""
+    reduce_only: bool = False
+
+
+class _Expire(Struct, forbid_unknown_fields=True):
+    """POST /expire_listen_key: the account's listen key ends now."""
+
+    account: str = ""
+
+
+class _Ban(Struct, forbid_unknown_fields=True):
+    """POST /ban: an address is banned for so many seconds."""
+
+    seconds: int
+    address: str = "127.0.0.1"
+
+
+class BadRequest(Exception):
+    """What a person asked for makes no sense: one line."""
+
+
+class Control:
+    """Answers the control endpoint of one venue."""
+
+    def __init__(self, venue: Venue, sockets: StreamSockets, user: UserStream, pump: Pump) -> None:
+        self._venue = venue
+        self._sockets = sockets
+        self._user = user
+        self._pump = pump
+        self._handlers: dict[tuple[str, str], Callable[[dict[str, str], bytes], object]] = {
+            ("GET", "/status"): self._status,
+            ("GET", "/truth"): self._truth,
+            ("GET", "/faults"): self._faults,
+            ("POST", "/faults"): self._add_fault,
+            ("DELETE", "/faults"): self._remove_faults,
+            ("POST", "/clock"): self._clock,
+            ("POST", "/disconnect"): self._disconnect,
+            ("POST", "/freeze"): self._freeze,
+            ("DELETE", "/freeze"): self._thaw,
+            ("POST", "/transfer"): self._transfer,
+            ("POST", "/funding"): self._funding,
+            ("POST", "/manual_order"): self._manual_order,
+            ("POST", "/expire_listen_key"): self._expire_listen_key,
+            ("POST", "/ban"): self._ban,
+        }
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request."""
+        host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
+        if host not in _NAMES or "Origin" in request.headers:
+            return _answer(403, {"error": "only this machine may ask, and no web page"})
+        path, _, query = request.raw_path.partition("?")
+        handler = self._handlers.get((request.method, path))
+        if handler is None:
+            known = sorted(f"{method} {name}" for method, name in self._handlers)
+            return _answer(404, {"error": f"unknown: {request.method} {path}", "known": known})
+        asked = {name: texts[-1] for name, texts in parse_qs(query).items()}
+        try:
+            body = await request.read()
+            result = handler(asked, body)
+        except msgspec.MsgspecError as why:
+            return _answer(400, {"error": str(why)})
+        except (BadRequest, BadFault, NotANumber) as why:
+            return _answer(400, {"error": str(why)})
+        except Refused as why:
+            return _answer(400, {"error": why.msg, "code": why.code})
+        self._venue.hub.flush()
+        return _answer(200, result)
+
+    def _account(self, name: str) -> Account:
+        accounts = self._venue.exchange.accounts
+        if not name:
+            return next(iter(accounts.values()))
+        if name not in accounts:
+            raise BadRequest(f"no account {name!r}: one of {', '.join(accounts)}")
+        return accounts[name]
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def _status(self, asked: dict[str, str], body: bytes) -> object:
+        venue = self._venue
+        hub = venue.hub
+        return {
+            "now_venue_ns": venue.now_ns(),
+            "step_ns": venue.step_ns,
+            "speed": venue.config.speed,
+            "accounts": list(venue.exchange.accounts),
+            "symbols": list(venue.market.symbols),
+            "market": {
+                "frames": self._pump.frames,
+                "ended": self._pump.ended,
+                "late_ns_max": self._pump.late_ns_max,
+            },
+            "sockets": self._sockets.state(),
+            "sent": hub.sent_count,
+            "slow_cut": hub.slow_cut,
+            "too_chatty": self._sockets.too_chatty,
+            "frozen": list(hub.frozen),
+            "frozen_count": hub.frozen_count,
+            "user_sent": self._user.sent,
+            "user_unheard": self._user.unheard,
+            "order_requests": venue.requests.total,
+        }
+
+    def _truth(self, asked: dict[str, str], body: bytes) -> object:
+        try:
+            since_seq = int(asked.get("since_seq", "0"))
+        except ValueError:
+            raise BadRequest("since_seq must be a whole number") from None
+        return truth_of(
+            self._venue,
+            self._account(asked.get("account", "")),
+            since_seq=since_seq,
+            with_requests=asked.get("requests", "1") != "0",
+        )
+
+    # --- faults -----------------------------------------------------------------------------------------------
+
+    def _faults(self, asked: dict[str, str], body: bytes) -> object:
+        now_ns = self._venue.now_ns()
+        return [
+            {
+                "fault_id": one.fault_id,
+                "spec": one.spec,
+                "seen": one.seen,
+                "struck": one.struck,
+                "over": one.over(now_ns),
+            }
+            for one in self._venue.faults.faults.values()
+        ]
+
+    def _add_fault(self, asked: dict[str, str], body: bytes) -> object:
+        spec = msgspec.json.decode(body, type=FaultSpec)
+        fault = self._venue.faults.add(spec, self._venue.now_ns())
+        return {"fault_id": fault.fault_id}
+
+    def _remove_faults(self, asked: dict[str, str], body: bytes) -> object:
+        text = asked.get("fault_id")
+        if text is not None and not text.isdigit():
+            raise BadRequest("fault_id must be a whole number")
+        return {"removed": self._venue.faults.remove(None if text is None else int(text))}
+
+    def _clock(self, asked: dict[str, str], body: bytes) -> object:
+        step = msgspec.json.decode(body, type=_Step)
+        before = 0 if step.absolute else self._venue.step_ns
+        self._venue.step_ns = before + step.step_ms * NS_PER_MS
+        return {"step_ms": self._venue.step_ns // NS_PER_MS}
+
+    def _disconnect(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body or b"{}", type=_Disconnect)
+        return {"disconnected": self._sockets.disconnect(wish.streams, abort=wish.abort)}
+
+    def _freeze(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Freeze)
+        pattern = wish.stream if "@" in wish.stream else f"{wish.symbol.lower()}@{wish.stream}"
+        self._venue.hub.freeze(pattern)
+        return {"frozen": list(self._venue.hub.frozen)}
+
+    def _thaw(self, asked: dict[str, str], body: bytes) -> object:
+        self._venue.hub.thaw(asked.get("pattern"))
+        return {"frozen": list(self._venue.hub.frozen)}
+
+    def _expire_listen_key(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body or b"{}", type=_Expire)
+        account = self._account(wish.account)
+        return {"expired": self._venue.listen_keys.expire_now(account.name, self._venue.now_ns())}
+
+    def _ban(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Ban)
+        self._venue.limits.ban(wish.address, wish.seconds, self._venue.now_ns())
+        return {"banned_s": wish.seconds}
+
+    # --- acts -------------------------------------------------------------------------------------------------
+
+    def _transfer(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Transfer)
+        account = self._account(wish.account)
+        self._venue.exchange.transfer(account, wish.asset, e8_of(wish.amount), self._venue.now_ns())
+        return {"wallet_e8": account.balances[wish.asset]}
+
+    def _funding(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Funding)
+        paid = self._venue.exchange.pay_funding(wish.symbol, wish.rate_ppb, self._venue.now_ns())
+        return {"positions": paid}
+
+    def _manual_order(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Manual)
+        venue = self._venue
+        view = venue.view(wish.symbol)
+        side = {"BUY": Side.BUY, "SELL": Side.SELL}.get(wish.side.upper())
+        if side is None:
+            raise BadRequest(f"side must be BUY or SELL, not {wish.side!r}")
+        order = venue.exchange.place(
+            self._account(wish.account),
+            NewOrder(
+                symbol=view.symbol,
+                side=side,
+                type="LIMIT" if wish.price else "MARKET",
+                qty_lots=view.numerals.lots_of(wish.quantity, "quantity"),
+                client_id=f"web_{venue.new_client_id()[:18]}",
+                price_ticks=view.numerals.ticks_of(wish.price, "price") if wish.price else 0,
+                reduce_only=wish.reduce_only,
+            ),
+            venue.now_ns(),
+        )
+        return answered(venue, order)
+
+
+def _answer(http: int, value: object) -> web.Response:
+    return web.Response(status=http, body=msgspec.json.encode(value), content_type="application/json")

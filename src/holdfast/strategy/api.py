@@ -1,0 +1,397 @@
+"""What a strategy is and what it may see and ask for.
+
+A strategy is a plain class with any of the callbacks of :class:`Strategy`. Each gets a :class:`Context` first
+and returns None, one intent, or an iterable of intents made by the context. It holds no keys, opens no sockets
+and waits for nothing: what it wants is journaled, checked by the gate and sent by others, and what became of
+it comes back through ``on_fill``, ``on_order`` and ``on_refused``.
+
+Prices are whole ticks and sizes whole lots; ``ctx.ticks`` and ``ctx.lots`` turn decimal texts into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, Protocol, TypeAlias
+
+from holdfast.strategy.bars import Bar, BarSource
+from holdfast.strategy.warmup import History
+from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
+from holdfast.vocab.facts import FillBooked, IntentRefused, OrderAmended, OrderApproved, OrderMoved
+from holdfast.vocab.holds import HoldLevel
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.market import Mark, Quote, Trade
+from holdfast.vocab.orders import OrderState, OrderType, Side, TimeInForce
+from holdfast.vocab.units import text_of, units_floor, whole_units
+
+Wants: TypeAlias = Intent | Iterable[Intent] | None
+OrderFact: TypeAlias = OrderApproved | OrderMoved | OrderAmended
+
+
+class OpenOrder(Protocol):
+    """A non-final order of the strategy's own. ``price_ticks`` is None for a market order."""
+
+    @property
+    def order_id(self) -> int: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def qty_lots(self) -> int: ...
+    @property
+    def filled_lots(self) -> int: ...
+    @property
+    def price_ticks(self) -> int | None: ...
+    @property
+    def state(self) -> OrderState: ...
+
+
+class Books(Protocol):
+    """What the core knows, as strategies may see it. Answers are of now: they include the event being handled."""
+
+    def position_lots(self, strategy: str, instrument: str) -> int:
+        """The strategy's own attributed position, signed."""
+        ...
+
+    def open_orders(self, strategy: str, instrument: str) -> Sequence[OpenOrder]:
+        """The strategy's own non-final orders, oldest first."""
+        ...
+
+    def level(self, strategy: str, instrument: str) -> HoldLevel:
+        """The strictest hold in scope."""
+        ...
+
+    def quote(self, instrument: str) -> Quote | None:
+        """The newest accepted quote; None before the first."""
+        ...
+
+
+class Moment(Protocol):
+    """Anything that carries the two times."""
+
+    @property
+    def wall_ns(self) -> int: ...
+    @property
+    def mono_ns(self) -> int: ...
+
+
+class Seen:
+    """What the host has seen last; shared by the contexts of all its strategies."""
+
+    __slots__ = ("marks", "now", "trades")
+
+    def __init__(self, now: Moment) -> None:
+        self.now = now
+        self.trades: dict[str, Trade] = {}
+        self.marks: dict[str, Mark] = {}
+
+
+class Context:
+    """A strategy's view of the market and of itself, and its way to ask for things. Read-only.
+
+    The constructors only make intents: what is not returned from the callback is not asked for.
+    """
+
+    __slots__ = ("_books", "_intent_seq", "_seen", "_specs", "instruments", "strategy")
+
+    def __init__(
+        self,
+        *,
+        strategy: str,
+        instruments: tuple[str, ...],
+        specs: Mapping[str, InstrumentSpec],
+        books: Books,
+        seen: Seen,
+    ) -> None:
+        self.strategy = strategy
+        self.instruments = instruments
+        self._specs = specs
+        self._books = books
+        self._seen = seen
+        self._intent_seq = 0
+
+    # --- what is --------------------------------------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        """Wall time of the event being handled: nanoseconds since the epoch."""
+        return self._seen.now.wall_ns
+
+    @property
+    def mono_ns(self) -> int:
+        """Time of the event being handled by the clock that never steps: for ages and waits."""
+        return self._seen.now.mono_ns
+
+    def quote(self, instrument: str) -> Quote | None:
+        """The newest accepted quote; None before the first."""
+        return self._books.quote(instrument)
+
+    def trade(self, instrument: str) -> Trade | None:
+        """The newest public print; None before the first."""
+        return self._seen.trades.get(instrument)
+
+    def mark(self, instrument: str) -> Mark | None:
+        """The newest mark price; None before the first."""
+        return self._seen.marks.get(instrument)
+
+    def position_lots(self, instrument: str) -> int:
+        """Our own position, signed; of other strategies on the account nothing is seen."""
+        return self._books.position_lots(self.strategy, instrument)
+
+    def orders(self, instrument: str) -> Sequence[OpenOrder]:
+        """Our own orders that are not final, oldest first; UNKNOWN ones among them."""
+        return self._books.open_orders(self.strategy, instrument)
+
+    def level(self, instrument: str) -> HoldLevel:
+        """The strictest hold on us in this instrument: what would be refused anyway."""
+        return self._books.level(self.strategy, instrument)
+
+    def spec(self, instrument: str) -> InstrumentSpec:
+        """The instrument's facts. Raises KeyError with a clear text for one that is not configured."""
+        spec = self._specs.get(instrument)
+        if spec is None:
+            raise KeyError(f"no instrument {instrument!r}; there are {', '.join(sorted(self._specs))}")
+        return spec
+
+    # --- decimals ---------------------------------------------------------------------------------------------
+
+    def ticks(self, instrument: str, price: str) -> int:
+        """The price "61800.1" in ticks. Raises NotANumber unless it is a whole number of ticks."""
+        return whole_units(price, Decimal(self.spec(instrument).tick))
+
+    def lots(self, instrument: str, qty: str) -> int:
+        """The size "0.01" in lots. Raises NotANumber unless it is a whole number of lots."""
+        return whole_units(qty, Decimal(self.spec(instrument).lot))
+
+    def lots_floor(self, instrument: str, qty: str) -> int:
+        """As many whole lots as fit into the size: for sizes that were computed."""
+        return units_floor(qty, Decimal(self.spec(instrument).lot))
+
+    def price_text(self, instrument: str, ticks: int) -> str:
+        """Ticks as a decimal text."""
+        return text_of(ticks, Decimal(self.spec(instrument).tick))
+
+    def qty_text(self, instrument: str, lots: int) -> str:
+        """Lots as a decimal text."""
+        return text_of(lots, Decimal(self.spec(instrument).lot))
+
+    # --- what is wanted -------------------------------------------------------------------------------------
+
+    def buy(
+        self,
+        instrument: str,
+        *,
+        qty_lots: int,
+        price_ticks: int | None = None,
+        post_only: bool = False,
+        ioc: bool = False,
+        reduce_only: bool = False,
+        order_type: OrderType | None = None,
+        tif: TimeInForce | None = None,
+        trigger_ticks: int | None = None,
+    ) -> OrderIntent:
+        """Want to buy; without a price at the market. ``tif`` overrides ``post_only`` and ``ioc``."""
+        return self._order(
+            Side.BUY,
+            instrument,
+            qty_lots,
+            price_ticks,
+            post_only,
+            ioc,
+            reduce_only,
+            order_type,
+            tif,
+            trigger_ticks,
+        )
+
+    def sell(
+        self,
+        instrument: str,
+        *,
+        qty_lots: int,
+        price_ticks: int | None = None,
+        post_only: bool = False,
+        ioc: bool = False,
+        reduce_only: bool = False,
+        order_type: OrderType | None = None,
+        tif: TimeInForce | None = None,
+        trigger_ticks: int | None = None,
+    ) -> OrderIntent:
+        """Want to sell; without a price at the market. ``tif`` overrides ``post_only`` and ``ioc``."""
+        return self._order(
+            Side.SELL,
+            instrument,
+            qty_lots,
+            price_ticks,
+            post_only,
+            ioc,
+            reduce_only,
+            order_type,
+            tif,
+            trigger_ticks,
+        )
+
+    def target(self, instrument: str, target_lots: int, *, price_ticks: int | None = None) -> TargetIntent:
+        """Want our own position to be this; without a price by an immediate-or-cancel at the far touch."""
+        self._intent_seq = seq = self._intent_seq + 1
+        now = self._seen.now
+        return TargetIntent(
+            wall_ns=now.wall_ns,
+            mono_ns=now.mono_ns,
+            strategy=self.strategy,
+            intent_seq=seq,
+            instrument=instrument,
+            target_lots=target_lots,
+            price_ticks=price_ticks,
+            decision_ticks=self._mid_ticks(instrument),
+        )
+
+    def cancel(self, instrument: str, order_id: int) -> CancelIntent:
+        """Want one of our orders gone."""
+        if order_id <= 0:
+            raise ValueError(f"{order_id} is no order id: cancel_all(instrument) cancels them all")
+        return self._cancel(instrument, order_id)
+
+    def cancel_all(self, instrument: str) -> CancelIntent:
+        """Want all of our orders in the instrument gone."""
+        return self._cancel(instrument, 0)
+
+    def amend(self, instrument: str, order_id: int, *, qty_lots: int, price_ticks: int) -> AmendIntent:
+        """Want a resting order at another price or total size (what is filled counts in it)."""
+        self._intent_seq = seq = self._intent_seq + 1
+        now = self._seen.now
+        return AmendIntent(
+            wall_ns=now.wall_ns,
+            mono_ns=now.mono_ns,
+            strategy=self.strategy,
+            intent_seq=seq,
+            instrument=instrument,
+            order_id=order_id,
+            qty_lots=qty_lots,
+            price_ticks=price_ticks,
+        )
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    def next_intent_seq(self) -> int:
+        """The next number: of an intent made here, or of one that the host has to number anew."""
+        self._intent_seq += 1
+        return self._intent_seq
+
+    def _mid_ticks(self, instrument: str) -> int | None:
+        quote = self._books.quote(instrument)
+        return None if quote is None else (quote.bid_ticks + quote.ask_ticks) >> 1
+
+    def _cancel(self, instrument: str, order_id: int) -> CancelIntent:
+        self._intent_seq = seq = self._intent_seq + 1
+        now = self._seen.now
+        return CancelIntent(
+            wall_ns=now.wall_ns,
+            mono_ns=now.mono_ns,
+            strategy=self.strategy,
+            intent_seq=seq,
+            instrument=instrument,
+            order_id=order_id,
+        )
+
+    def _order(
+        self,
+        side: Side,
+        instrument: str,
+        qty_lots: int,
+        price_ticks: int | None,
+        post_only: bool,  # noqa: FBT001 - passed on by the two above
+        ioc: bool,  # noqa: FBT001
+        reduce_only: bool,  # noqa: FBT001
+        order_type: OrderType | None,
+        tif: TimeInForce | None,
+        trigger_ticks: int | None,
+    ) -> OrderIntent:
+        if tif is None:
+            tif = TimeInForce.POST_ONLY if post_only else TimeInForce.IOC if ioc else TimeInForce.GTC
+        if order_type is None:
+            order_type = OrderType.MARKET if price_ticks is None else OrderType.LIMIT
+        self._intent_seq = seq = self._intent_seq + 1
+        now = self._seen.now
+        return OrderIntent(
+            wall_ns=now.wall_ns,
+            mono_ns=now.mono_ns,
+            strategy=self.strategy,
+            intent_seq=seq,
+            instrument=instrument,
+            side=side,
+            qty_lots=qty_lots,
+            price_ticks=price_ticks,
+            order_type=order_type,
+            tif=tif,
+            reduce_only=reduce_only,
+            trigger_ticks=trigger_ticks,
+            decision_ticks=self._mid_ticks(instrument),
+        )
+
+
+class Strategy:
+    """The callbacks, each optional: the host calls only those that a class overrides, at no cost for the rest.
+
+    Deriving from this class is optional too. Raising from a callback stops the strategy: no more callbacks
+    until a person lifts the hold that follows. A callback is expected to return within a millisecond.
+    """
+
+    bars_ms: int | tuple[int, ...] = ()
+    """Lengths of the bars that ``on_bar`` wants; aligned to UTC."""
+
+    bars_from: BarSource = BarSource.TRADES
+    """What the bars are made of."""
+
+    history_bars: int = 0
+    """How many past bars of each length ``on_start`` would like."""
+
+    timer_ms: int = 0
+    """How often ``on_timer`` is called; 0: never."""
+
+    def on_start(self, ctx: Context, history: History) -> Wants:
+        """Once, before anything else but ``load``."""
+
+    def on_quote(self, ctx: Context, quote: Quote) -> Wants:
+        """Each accepted quote of our instruments."""
+
+    def on_trade(self, ctx: Context, trade: Trade) -> Wants:
+        """Each accepted public print."""
+
+    def on_mark(self, ctx: Context, mark: Mark) -> Wants:
+        """Each accepted mark price."""
+
+    def on_bar(self, ctx: Context, bar: Bar) -> Wants:
+        """Each closed bar, before the event that closed it."""
+
+    def on_fill(self, ctx: Context, fill: FillBooked) -> Wants:
+        """Each execution of our orders, once; the position counts it already."""
+
+    def on_order(self, ctx: Context, fact: OrderFact) -> Wants:
+        """Each step in the life of our orders."""
+
+    def on_refused(self, ctx: Context, fact: IntentRefused) -> Wants:
+        """What the gate did not let through, and why."""
+
+    def on_timer(self, ctx: Context) -> Wants:
+        """Every ``timer_ms``."""
+
+    def save(self) -> bytes:
+        """What to keep over a restart, at most 64 KiB. Asked after callbacks that returned intents, and at stop."""
+        raise NotImplementedError
+
+    def load(self, state: bytes) -> None:
+        """What :meth:`save` gave last; before ``on_start``, only where there is something."""
+        raise NotImplementedError
+
+
+CALLBACKS: Final = (
+    "on_start",
+    "on_quote",
+    "on_trade",
+    "on_mark",
+    "on_bar",
+    "on_fill",
+    "on_order",
+    "on_refused",
+    "on_timer",
+)

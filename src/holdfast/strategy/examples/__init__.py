@@ -1,0 +1,1 @@
+"""Strategies to read, run and start from: one idea per file."""

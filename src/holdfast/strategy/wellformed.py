@@ -1,0 +1,84 @@
+"""Whether what a strategy returned can be written down at all. Whether it may be done is the gate's question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
+from holdfast.vocab.orders import OrderType, Side, TimeInForce
+
+_WHOLE_MAX: Final = 1 << 53  # a number beyond this is a mistake, and no journal or venue takes it
+_NAME_CHARS_MAX: Final = 64
+
+
+def _whole(name: str, value: object) -> str:
+    if type(value) is not int:
+        return f"{name} must be a whole number, not {value!r}: see ctx.ticks and ctx.lots"
+    if not -_WHOLE_MAX <= value <= _WHOLE_MAX:
+        return f"{name} is out of all bounds"
+    return ""
+
+
+def _whole_or_none(name: str, value: object) -> str:
+    return "" if value is None else _whole(name, value)
+
+
+def _of_kind(name: str, value: object, kind: type) -> str:
+    return "" if type(value) is kind else f"{name} must be of {kind.__name__}, not {value!r:.40}"
+
+
+def _of_order(intent: OrderIntent) -> str:
+    return (
+        _of_kind("side", intent.side, Side)
+        or _of_kind("order_type", intent.order_type, OrderType)
+        or _of_kind("tif", intent.tif, TimeInForce)
+        or _of_kind("reduce_only", intent.reduce_only, bool)
+        or _whole("qty_lots", intent.qty_lots)
+        or _whole_or_none("price_ticks", intent.price_ticks)
+        or _whole_or_none("trigger_ticks", intent.trigger_ticks)
+        or _whole_or_none("decision_ticks", intent.decision_ticks)
+    )
+
+
+def _of_target(intent: TargetIntent) -> str:
+    return (
+        _whole("target_lots", intent.target_lots)
+        or _whole_or_none("price_ticks", intent.price_ticks)
+        or _whole_or_none("decision_ticks", intent.decision_ticks)
+    )
+
+
+def _of_cancel(intent: CancelIntent) -> str:
+    return _whole("order_id", intent.order_id)
+
+
+def _of_amend(intent: AmendIntent) -> str:
+    return (
+        _whole("order_id", intent.order_id)
+        or _whole("qty_lots", intent.qty_lots)
+        or _whole("price_ticks", intent.price_ticks)
+    )
+
+
+_FAULTS: Final[dict[type, Callable[..., str]]] = {
+    OrderIntent: _of_order,
+    TargetIntent: _of_target,
+    CancelIntent: _of_cancel,
+    AmendIntent: _of_amend,
+}
+INTENT_KINDS: Final = frozenset(_FAULTS)
+
+
+def fault_in(intent: Intent, *, strategy: str) -> str:
+    """What makes no sense in an intent, in words; empty when nothing does."""
+    check = _FAULTS.get(type(intent))
+    if check is None:
+        return f"returned {intent!r:.80}, which is no intent"
+    if intent.strategy != strategy:
+        return f"returned an intent in the name of {intent.strategy!r}"
+    if type(intent.instrument) is not str or not 0 < len(intent.instrument) <= _NAME_CHARS_MAX:
+        return f"{intent.instrument!r:.80} is no instrument's name"
+    if _whole("intent_seq", intent.intent_seq):
+        return "intent_seq must be a whole number: make intents with the context"
+    return check(intent)

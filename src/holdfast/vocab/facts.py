@@ -1,0 +1,282 @@
+"""What the core decided. Books change by facts and by nothing else.
+
+An event goes in, facts and effects come out; the journal holds the events and, behind each, its facts. The
+books (orders, ledger, holds) are the fold of the facts, so they can be rebuilt without any market data; a
+full replay steps the events again and compares the facts.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from holdfast.vocab.holds import Hold, Scope
+from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms, Side
+from holdfast.vocab.refusals import Refusal
+from holdfast.vocab.reports import FillCause
+
+
+class _Fact(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    pass
+
+
+class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
+    """A start of the process; every order id minted until the next carries this epoch.
+
+    ``tick_lot_e8``: the value of one tick on one lot, per instrument: the ledger counts by it.
+    """
+
+    epoch: int
+    account: str
+    config_hash: str
+    build: str
+    settle_asset: str
+    tick_lot_e8: dict[str, int]
+
+
+class BooksOpened(_Fact, frozen=True, kw_only=True, tag="books_opened"):
+    """The first start of all: what the venue stamped before this is not ours to book."""
+
+    venue_ns: int
+
+
+class OrderApproved(_Fact, frozen=True, kw_only=True, tag="order_approved"):
+    """The gate let an order through under this id. ``strategy`` is empty for the house's own flatten orders."""
+
+    order_id: int
+    strategy: str
+    intent_seq: int
+    lane: Lane
+    terms: OrderTerms
+    reference_ticks: int
+    decision_ticks: int | None
+    approved_mono_ns: int
+
+
+class IntentRefused(_Fact, frozen=True, kw_only=True, tag="intent_refused"):
+    """The gate said no, and why."""
+
+    strategy: str
+    intent_seq: int
+    instrument: str
+    refusal: Refusal
+
+
+class SizeReduced(_Fact, frozen=True, kw_only=True, tag="size_reduced"):
+    """Sizing made a risk-increasing intent smaller before the gate."""
+
+    strategy: str
+    intent_seq: int
+    from_lots: int
+    to_lots: int
+
+
+class OrderMoved(_Fact, frozen=True, kw_only=True, tag="order_moved"):
+    """An order moved along its life cycle. ``venue_order_id`` is empty where still unknown; ``reported_lots``
+    is the venue's cumulative filled size where it said one.
+    """
+
+    order_id: int
+    did: Did
+    state: OrderState
+    venue_order_id: str
+    why: str
+    mono_ns: int
+    reported_lots: int = 0
+
+
+class AmendStep(Enum):
+    """How far an amend got."""
+
+    ASKED = "asked"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+class OrderAmended(_Fact, frozen=True, kw_only=True, tag="order_amended"):
+    """An amend was asked, took effect, or did not. While asked, exposure counts the larger size."""
+
+    order_id: int
+    step: AmendStep
+    qty_lots: int
+    price_ticks: int
+    why: str
+
+
+class FillBooked(_Fact, frozen=True, kw_only=True, tag="fill_booked"):
+    """An execution entered the ledger, once. ``quarantined``: no order of ours explains it."""
+
+    trade_id: str
+    order_id: int | None
+    strategy: str
+    instrument: str
+    side: Side
+    qty_lots: int
+    price_ticks: int
+    fee_e8: int
+    fee_asset: str
+    maker: bool
+    cause: FillCause
+    quarantined: bool
+    venue_ns: int
+    decision_ticks: int | None = None
+
+
+class FillAccepted(_Fact, frozen=True, kw_only=True, tag="fill_accepted"):
+    """A named person accepted a quarantined fill. ``key`` is instrument/trade id."""
+
+    key: str
+    by: str
+    reason: str
+
+
+class CashKind(Enum):
+    """Why cash moved other than by a trade. TRANSFER is external: kept apart from drawdown."""
+
+    OPENING = "opening"
+    FUNDING = "funding"
+    TRANSFER = "transfer"
+    OTHER = "other"
+    ADJUSTMENT = "adjustment"
+
+
+class CashBooked(_Fact, frozen=True, kw_only=True, tag="cash_booked"):
+    """Cash entered or left the wallet, once by ``cash_id``."""
+
+    cash_id: str
+    kind: CashKind
+    asset: str
+    amount_e8: int
+    instrument: str
+    venue_ns: int
+
+
+class PositionAdjusted(_Fact, frozen=True, kw_only=True, tag="position_adjusted"):
+    """A named person (or the opening of the books) made our position follow the venue's."""
+
+    instrument: str
+    delta_lots: int
+    price_ticks: int
+    by: str
+    reason: str
+
+
+class HoldPlaced(_Fact, frozen=True, kw_only=True, tag="hold_placed"):
+    """A hold stands from here on."""
+
+    hold: Hold
+
+
+class HoldReleased(_Fact, frozen=True, kw_only=True, tag="hold_released"):
+    """A hold no longer stands."""
+
+    hold_id: int
+    by: str
+    reason: str
+
+
+class EquityMarked(_Fact, frozen=True, kw_only=True, tag="equity_marked"):
+    """Equity at mark and the day's peak, net of external transfers; ``day`` is the UTC day number."""
+
+    equity_e8: int
+    peak_e8: int
+    day: int
+
+
+class BreakKind(Enum):
+    """How our books and the venue's word can differ."""
+
+    POSITION = "position"
+    BALANCE = "balance"
+    ORDER_MISSING = "order_missing"  # ours is open, the venue's list has it not
+    ORDER_FOREIGN = "order_foreign"  # the venue's list has one that is not ours
+    ORDER_RISEN = "order_risen"  # the venue's list has one that our books call final
+    FILL_FOREIGN = "fill_foreign"
+    OVERFILL = "overfill"
+    UNLISTED_POSITION = "unlisted_position"
+
+
+class BreakFound(_Fact, frozen=True, kw_only=True, tag="break_found"):
+    """Our books and the venue's word differ. ``key`` names the order, instrument or asset."""
+
+    kind: BreakKind
+    key: str
+    ours: int
+    theirs: int
+
+
+class BreakHealed(_Fact, frozen=True, kw_only=True, tag="break_healed"):
+    """They agree again."""
+
+    kind: BreakKind
+    key: str
+
+
+class ForeignOrderSeen(_Fact, frozen=True, kw_only=True, tag="foreign_order_seen"):
+    """An open order on our account that we did not send: counted in exposure. ``open_lots`` 0: gone."""
+
+    venue_order_id: str
+    instrument: str
+    side: Side
+    open_lots: int
+    conditional: bool
+
+
+class FlattenBegan(_Fact, frozen=True, kw_only=True, tag="flatten_began"):
+    """Getting flat within the scope has begun. ``patient``: by limit orders at the touch (the verb stop)."""
+
+    scope: Scope
+    by: str
+    reason: str
+    patient: bool
+    mono_ns: int
+
+
+class FlattenEnded(_Fact, frozen=True, kw_only=True, tag="flatten_ended"):
+    """Getting flat ended. ``flat``: no non-final order, two venue reads agreed on zero, no unapplied fill."""
+
+    scope: Scope
+    flat: bool
+    why: str
+    mono_ns: int
+
+
+class ClockSet(_Fact, frozen=True, kw_only=True, tag="clock_set"):
+    """The venue's clock against ours, as measured."""
+
+    offset_ns: int
+    rtt_ns: int
+
+
+class HashMark(_Fact, frozen=True, kw_only=True, tag="hash_mark"):
+    """The books' hash at this point of the journal; with ``state_hash`` at a clean stop."""
+
+    books_hash: str
+    state_hash: str = ""
+
+
+Fact: TypeAlias = (
+    EpochBegan
+    | BooksOpened
+    | OrderApproved
+    | IntentRefused
+    | SizeReduced
+    | OrderMoved
+    | OrderAmended
+    | FillBooked
+    | FillAccepted
+    | CashBooked
+    | PositionAdjusted
+    | HoldPlaced
+    | HoldReleased
+    | EquityMarked
+    | BreakFound
+    | BreakHealed
+    | ForeignOrderSeen
+    | FlattenBegan
+    | FlattenEnded
+    | ClockSet
+    | HashMark
+)

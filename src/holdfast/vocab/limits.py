@@ -1,0 +1,95 @@
+"""Limits and timings. None has a default in code: forgetting one must not mean infinity.
+
+All are integers in core units; the configuration holds them as decimal texts and the start converts them,
+rounding against us, once the instruments' facts are known.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from holdfast.vocab.instruments import InstrumentSpec
+
+
+class AccountLimits(Struct, frozen=True, kw_only=True, array_like=True):
+    """What the whole account may do."""
+
+    gross_notional_e8_max: int
+    leverage_ppm_max: int  # gross notional at worst case over equity
+    leverage_venue: int  # what the venue's own leverage is lowered to at start
+    open_orders_max: int
+    orders_per_s_refuse: int  # asked for within a sliding second, refusals included
+    orders_per_s_kill: int
+    drawdown_warning_ppm: int
+    drawdown_release_ppm: int
+    drawdown_breaker_ppm: int
+    breaker_cooldown_ms: int
+    recover_cooling_ms: int  # the solo operator's labelled delay in place of a second person
+
+
+class InstrumentLimits(Struct, frozen=True, kw_only=True, array_like=True):
+    """What may be done in one instrument by all strategies together."""
+
+    instrument: str
+    order_lots_max: int
+    order_notional_e8_max: int
+    position_lots_max: int
+    collar_ppm: int
+    spread_ppm_max: int
+    jump_ppm_max: int
+    flatten_collar_ppm: int
+    flatten_clip_lots: int
+
+
+class StrategyLimits(Struct, frozen=True, kw_only=True, array_like=True):
+    """What one strategy may do in one instrument: a pair that is not listed may not trade."""
+
+    strategy: str
+    instrument: str
+    order_lots_max: int
+    position_lots_max: int
+
+
+class Timings(Struct, frozen=True, kw_only=True, array_like=True):
+    """Every wait, age and interval the core goes by, in milliseconds."""
+
+    quote_age_ms_max: int  # no order is priced from older data
+    feed_dead_ms: int  # a stream this silent is a hold
+    ack_timeout_ms: int  # an order with no word for this long is UNKNOWN
+    receive_window_ms: int  # how late the venue still accepts a request of ours
+    query_retry_ms: int
+    reconcile_orders_ms: int
+    reconcile_positions_ms: int
+    position_age_ms_reduce: int  # venue's word on positions older than this: REDUCE_ONLY
+    position_age_ms_halt: int  # older than this: HALTED
+    clock_interval_ms: int
+    clock_offset_ms_max: int  # the venue's clock further off than this (from the first measure): hold
+    deadman_ms: int  # 0 where the venue has no such tool
+    equity_interval_ms: int
+    duplicate_window_ms: int
+    flatten_read_gap_ms: int  # between the two venue reads that must agree on zero
+    flatten_retry_ms: int
+    hold_clear_ms: int  # how long a condition must be gone before an automatic release
+
+
+class StrategySetup(Struct, frozen=True, kw_only=True, array_like=True):
+    """A strategy that may trade, and where."""
+
+    strategy: str
+    instruments: tuple[str, ...]
+
+
+class Settings(Struct, frozen=True, kw_only=True, array_like=True):
+    """Everything of the configuration that the core decides by; journaled with every start."""
+
+    account: str
+    venue: str
+    settle_asset: str
+    arm_auto: bool
+    config_hash: str
+    account_limits: AccountLimits
+    instrument_limits: tuple[InstrumentLimits, ...]
+    strategy_limits: tuple[StrategyLimits, ...]
+    timings: Timings
+    instruments: tuple[InstrumentSpec, ...]
+    strategies: tuple[StrategySetup, ...]

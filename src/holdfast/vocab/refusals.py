@@ -1,0 +1,169 @@
+"""Why the gate said no, with the numbers. Stable: programs and dashboards count them by tag."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from holdfast.vocab.holds import HoldCause, HoldLevel
+
+
+class _Refusal(Struct, frozen=True, kw_only=True, array_like=True):
+    pass
+
+
+class Held(_Refusal, frozen=True, tag="held"):
+    """A hold in scope forbids it."""
+
+    level: HoldLevel
+    cause: HoldCause
+    hold_id: int
+
+
+class NotAllowed(_Refusal, frozen=True, tag="not_allowed"):
+    """The strategy is unknown, or may not trade this instrument."""
+
+    strategy: str
+    instrument: str
+
+
+class NotTrading(_Refusal, frozen=True, tag="not_trading"):
+    """The venue does not trade the instrument now, or we have no facts or limits of it."""
+
+    status: str
+
+
+class BadTerms(_Refusal, frozen=True, tag="bad_terms"):
+    """The order makes no sense: a size ≤ 0, a limit without a price, a price with a market order."""
+
+    why: str
+
+
+class QtyOutOfRange(_Refusal, frozen=True, tag="qty_out_of_range"):
+    """Below the venue's smallest or above its largest size."""
+
+    qty_lots: int
+    min_lots: int
+    max_lots: int
+
+
+class UnderNotional(_Refusal, frozen=True, tag="under_notional"):
+    """Smaller in money than the venue accepts."""
+
+    notional_e8: int
+    min_e8: int
+
+
+class OverOrderSize(_Refusal, frozen=True, tag="over_order_size"):
+    """Larger than one order may be."""
+
+    qty_lots: int
+    limit_lots: int
+
+
+class OverOrderNotional(_Refusal, frozen=True, tag="over_order_notional"):
+    """Larger in money than one order may be."""
+
+    notional_e8: int
+    limit_e8: int
+
+
+class OverPosition(_Refusal, frozen=True, tag="over_position"):
+    """Worst case: position, working, in flight, unknown and this order, per side. ``of``: whose limit."""
+
+    of: str
+    would_be_lots: int
+    limit_lots: int
+
+
+class OverGross(_Refusal, frozen=True, tag="over_gross"):
+    """Gross notional of the account at worst case, or its ratio to equity (then in ppm)."""
+
+    would_be: int
+    limit: int
+    unit: str
+
+
+class NoReference(_Refusal, frozen=True, tag="no_reference"):
+    """No price to judge the order by: missing is a refusal."""
+
+    what: str
+
+
+class StaleReference(_Refusal, frozen=True, tag="stale_reference"):
+    """The price to judge it by is too old, crossed, or from a gap."""
+
+    age_ms: int
+    limit_ms: int
+
+
+class OutsideCollar(_Refusal, frozen=True, tag="outside_collar"):
+    """Priced further from the reference than the collar allows."""
+
+    price_ticks: int
+    reference_ticks: int
+    limit_ppm: int
+
+
+class DuplicateIntent(_Refusal, frozen=True, tag="duplicate_intent"):
+    """The same intent number again, or the same order again within the window."""
+
+    intent_seq: int
+
+
+class NotReducing(_Refusal, frozen=True, tag="not_reducing"):
+    """Would increase or flip the position where only reducing is allowed."""
+
+    position_lots: int
+    reducing_lots: int
+    qty_lots: int
+
+
+class OverRate(_Refusal, frozen=True, tag="over_rate"):
+    """Orders asked for within the sliding second."""
+
+    count: int
+    limit: int
+
+
+class TooManyOrders(_Refusal, frozen=True, tag="too_many_orders"):
+    """Non-final orders of the account."""
+
+    count: int
+    limit: int
+
+
+class NoSuchOwnOrder(_Refusal, frozen=True, tag="no_such_own_order"):
+    """The order to cancel or amend is unknown, final, or another strategy's."""
+
+    order_id: int
+
+
+class UnknownEquity(_Refusal, frozen=True, tag="unknown_equity"):
+    """Equity is not known, and a limit depends on it."""
+
+    why: str
+
+
+Refusal: TypeAlias = (
+    Held
+    | NotAllowed
+    | NotTrading
+    | BadTerms
+    | QtyOutOfRange
+    | UnderNotional
+    | OverOrderSize
+    | OverOrderNotional
+    | OverPosition
+    | OverGross
+    | NoReference
+    | StaleReference
+    | OutsideCollar
+    | DuplicateIntent
+    | NotReducing
+    | OverRate
+    | TooManyOrders
+    | NoSuchOwnOrder
+    | UnknownEquity
+)

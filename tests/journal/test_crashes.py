@@ -1,0 +1,159 @@
+"""The machine or the process stops at every single call to the file system: nothing promised is lost."""
+
+import errno
+import random
+from itertools import count
+
+import pytest
+
+from holdfast.journal import iterate, open_for_append, save_snapshot, verify
+from holdfast.ports.journal import JournalFailed
+from tests.journal.memory_files import Crash, MemoryFiles
+from tests.journal.records import SMALL, records
+
+RECORDS = records(60)
+OPEN = {"account": "uid-1", **SMALL, "segment_bytes": 2048, "reserve_bytes": 512}
+
+
+class Life:
+    """A process that journals a fixed script, and remembers what it was promised."""
+
+    def __init__(self):
+        self.synced_count = 0
+        self.appended_count = 0
+
+    def run(self, files):
+        journal = open_for_append("j", files=files, **OPEN).journal
+        self.synced_count = max(self.synced_count, journal.record_count)
+        self.appended_count = max(self.appended_count, journal.record_count)
+        for number in range(journal.record_count, len(RECORDS)):
+            self.appended_count = number + 1
+            journal.append(RECORDS[number], number)
+            if number % 3 == 0:
+                journal.sync()
+                self.synced_count = number + 1
+            elif number % 3 == 1:
+                journal.write()
+            if number % 20 == 0:
+                assert save_snapshot("j", journal.head(), b"state %d" % number, files=files) is None
+        journal.close()
+        self.synced_count = len(RECORDS)
+
+
+def check(files, life):
+    """What is there is a prefix of what was appended, with everything that had been synced."""
+    opened = open_for_append("j", files=files, **OPEN)
+    found = [record for _, _, record in iterate("j", files=files)]
+    assert RECORDS[: len(found)] == found
+    assert life.synced_count <= len(found) <= life.appended_count
+    assert len(found) == opened.journal.record_count
+    if opened.snapshot is not None:
+        assert opened.snapshot.at.index < len(found)
+    return opened
+
+
+def crash_points(*, torn):
+    """The script, stopped at its first, second, … call until a run completes."""
+    for at in count(1):
+        files, life = MemoryFiles(), Life()
+        files.crash_at, files.torn = at, torn
+        try:
+            life.run(files)
+        except Crash:
+            files.crash_at = None
+            yield at, files, life
+        else:
+            assert at > 100  # every call of a script of this length was broken once
+            return
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_process_killed_at_any_call_loses_nothing_that_was_written(torn):
+    """kill -9: what the operating system has, it keeps."""
+    for _, files, life in crash_points(torn=torn):
+        files.kill()
+        check(files, life).journal.close()
+        life.run(files)
+        assert RECORDS == [record for _, _, record in iterate("j", files=files)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_power_loss_at_any_call_loses_nothing_that_was_synced(torn, seed):
+    """The promise is the synced prefix; what lies behind it is cut without asking, not called corrupt."""
+    for at, files, life in crash_points(torn=torn):
+        files.lose_power(random.Random(f"{seed} {at}"))
+        check(files, life).journal.close()
+        life.run(files)
+        assert RECORDS == [record for _, _, record in iterate("j", files=files)]
+        assert verify("j", files=files).ok
+
+
+def test_recovery_may_itself_be_stopped_at_any_call():
+    """I24: crash in recovery, recover again, same result."""
+    for at, files, life in crash_points(torn=False):
+        files.lose_power(random.Random(at))
+        for again in count(1):
+            files.call_count, files.crash_at = 0, again
+            try:
+                opened = check(files, life)
+            except Crash:
+                files.crash_at = None
+                files.lose_power(random.Random(f"{at} {again}"))
+            else:
+                files.crash_at = None
+                opened.journal.close()
+                break
+        if at % 7 == 0:
+            life.run(files)
+            assert verify("j", files=files).ok
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EROFS])
+def test_any_call_that_fails_either_does_not_matter_or_ends_the_journal(code):
+    """A failed write or sync is never papered over: nothing is promised after it."""
+    ended = 0
+    for at in count(1):
+        files, life = MemoryFiles(), Life()
+        files.fail_at = {at: code}
+        try:
+            life.run(files)
+        except (JournalFailed, AssertionError):
+            ended += 1
+        if files.call_count < at:
+            break
+        files.fail_at = {}
+        files.lose_power(random.Random(at))
+        check(files, life).journal.close()
+    assert ended > 50
+
+
+def test_a_failed_sync_is_the_end_even_when_the_disk_recovers():
+    """After a failed fsync nobody knows what reached the disk: trying again would be a lie."""
+    files = MemoryFiles()
+    journal = open_for_append("j", files=files, **OPEN).journal
+    journal.append(RECORDS[0], 0)
+    journal.write()
+    files.fail_at = {files.call_count + 1: errno.EIO}
+    with pytest.raises(JournalFailed, match="cannot sync: Input/output error"):
+        journal.sync()
+    files.fail_at = {}
+
+    for act in (journal.sync, journal.write, lambda: journal.append(RECORDS[1], 0)):
+        with pytest.raises(JournalFailed, match="cannot sync"):
+            act()
+    journal.close()
+    assert 1 == verify("j", files=files).record_count
+
+
+def test_short_writes_are_completed():
+    """A write may take less than it was given: the rest is not forgotten."""
+
+    class Grudging(MemoryFiles):
+        def write(self, handle, data, offset):
+            return super().write(handle, bytes(data)[:7], offset)
+
+    files, life = Grudging(), Life()
+    life.run(files)
+
+    assert RECORDS == [record for _, _, record in iterate("j", files=files)]
