@@ -25,7 +25,7 @@ class MemoryFiles:
         self.handles = {}
         self.next_handle = 3
         self.space = None
-        self.calls = Counter()
+        self.calls: Counter[str] = Counter()
         self.call_count = 0
         self.crash_at = None  # number of the call at which the machine stops …
         self.torn = False  # … halfway through it where it is a write, else before it

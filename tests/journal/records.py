@@ -1,16 +1,20 @@
 """Journal records with boring defaults, and small journals made of them."""
 
+from typing import Any
+
 from holdfast.journal import Journal, open_for_append
 from holdfast.vocab.events import Command, TimerFired, TimerKind, Verb
 from holdfast.vocab.facts import IntentRefused, OrderApproved
 from holdfast.vocab.orders import Lane, OrderTerms, OrderType, Side, TimeInForce
 from holdfast.vocab.refusals import OverPosition
 
-SMALL = {"segment_bytes": 4096, "reserve_bytes": 1024}
+SMALL: dict[str, Any] = {"segment_bytes": 4096, "reserve_bytes": 1024}
 
 
 def a_timer(number=1):
-    return TimerFired(wall_ns=1_700_000_000_000_000_000 + number, mono_ns=number, kind=TimerKind.SWEEP, key=number)
+    return TimerFired(
+        wall_ns=1_700_000_000_000_000_000 + number, mono_ns=number, kind=TimerKind.SWEEP, key=number
+    )
 
 
 def an_approval(number=1, **changes):
@@ -22,7 +26,7 @@ def an_approval(number=1, **changes):
         tif=TimeInForce.GTC,
         price_ticks=600_000 + number,
     )
-    plain = {
+    plain: dict[str, Any] = {
         "order_id": (1 << 40) + number,
         "strategy": "quoter",
         "intent_seq": number,
@@ -41,7 +45,9 @@ def a_refusal(number=1):
 
 
 def a_command(number=1, *, reason="odd fills"):
-    return Command(wall_ns=5 + number, mono_ns=number, command_id=number, verb=Verb.HALT, by="ann", reason=reason)
+    return Command(
+        wall_ns=5 + number, mono_ns=number, command_id=number, verb=Verb.HALT, by="ann", reason=reason
+    )
 
 
 def records(count, start=0):
@@ -64,7 +70,7 @@ def a_journal(directory, count=0, *, sync_every=4, **changes) -> Journal:
 
 def killed(journal):
     """What kill -9 leaves: everything written, nothing said at the end."""
-    for handle in (journal._handle, journal._spare, journal._lock):
+    for handle in (journal._first, journal._handle, journal._spare, journal._lock):
         if handle >= 0:
             journal._files.close(handle)
-    journal._handle = journal._spare = journal._lock = -1
+    journal._first = journal._handle = journal._spare = journal._lock = -1

@@ -3,6 +3,7 @@
 import errno
 import random
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.journal.memory_files import Crash, MemoryFiles
 from tests.journal.records import SMALL, records
 
 RECORDS = records(60)
-OPEN = {"account": "uid-1", **SMALL, "segment_bytes": 2048, "reserve_bytes": 512}
+OPEN: dict[str, Any] = {"account": "uid-1", **SMALL, "segment_bytes": 2048, "reserve_bytes": 512}
 
 
 class Life:

@@ -1,4 +1,6 @@
-"""Builders for the engine's tests: one instrument whose prices read as small numbers, and a desk to act from."""
+"""Builders for the engine's tests: one instrument whose prices read as small numbers, and a clock to act by."""
+
+from typing import Any
 
 from holdfast.sim.exchange import Exchange
 from holdfast.sim.model import NewOrder, Refused
@@ -47,10 +49,9 @@ class Venue:
 
     def __init__(self, *, specs=None, settings=None, quote=(1000, 50, 1001, 50)):
         self.now_ns = T0
-        self.told = []
-        self.exchange = Exchange(
-            specs or [a_spec()], config=settings or config(), listener=lambda account, e: self.told.append((account.name, e))
-        )
+        self.told: list[Any] = []
+        self.exchange = Exchange(specs or [a_spec()], config=settings or config())
+        self.exchange.subscribe(lambda account, event: self.told.append((account.name, event)))
         self.seq = 0
         self.counts = {}
         self.a = self.account("a")
@@ -89,7 +90,9 @@ class Venue:
 
     def depth(self, *, bids=(), asks=(), snapshot=False, symbol=X):
         self.seq += 1
-        self.market(Depth(symbol, self.seq, self.seq, self.seq - 1, tuple(bids), tuple(asks), snapshot, 0, 0, 0))
+        self.market(
+            Depth(symbol, self.seq, self.seq, self.seq - 1, tuple(bids), tuple(asks), snapshot, 0, 0, 0)
+        )
 
     def new(self, side, lots, price=0, **changes):
         self.seq += 1
@@ -106,8 +109,8 @@ class Venue:
     def place(self, account, side, lots, price=0, **changes):
         return self.exchange.place(account, self.new(side, lots, price, **changes), self.tick())
 
-    def algo(self, account, side, lots, type, trigger=0, **changes):
-        new = self.new(side, lots, type=type, trigger_ticks=trigger, **changes)
+    def algo(self, account, side, lots, kind, trigger=0, **changes):
+        new = self.new(side, lots, type=kind, trigger_ticks=trigger, **changes)
         return self.exchange.place_algo(account, new, self.tick())
 
     def amend(self, account, order, *, lots=None, price=None):

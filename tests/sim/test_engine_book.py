@@ -2,7 +2,7 @@
 
 from holdfast.sim.model import OrderEvent
 from holdfast.sim.rules import SyntheticDepth
-from tests.sim.engine_house import BUY, SELL, X, Venue, a_spec, config
+from tests.sim.engine_house import BUY, SELL, Venue, X, a_spec, config
 
 
 def test_an_order_joins_behind_the_displayed_size():

@@ -2,11 +2,11 @@
 
 import pytest
 
-from holdfast.sim.model import OrderEvent
+from holdfast.sim.model import OrderEvent, Refused
 from holdfast.sim.rules import SymbolRules
 from holdfast.vocab.instruments import InstrumentStatus
 from holdfast.vocab.units import E8
-from tests.sim.engine_house import BUY, MS, NO_DEPTH, S, SELL, WIDE, X, Venue, a_spec, code_of, config
+from tests.sim.engine_house import BUY, MS, NO_DEPTH, SELL, WIDE, S, Venue, X, a_spec, code_of, config
 
 
 def test_a_limit_order_takes_what_it_crosses_and_rests_the_rest():
@@ -68,9 +68,7 @@ def test_a_good_till_date_order_expires_at_its_date():
     assert "NEW" == order.status
     venue.wait(2 * S)
     assert ("EXPIRED", due) == (order.status, order.updated_ns)
-    assert -5040 == code_of(
-        venue.place, venue.a, BUY, 5, 1000, tif="GTD", good_till_ns=venue.now_ns + 60 * S
-    )
+    assert -5040 == code_of(venue.place, venue.a, BUY, 5, 1000, tif="GTD", good_till_ns=venue.now_ns + 60 * S)
 
 
 SMALL = a_spec(qty_lots_min=2, qty_lots_max=100, market_lots_max=50, notional_e8_min=100 * E8)
@@ -106,7 +104,7 @@ def test_what_binance_refuses_is_refused_with_its_code(code, terms):
 
 def test_the_smallest_notional_is_named_and_waived_for_reduce_only():
     venue = Venue(specs=[SMALL])
-    with pytest.raises(Exception, match="no smaller than 100 ") as caught:
+    with pytest.raises(Refused, match="no smaller than 100 ") as caught:
         venue.place(venue.a, BUY, 9, 1000)
     assert 400 == caught.value.http
     venue.place(venue.a, BUY, 20)
@@ -117,9 +115,9 @@ def test_a_price_too_far_from_the_mark_is_refused_with_the_bound():
     rules = SymbolRules(price_up_ppm=1_050_000, price_down_ppm=950_000)
     venue = Venue(settings=config(rules_default=rules))
     venue.mark(1000)
-    with pytest.raises(Exception, match=r"-4016 Limit price can't be higher than 105\."):
+    with pytest.raises(Refused, match=r"-4016 Limit price can't be higher than 105\."):
         venue.place(venue.a, BUY, 5, 1051)
-    with pytest.raises(Exception, match=r"-4024 Limit price can't be lower than 95\."):
+    with pytest.raises(Refused, match=r"-4024 Limit price can't be lower than 95\."):
         venue.place(venue.a, SELL, 5, 949)
     assert "NEW" == venue.place(venue.a, BUY, 5, 900).status, "a bid far below is nobody's problem"
 
@@ -350,7 +348,9 @@ def test_the_truth_is_a_copy():
 
 
 def test_ids_only_grow_and_start_where_configured():
-    venue = Venue(settings=config(order_id_first=77, trade_id_first=88, rules_default=WIDE, synthetic=NO_DEPTH))
+    venue = Venue(
+        settings=config(order_id_first=77, trade_id_first=88, rules_default=WIDE, synthetic=NO_DEPTH)
+    )
     orders = [venue.place(venue.a, BUY, 1) for _ in range(3)]
     assert [77, 78, 79] == [order.order_id for order in orders]
     assert [88, 89, 90] == [fill.trade_id for fill in venue.a.fills]

@@ -1,6 +1,7 @@
 """Frames, their texts and times."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,9 @@ def test_every_kind_of_frame_is_valid_json_with_mapped_times():
     trade = Trade("BTCUSDT", 9, 618_003, 6, 1, True, QUOTE.venue_ns, 0, 0)
     depth = Depth("BTCUSDT", 3, 5, 2, ((618_002, 0),), ((618_003, 12),), False, QUOTE.venue_ns, 0, 0)
     mark = Mark("BTCUSDT", 618_001, -12_500, QUOTE.venue_ns + 10**9, QUOTE.venue_ns, 0, 0)
-    texts = [json.loads(frame_json(frame_of(event), offset_ns=10**9)) for event in (QUOTE, trade, depth, mark)]
+    texts = [
+        json.loads(frame_json(frame_of(event), offset_ns=10**9)) for event in (QUOTE, trade, depth, mark)
+    ]
 
     assert [1_723_161_257_313] * 4 == [text["E"] for text in texts]
     assert ("61800.30", "0.006", False, "MARKET") == tuple(texts[1][key] for key in "pqmX")
@@ -85,20 +88,23 @@ def test_one_constant_maps_a_source_to_the_venues_clock():
 
 
 def test_an_event_is_stamped_with_the_receivers_times():
-    for event in (
+    events: list[Any] = [
         QUOTE,
         Trade("BTCUSDT", 9, 618_003, 6, 1, True, 5, 0, 0),
         Mark("BTCUSDT", 1, 2, 3, 5, 0, 0),
         Depth("BTCUSDT", 1, 1, 0, (), (), False, 5, 0, 0),
-    ):
-        got = stamped(event, offset_ns=100, wall_ns=11, mono_ns=12)
+    ]
+    for event in events:
+        got: Any = stamped(event, offset_ns=100, wall_ns=11, mono_ns=12)
         assert (type(event), event.venue_ns + 100, 11, 12) == (
             type(got),
             got.venue_ns,
             got.wall_ns,
             got.mono_ns,
         )
-    assert Malformed("A", "why", 11, 12) == stamped(Malformed("A", "why", 0, 0), offset_ns=1, wall_ns=11, mono_ns=12)
+    assert Malformed("A", "why", 11, 12) == stamped(
+        Malformed("A", "why", 0, 0), offset_ns=1, wall_ns=11, mono_ns=12
+    )
 
 
 def test_sources_are_merged_by_receive_time():

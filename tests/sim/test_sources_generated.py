@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
@@ -78,7 +78,9 @@ def test_frames_come_in_order_and_begin_anew_each_time():
 
 def test_quotes_prints_and_diffs_tell_of_one_book(minute):
     """A venue that shows one touch and a book of another cannot be traded against."""
-    books, quotes, trades = {}, {}, {}
+    books: dict[str, Levels] = {}
+    quotes: dict[str, Quote] = {}
+    trades: dict[str, int] = {}
     for frame in minute:
         event, name = frame.event, frame.symbol
         if isinstance(event, Depth):
@@ -86,7 +88,9 @@ def test_quotes_prints_and_diffs_tell_of_one_book(minute):
             assert event.snapshot == (book.seq == 0)
             assert event.snapshot or event.seq_prev == book.seq
             book.apply(event)
-            bid, ask = book.best
+            best = book.best
+            assert best is not None
+            bid, ask = best
             assert bid < ask
             assert 12 <= len(book.bids) <= 60
             assert 12 <= len(book.asks) <= 60
@@ -131,7 +135,8 @@ def test_a_minute_is_lively_in_every_instrument(minute):
 
 
 def test_instruments_move_together_but_not_as_one():
-    last, series = {}, {"BTCUSDT": [], "ETHUSDT": []}
+    last: dict[str, int] = {}
+    series: dict[str, list[int]] = {"BTCUSDT": [], "ETHUSDT": []}
     due_ns = 0
     for frame in Generated(seed=11, seconds=400).frames():
         if isinstance(frame.event, Quote):
@@ -141,8 +146,7 @@ def test_instruments_move_together_but_not_as_one():
                 for name, values in series.items():
                     values.append(last[name])
     moves = {
-        name: [later / earlier - 1 for earlier, later in zip(values, values[1:], strict=False)]
-        for name, values in series.items()
+        name: [later / earlier - 1 for earlier, later in pairwise(values)] for name, values in series.items()
     }
     btc, eth = moves["BTCUSDT"], moves["ETHUSDT"]
     dot = sum(x * y for x, y in zip(btc, eth, strict=True))
@@ -173,7 +177,7 @@ def test_the_fast_quotes_grow_their_numbers_and_times():
     assert 10_000 == len(quotes)
     assert [1, 1, 2, 2] == [quote.seq for quote in quotes[:4]]
     assert all(0 < one.bid_ticks < one.ask_ticks and one.bid_lots > 0 and one.ask_lots > 0 for one in quotes)
-    assert {5_000_000} == {b.mono_ns - a.mono_ns for a, b in zip(quotes, quotes[1:], strict=False)}
+    assert {5_000_000} == {b.mono_ns - a.mono_ns for a, b in pairwise(quotes)}
     assert {"BTCUSDT", "ETHUSDT"} == {quote.instrument for quote in quotes}
 
 

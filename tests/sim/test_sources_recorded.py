@@ -78,7 +78,8 @@ def recording(data_dir, name):
 def book_by_the_venues_procedure(path, spec):
     """The slow twin: buffer diffs, take the snapshot, drop the stale ones, apply the rest."""
     texts = texts_of(spec)
-    levels, buffered = None, []
+    levels: dict[str, dict[str, str]] = {}
+    buffered, last_id = [], 0
     with gzip.open(path) as file:
         for line in file:
             message = json.loads(line.partition(b" ")[2])
@@ -109,7 +110,8 @@ def test_every_frame_of_a_file_is_read_and_its_book_never_crosses(
 ):
     path = recording(data_dir, name)
     source = RecordedFrames([path], specs=SPECS[name.partition("_")[0]])
-    kinds, levels, last_ns, opened = Counter(), Levels(), 0, 0
+    kinds: Counter[type] = Counter()
+    levels, last_ns, opened = Levels(), 0, 0
     for frame in source.frames():
         event = frame.event
         kinds[type(event)] += 1
@@ -126,7 +128,12 @@ def test_every_frame_of_a_file_is_read_and_its_book_never_crosses(
     assert snapshot_there == opened
     assert kinds[Mark] > 170, "the smoothed mid stands in for the mark, once a second"
     if snapshot_there:
-        assert book_by_the_venues_procedure(path, source.specs[0]) == (levels.bids, levels.asks)
+        for theirs, ours in zip(
+            book_by_the_venues_procedure(path, source.specs[0]), (levels.bids, levels.asks), strict=True
+        ):
+            assert theirs == {price: lots for price, lots in ours.items() if price in theirs}
+            # the earliest diffs told of a few levels further out than the snapshot's thousand reach
+            assert len(ours) - len(theirs) <= 5
 
 
 @pytest.mark.data
@@ -258,8 +265,7 @@ def test_a_recorded_mark_replaces_the_smoothed_mid(tmp_path):
         (b"1723161255088169167 {truncated\n", r":3: not a frame"),
         (b'1723161255088169167 {"stream":"btcusdt@bookTicker","data":{"u":1}}\n', r":3: not a frame"),
         (
-            b'1723161255088169167 {"stream":"btcusdt@bookTicker","data":'
-            b'{"u":1,"s":"BTCUSDT","b":"nan","B":"1","a":"2","A":"1"}}\n',
+            b'1723161255088169167 {"stream":"@bookTicker","data":{"u":1,"b":"nan","B":"1","a":"2","A":"1"}}\n',
             r":3: not a frame: 'nan' is not a whole multiple of 0.10",
         ),
         (

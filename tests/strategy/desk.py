@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from heapq import heappop, heappush
 from itertools import count
+from typing import Any
 
 from holdfast.sim.exchange import Exchange
 from holdfast.sim.model import Account, NewOrder, OrderEvent, Refused, SimEvent
@@ -42,10 +43,10 @@ class Desk:
 
     def __init__(self, strategy, source, *, latency_ns=3_000_000):
         self.source = source
-        self.seen = Counter()
+        self.seen: Counter[Any] = Counter()
         self.failures = []
         self.positions = {}
-        self.positions_max = Counter()
+        self.positions_max: Counter[str] = Counter()
         self.orders = {}
         self.quotes = {}
         self.latency_ns = latency_ns

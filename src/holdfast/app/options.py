@@ -34,8 +34,9 @@ class UpOptions(_Options, frozen=True, kw_only=True):
 
 
 class SimOptions(_Options, frozen=True, kw_only=True):
-    """``holdfast sim``. Ports of 0 are chosen by the system and printed."""
+    """``holdfast sim``. Ports of 0 are chosen by the system and printed. ``config``: a file of the venue's own."""
 
+    config: str | None = None
     host: str = "127.0.0.1"
     port: int = 8710
     control_port: int = 8711

@@ -27,7 +27,7 @@ from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import MarketEvent
 
 EVENTS_CODEC: Final = "events"
-BINANCE_CODEC: Final = "binance-json"
+BINANCE_CODEC: Final = "binance-usdm"
 EPOCH_ZERO_WALL_S: Final = 1_735_689_600  # 2025-01-01: epochs start at the minutes since then
 
 

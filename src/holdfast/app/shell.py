@@ -134,6 +134,9 @@ def _up(*, config: Config = None, state_dir: StateDir = None, json: Json = False
 @app.command("sim")
 def _sim(
     *,
+    config: Annotated[
+        str | None, typer.Option(help="A TOML file of the venue: accounts, limits, source, speed.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Of the venue; 0: any.", min=0, max=65_535)] = 8710,
     control_port: Annotated[int, typer.Option(help="Of faults and ground truth.", min=0, max=65_535)] = 8711,
@@ -146,6 +149,7 @@ def _sim(
     return _start(
         "simulate_venue",
         SimOptions(
+            config=config,
             host=host,
             port=port,
             control_port=control_port,

@@ -26,6 +26,10 @@ def check(config: Config, document: Document) -> None:
     _strategies(config, document)
     _serve(config, document)
     _paths(config, document)
+    if "quotes" not in config.feed.streams or len(set(config.feed.streams)) != len(config.feed.streams):
+        document.problem(
+            ("feed", "streams"), "expected quotes (nothing is priced without them), each stream once"
+        )
 
 
 def _account(config: Config, document: Document) -> None:

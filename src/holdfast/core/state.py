@@ -252,7 +252,8 @@ class State:
         self.specs = {spec.instrument: spec for spec in settings.instruments}
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
-        ring = settings.account_limits.orders_per_s_kill + 1
+        rates = settings.account_limits
+        ring = max(rates.orders_per_s_kill, rates.orders_per_s_refuse) + 1
         account = AccountDesk(
             limits=settings.account_limits,
             asked=AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring),
@@ -292,6 +293,7 @@ class State:
                     all_open=books.orders.open_in(instrument),
                 )
         for instrument in markets:
+            books.ledger.position(instrument)  # every quoted instrument has its row: the hot path looks it up
             self.refresh_gross(instrument)
         self.fold_holds()
         return self.session

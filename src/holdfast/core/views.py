@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from holdfast.vocab.orders import Side, TimeInForce
+from holdfast.vocab.units import NS_PER_S
+
+# A mark price this much older than the last quote says nothing any more: its stream has died. Venues send one
+# every one to three seconds.
+MARK_AGE_NS_MAX: Final = 10 * NS_PER_S
 
 
 class PositionView(Protocol):
@@ -16,10 +21,12 @@ class PositionView(Protocol):
 
 
 class OpenView(Protocol):
-    """What open orders may still add, per side."""
+    """What open orders may still add, per side; ``protective_…``: the part of it in conditional orders."""
 
     buy_lots: int
     sell_lots: int
+    protective_buy_lots: int
+    protective_sell_lots: int
 
 
 class MarketView(Protocol):
@@ -30,6 +37,7 @@ class MarketView(Protocol):
     mark_ticks: int
     last_ticks: int
     quote_mono_ns: int
+    mark_mono_ns: int
 
 
 class ExitPlan(Struct, frozen=True, kw_only=True):

@@ -25,7 +25,6 @@ from holdfast.journal.codec import (
     PLAIN,
     RECORD_START,
     CorruptJournal,
-    DurableMark,
     Header,
     decode_record,
     genesis,
@@ -117,6 +116,7 @@ class Chain:
         self._whole = whole
         self._wanted = sorted(index for index in set(wanted) if index >= 0)
         self._stop = 0
+        self._durable_count = 0
 
     def payloads(self) -> Iterator[tuple[int, int, bytes]]:
         """(index, market_pos, payload) of each record from ``from_index`` on.
@@ -132,6 +132,7 @@ class Chain:
                 self._unstarted(name, number, data, header, later=numbers[at + 1 :])
                 return
             self._begin(name, number, header)
+            self._read_mark(name, number, data)
             yield from self._records(name, data)
             self._end(name, number, data, last=not self._started(numbers[at + 1 :]))
             self.segment_count += 1
@@ -201,6 +202,7 @@ class Chain:
         """A segment without a valid header: the spare, or one whose beginning tore; nothing may follow either."""
         if self._started(later) or _whole_after(data, 0, self.record_count, durable_only=False):
             raise CorruptJournal(name, self.record_count, 0, what)
+        self._hold_to_mark(name, 0, what)
         left = _used(data, 0)
         if left:
             self._set_tail(name, 0, left, what)
@@ -246,21 +248,14 @@ class Chain:
 
     def _end(self, name: str, number: int, data: bytes, *, last: bool) -> None:
         """Judge what stands behind the last good record of a segment."""
-        pos, mark = self._stop, unpack_mark(data)
-        if isinstance(mark, str):
-            self.mark_fault = Bad(segment=name, index=self.record_count, offset=0, what=mark)
-            mark = None
+        pos = self._stop
         left = _used(data, pos)
         why = _fault(data, pos, self.record_count) if left else ""
-        if not last:
-            if left:
-                raise CorruptJournal(name, self.record_count, pos, why)
-            return  # whether records are missing at its end is told by the next header
-        if isinstance(mark, DurableMark) and mark.record_count > self.record_count:
-            what = f"{why or 'the records end here'}, and {mark.record_count} of them had been on the disk"
-            raise CorruptJournal(name, self.record_count, pos, what)
-        if left and _whole_after(data, pos, self.record_count, durable_only=True):
+        # a begun successor proves that all of this one had been on the disk; its header tells whether some is missing
+        if left and (not last or _whole_after(data, pos, self.record_count, durable_only=True)):
             raise CorruptJournal(name, self.record_count, pos, why)
+        if last:
+            self._hold_to_mark(name, pos, why)
         if left:
             self._set_tail(name, pos, left, why)
         self.place = Place(
@@ -270,6 +265,20 @@ class Chain:
             record_count=self.record_count,
             last_hash=self.last_hash,
         )
+
+    def _read_mark(self, name: str, number: int, data: bytes) -> None:
+        mark = unpack_mark(data)
+        if mark is not None and number:
+            mark = "a durable mark stands where none belongs"
+        if isinstance(mark, str):
+            self.mark_fault = Bad(segment=name, index=0, offset=0, what=mark)
+        elif mark is not None:
+            self._durable_count = mark.record_count
+
+    def _hold_to_mark(self, name: str, pos: int, why: str) -> None:
+        if self._durable_count > self.record_count:
+            what = f"{why or 'the records end here'}, and {self._durable_count} had been on the disk"
+            raise CorruptJournal(name, self.record_count, pos, what)
 
     def _set_tail(self, name: str, offset: int, cut_bytes: int, why: str) -> None:
         self.tail = Tail(

@@ -11,8 +11,8 @@ A journal is a directory of preallocated segments ``journal-000000.seg``, ``jour
 * flag ``AFTER_SYNC``: everything before this record had reached the disk before this record was written. It is
   how a reader tells rot (durable bytes gone bad) from a torn tail (bytes that never became durable).
 * header: magic, version, sizes, segment number, first index, account, its own CRC, and as its last 16 bytes the
-  hash of the record before the segment. Within it one mutable part, the durable mark: how many records are known
-  to be on the disk, refreshed at open, at rotation and at close.
+  hash of the record before the segment. In the first segment's header one mutable part, the durable mark: how many
+  records of the journal are known to be on the disk, refreshed at open, at rotation and at close.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Files ``market-<first position>.log``: a header, then blocks back to back.
 
-* header: magic, version, its length, first position, the feeds' codecs (NUL separated), CRC-32, hash before.
+* header: magic, version, first position and a CRC-32 of these; the feeds' codecs (NUL separated), a CRC-32 of all
+  before it and of the hash before, which follows.
 * block: ``"HFMB"``, u32 frames, u32 body bytes, u32 packed bytes, u64 first position, u32 CRC-32 of these, the
   packed body, 16 bytes of hash. Little endian.
 * body, packed with zstd: feed of each frame (u8), length (u32), change of mono_ns (i64), change of
@@ -45,7 +46,7 @@ BLOCK: Final = Layout("<4sIIIQ")  # marker, frames, body bytes, packed bytes, fi
 CRC: Final = Layout("<I")
 BLOCK_HEAD_BYTES: Final = BLOCK.size + CRC.size
 _MAGIC: Final = b"HFMLOG\r\n"
-_HEAD: Final = Layout("<8sHHIQ")  # magic, version, reserved, bytes of codecs, first position
+_HEAD: Final = Layout("<8sHHIQ")  # magic, version, reserved, bytes of codecs, first position; then its CRC-32
 _GENESIS: Final = blake2b(_MAGIC, digest_size=HASH_BYTES).digest()
 
 
@@ -85,28 +86,32 @@ def file_names(directory: str, files: Files) -> list[str]:
 def pack_file_header(*, first_pos: int, codecs: Sequence[str], hash_before: bytes) -> bytes:
     """The bytes at the start of a file."""
     table = "\0".join(codecs).encode()
-    head = _HEAD.pack(_MAGIC, VERSION, 0, len(table), first_pos) + table
+    head = _HEAD.pack(_MAGIC, VERSION, 0, len(table), first_pos)
+    head += CRC.pack(crc32(head)) + table
     return head + CRC.pack(crc32(hash_before, crc32(head))) + hash_before
 
 
 def unpack_file_header(data: bytes) -> FileHeader | str | None:
     """The header at the start of a file; None where the file ends within it; else what is wrong with it."""
-    if len(data) < _HEAD.size:
+    start = _HEAD.size + CRC.size
+    if len(data) < start:
         return None
     magic, version, _, table_bytes, first_pos = _HEAD.unpack_from(data)
     if magic != _MAGIC:
         return "not a file of a market log"
     if version != VERSION:
         return f"format version {version}, this build reads version {VERSION}"
-    end = _HEAD.size + table_bytes
+    if CRC.unpack_from(data, _HEAD.size) != (crc32(data[: _HEAD.size]),):
+        return "the header's checksum does not match it"
+    end = start + table_bytes
     if end + CRC.size + HASH_BYTES > len(data):
-        return None if table_bytes <= 1 << 16 else "its header leads beyond its end"
+        return None
     hash_before = data[end + CRC.size : end + CRC.size + HASH_BYTES]
     if CRC.unpack_from(data, end) != (crc32(hash_before, crc32(data[:end])),):
         return "the header's checksum does not match it"
     return FileHeader(
         first_pos=first_pos,
-        codecs=tuple(data[_HEAD.size : end].decode().split("\0")),
+        codecs=tuple(data[start:end].decode().split("\0")),
         hash_before=hash_before,
         length=end + CRC.size + HASH_BYTES,
     )

@@ -84,6 +84,7 @@ class Journal:
         "_encode",
         "_failed",
         "_files",
+        "_first",
         "_full_why",
         "_handle",
         "_hash",
@@ -129,6 +130,7 @@ class Journal:
         self._encode = encode_record
         self._failed: str | None = None
         self._lock = lock
+        self._first = files.open(self._path(0))
         self._handle = files.open(self._path(place.number))
         self._unsynced_bytes = 0
         self._full_why = ""
@@ -201,10 +203,10 @@ class Journal:
         finally:
             self._encode = self._refuse
             self._failed = self._failed or "the journal is closed"
-            for handle in (self._handle, self._spare, self._lock):
+            for handle in (self._first, self._handle, self._spare, self._lock):
                 if handle >= 0:
                     self._files.close(handle)
-            self._handle = self._spare = self._lock = -1
+            self._first = self._handle = self._spare = self._lock = -1
 
     # --- what the runtime watches -------------------------------------------------------------------------------
 
@@ -272,6 +274,7 @@ class Journal:
         self._number += 1
         self._size = self._segment_bytes
         self._base = HEADER_BYTES
+        self._mark_durable()
         self._tries = 0
         self._spare = self._find_spare()
 
@@ -302,11 +305,14 @@ class Journal:
     # --- the end ------------------------------------------------------------------------------------------------
 
     def _mark_durable(self) -> None:
-        """Leave word that all up to here is on the disk: from now on a bad byte in it is rot, not a torn tail."""
+        """Leave word that all up to here is on the disk: from now on a bad byte in it is rot, not a torn tail.
+
+        The word stands in the first segment, so that the loss of the last one whole is seen as well.
+        """
         offset, data = pack_mark(DurableMark(record_count=self.record_count, last_hash=self._hash))
         try:
-            write_all(self._files, self._handle, data, offset)
-            self._files.sync(self._handle)
+            write_all(self._files, self._first, data, offset)
+            self._files.sync(self._first)
         except OSError as error:
             raise self._fail("mark", error) from error
 

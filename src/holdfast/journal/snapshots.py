@@ -80,7 +80,13 @@ def read_snapshots(
 ) -> tuple[tuple[Snapshot, ...], tuple[SnapshotIgnored, ...]]:
     """The snapshots that are whole, newest first, and those that are not."""
     found, ignored = [], []
-    for name in _names(directory, files):
+    try:
+        names = _names(directory, files)
+    except OSError as error:
+        return (), (
+            SnapshotIgnored(name=directory, why=f"cannot be listed: {os.strerror(error.errno or 0)}"),
+        )
+    for name in names:
         snapshot = _read(directory, name, files)
         if isinstance(snapshot, str):
             ignored.append(SnapshotIgnored(name=name, why=snapshot))

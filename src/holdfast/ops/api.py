@@ -71,7 +71,7 @@ def make_app(
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> ApiGuard:
     """The ASGI application. ``target`` is asked at each request: a bot may start after us."""
-    api = FastAPI(title="Holdfast control API", version=__version__, docs_url=None, redoc_url=None)
+    api = _Described(title="Holdfast control API", version=__version__, docs_url=None, redoc_url=None)
     desk = _Desk(target=target, people=people, audit=audit, wall_ms=wall_ms)
     for row in TABLE:
         _add(api, path_of(row), desk, row)
@@ -85,6 +85,16 @@ def make_app(
         plan._replace(args=tuple(arg for arg in plan.args if arg.name != "reason")),
     )
     return ApiGuard(api, people=people, hosts=hosts, tls=tls, clock_s=clock_s, audit=audit)
+
+
+class _Described(FastAPI):
+    """The application with its one way to authenticate written into its description."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        bearer = {"type": "http", "scheme": "bearer", "description": "an operator's token, on every request"}
+        schema.setdefault("components", {})["securitySchemes"] = {"bearer": bearer}
+        return schema
 
 
 class _Desk:

@@ -177,7 +177,7 @@ class Live:
                 await feed.open(self._frame_sink(feed, number), self._put)
             return await self._ended
         except BaseException as error:
-            self._fatal(error)
+            self.fatal(error)
             if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
                 raise
             return Ended(why=str(error), error=error)
@@ -212,7 +212,7 @@ class Live:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(ended)
 
-    def _fatal(self, error: BaseException) -> None:
+    def fatal(self, error: BaseException) -> None:
         """Our own promise or the disk broke: nothing may leave any more, and the process ends."""
         if not isinstance(error, asyncio.CancelledError):
             self.latch.trip("fatal", f"{type(error).__name__}: {error}"[:200])
@@ -226,7 +226,7 @@ class Live:
         try:
             self.engine.put(event)
         except BaseException as error:  # noqa: BLE001 - InvariantBroken must end the process, not one callback
-            self._fatal(error)
+            self.fatal(error)
 
     def _frame_sink(self, feed: FeedPort, number: int) -> Callable[[bytes, int, int], None]:
         log = self.market_log.append
@@ -248,7 +248,7 @@ class Live:
                 if event is not None:
                     step_frame(event)
             except BaseException as error:  # noqa: BLE001 - as above
-                self._fatal(error)
+                self.fatal(error)
 
         return on_frame
 
@@ -268,7 +268,7 @@ class Live:
             self.sync_ns_last = self.clock.mono_ns() - began
             self._arm_timer(engine)
         except BaseException as error:  # noqa: BLE001 - as above
-            self._fatal(error)
+            self.fatal(error)
 
     def _arm_timer(self, engine: Engine) -> None:
         due = engine.timers.next_due_mono_ns()
@@ -291,7 +291,7 @@ class Live:
             engine.fire_due(mono_ns=self.clock.mono_ns(), wall_ns=self.clock.wall_ns())
             self._arm_timer(engine)
         except BaseException as error:  # noqa: BLE001 - as above
-            self._fatal(error)
+            self.fatal(error)
 
     def _tick(self, ticks: list[asyncio.TimerHandle]) -> None:
         """Ten times a second: renew the lease, look at the latch, close the bars that are over."""
@@ -308,7 +308,7 @@ class Live:
                 for event in host.on_timer(wall_ns=self.clock.wall_ns(), mono_ns=now):
                     self._put(event)
         except BaseException as error:  # noqa: BLE001 - as above
-            self._fatal(error)
+            self.fatal(error)
         ticks[:] = [handle for handle in ticks if not handle.cancelled() and handle.when() > due - TICK_S]
         ticks.append(self._loop.call_at(due, self._tick, ticks))
 
@@ -318,7 +318,7 @@ class Live:
         try:
             self._on_maintenance()
         except BaseException as error:  # noqa: BLE001 - as above
-            self._fatal(error)
+            self.fatal(error)
         ticks.append(self._loop.call_later(MAINTENANCE_S, self._maintain, ticks))
 
     def _renew(self) -> None:
@@ -398,7 +398,7 @@ class Live:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - a port that raises broke its promise
-            self._fatal(error)
+            self.fatal(error)
             return
         self._put(
             CallDone(

@@ -8,7 +8,7 @@ from typing import Final
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.orders import OrderType, Side, TimeInForce
 
-_WHOLE_MAX: Final = 1 << 53  # a number beyond this is a mistake, and no journal or venue takes it
+_WHOLE_MAX: Final = (1 << 63) - 1  # an order id fills 63 bits; beyond it no journal takes a number
 _NAME_CHARS_MAX: Final = 64
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from holdfast.core.gate.desk import Desk
+from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.events import OrderIntent
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.instruments import InstrumentStatus
@@ -34,7 +35,7 @@ from holdfast.vocab.refusals import (
     UnderNotional,
     UnknownEquity,
 )
-from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM
+from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM, ceil_div
 
 Check: TypeAlias = Callable[[OrderIntent, Desk], Refusal | None]
 
@@ -44,6 +45,7 @@ _REDUCE_ONLY: Final = HoldLevel.REDUCE_ONLY
 _REDUCED: Final = HoldLevel.REDUCED
 _LIMIT: Final = OrderType.LIMIT
 _MARKET: Final = OrderType.MARKET
+_POST_ONLY: Final = TimeInForce.POST_ONLY
 RECENT_KEPT_MAX: Final = 64
 
 
@@ -65,10 +67,16 @@ def makes_sense(intent: OrderIntent, desk: Desk) -> Refusal | None:
     if intent.order_type is _LIMIT:
         if price is None or price <= 0:
             return BadTerms(why="a limit order needs a price above zero")
+        if intent.trigger_ticks is not None:
+            return BadTerms(why="only a conditional order carries a trigger")
         return None
     if price is not None:
         return BadTerms(why="only a limit order carries a price")
     if intent.order_type is _MARKET:
+        if intent.trigger_ticks is not None:
+            return BadTerms(why="only a conditional order carries a trigger")
+        if intent.tif is _POST_ONLY:
+            return BadTerms(why="a market order cannot be post-only")
         return None
     if intent.trigger_ticks is None or intent.trigger_ticks <= 0:
         return BadTerms(why="a conditional order needs a trigger above zero")
@@ -132,7 +140,7 @@ def within_order_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
 
 
 def inside_the_collar(intent: OrderIntent, desk: Desk) -> Refusal | None:
-    """Near the mid; near the mark too where one is known. Half as wide at REDUCED."""
+    """Near the mid; near the mark too where a fresh one is known. Half as wide from REDUCED on."""
     market = desk.market
     price = intent.price_ticks
     if price is None:
@@ -144,7 +152,11 @@ def inside_the_collar(intent: OrderIntent, desk: Desk) -> Refusal | None:
     if abs(2 * price - mid2) * PPM > limit * mid2:
         return OutsideCollar(price_ticks=price, reference_ticks=mid2 >> 1, limit_ppm=limit)
     mark = market.mark_ticks
-    if mark and abs(price - mark) * PPM > limit * mark:
+    if (
+        mark
+        and abs(price - mark) * PPM > limit * mark
+        and market.quote_mono_ns - market.mark_mono_ns <= MARK_AGE_NS_MAX
+    ):
         return OutsideCollar(price_ticks=price, reference_ticks=mark, limit_ppm=limit)
     return None
 
@@ -155,15 +167,20 @@ def reduces(intent: OrderIntent, desk: Desk) -> Refusal | None:
         return None
     position = desk.all_position.position_lots
     mine = desk.my_position.position_lots
+    # untriggered protective orders are summed apart, each at most the position: they stand behind the exits
+    # that are working, not beside them
+    everyone, own = desk.all_open, desk.my_open
     if intent.order_type is not _LIMIT and intent.order_type is not _MARKET:
-        working = 0  # an untriggered protective order is summed apart: each at most the position
+        working = my_working = 0
     elif intent.side is _BUY:
-        working = desk.all_open.buy_lots
+        working = everyone.buy_lots - everyone.protective_buy_lots
+        my_working = own.buy_lots - own.protective_buy_lots
     else:
-        working = desk.all_open.sell_lots
+        working = everyone.sell_lots - everyone.protective_sell_lots
+        my_working = own.sell_lots - own.protective_sell_lots
     held = -intent.side * position
     held_by_me = -intent.side * mine
-    if held < intent.qty_lots + working or held_by_me < intent.qty_lots:
+    if held < intent.qty_lots + working or held_by_me < intent.qty_lots + my_working:
         return NotReducing(
             position_lots=min(position, mine, key=abs), reducing_lots=working, qty_lots=intent.qty_lots
         )
@@ -171,24 +188,33 @@ def reduces(intent: OrderIntent, desk: Desk) -> Refusal | None:
 
 
 def within_position_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
-    """Position, working, in flight, unknown, pending amends and this order, per side: strategy, then all."""
+    """Position, working, in flight, unknown, pending amends and this order, per side: strategy, then all.
+
+    At REDUCED half the limits hold.
+    """
     if intent.side is _BUY:
         mine = desk.my_position.position_lots + desk.my_open.buy_lots + intent.qty_lots
         everyone = desk.all_position.position_lots + desk.all_open.buy_lots + intent.qty_lots
     else:
         mine = desk.my_open.sell_lots + intent.qty_lots - desk.my_position.position_lots
         everyone = desk.all_open.sell_lots + intent.qty_lots - desk.all_position.position_lots
-    if mine > desk.limits.position_lots_max:
-        return OverPosition(of="strategy", would_be_lots=mine, limit_lots=desk.limits.position_lots_max)
-    if everyone > desk.instrument_limits.position_lots_max:
-        return OverPosition(
-            of="instrument", would_be_lots=everyone, limit_lots=desk.instrument_limits.position_lots_max
-        )
+    my_limit = desk.limits.position_lots_max
+    limit = desk.instrument_limits.position_lots_max
+    if desk.level >= _REDUCED:
+        my_limit >>= 1
+        limit >>= 1
+    if mine > my_limit:
+        return OverPosition(of="strategy", would_be_lots=mine, limit_lots=my_limit)
+    if everyone > limit:
+        return OverPosition(of="instrument", would_be_lots=everyone, limit_lots=limit)
     return None
 
 
 def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
-    """Gross notional at worst case, in money and against equity. What reduces adds nothing."""
+    """Gross notional at worst case, in money and against equity. What reduces adds nothing.
+
+    At REDUCED half the limits hold.
+    """
     if intent.reduce_only:
         return None
     account = desk.account
@@ -206,14 +232,18 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
         price = intent.price_ticks
     mine = worst * price * desk.spec.tick_lot_e8
     would_be = account.gross_e8 - account.gross_by_instrument.get(intent.instrument, 0) + mine
-    limits = account.limits
-    if would_be > limits.gross_notional_e8_max:
-        return OverGross(would_be=would_be, limit=limits.gross_notional_e8_max, unit="e8")
+    gross_max = account.limits.gross_notional_e8_max
+    leverage_max = account.limits.leverage_ppm_max
+    if desk.level >= _REDUCED:
+        gross_max >>= 1
+        leverage_max >>= 1
+    if would_be > gross_max:
+        return OverGross(would_be=would_be, limit=gross_max, unit="e8")
     equity = account.equity_e8
     if equity is None or equity <= 0:
         return UnknownEquity(why="no equity yet" if equity is None else "equity is not above zero")
-    if would_be * PPM > limits.leverage_ppm_max * equity:
-        return OverGross(would_be=would_be * PPM // equity, limit=limits.leverage_ppm_max, unit="ppm")
+    if would_be * PPM > leverage_max * equity:
+        return OverGross(would_be=ceil_div(would_be * PPM, equity), limit=leverage_max, unit="ppm")
     return None
 
 

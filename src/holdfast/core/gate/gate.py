@@ -38,6 +38,7 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
     for check in RISK_CHECKS:
         refusal = check(intent, desk)
         if refusal is not None:
+            _use_up(intent.intent_seq, desk)
             return refusal
     desk.last_intent_seq = intent.intent_seq
     if desk.account.duplicate_window_ns:
@@ -62,6 +63,11 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
     )
 
 
+def _use_up(intent_seq: int, desk: Desk) -> None:
+    """A refused number is used up as well: its sender was told no, and a copy of it must not pass later."""
+    desk.last_intent_seq = max(desk.last_intent_seq, intent_seq)
+
+
 def _remember(intent: OrderIntent, desk: Desk) -> None:
     recent = desk.recent
     if len(recent) >= RECENT_KEPT_MAX:
@@ -74,11 +80,13 @@ def _remember(intent: OrderIntent, desk: Desk) -> None:
 class _Without:
     """Open orders less the one being amended, so that it is not counted twice."""
 
-    __slots__ = ("buy_lots", "sell_lots")
+    __slots__ = ("buy_lots", "protective_buy_lots", "protective_sell_lots", "sell_lots")
 
     def __init__(self, view: OpenView, *, side: Side, lots: int) -> None:
         self.buy_lots = view.buy_lots - (lots if side > 0 else 0)
         self.sell_lots = view.sell_lots - (lots if side < 0 else 0)
+        self.protective_buy_lots = view.protective_buy_lots  # only limit orders are amended
+        self.protective_sell_lots = view.protective_sell_lots
 
 
 def judge_amend(
@@ -86,7 +94,8 @@ def judge_amend(
 ) -> Refusal | None:
     """Pass or refuse an amend by the same checks as a new order of the new size and price.
 
-    While the amend is unanswered the order counts at the larger of its two sizes.
+    While the amend is unanswered the order counts at the larger of its two sizes. Of the duplicate check only
+    the number applies: an amend back to an earlier price sends nothing twice.
     """
     wanted = OrderIntent(
         wall_ns=intent.wall_ns,
@@ -101,17 +110,17 @@ def judge_amend(
         tif=terms.tif,
         reduce_only=terms.reduce_only,
     )
-    mine, everyone = desk.my_open, desk.all_open
+    mine, everyone, recent = desk.my_open, desk.all_open, desk.recent
     desk.my_open = _Without(mine, side=terms.side, lots=open_lots)
     desk.all_open = _Without(everyone, side=terms.side, lots=open_lots)
+    desk.recent = {}
     refusal: Refusal | None = None
     for check in RISK_CHECKS:
         refusal = check(wanted, desk)
         if refusal is not None:
             break
-    desk.my_open, desk.all_open = mine, everyone
-    if refusal is None:
-        desk.last_intent_seq = intent.intent_seq
+    desk.my_open, desk.all_open, desk.recent = mine, everyone, recent
+    _use_up(intent.intent_seq, desk)
     return refusal
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from holdfast.vocab.invariant import invariant
+from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.limits import InstrumentLimits, Timings
 from holdfast.vocab.market import Depth, Mark, Quote, Trade
 from holdfast.vocab.units import NS_PER_MS, PPM
@@ -44,6 +44,7 @@ class Market(Struct, kw_only=True):
     mark_mono_ns: int = FAR_PAST_NS
     jump_ticks: int = 0
     jump_count: int = 0
+    jump_seq: int = -1
     quotes_count: int = 0
     trades_count: int = 0
     refused: dict[str, int] = {}
@@ -53,8 +54,8 @@ class Market(Struct, kw_only=True):
         self.refused[reason] = self.refused.get(reason, 0) + 1
 
     def price_ticks(self) -> int:
-        """The price to value at: mark, else mid (rounded down), else last; 0 when nothing is known."""
-        if self.mark_ticks:
+        """The price to value at: a mark that is not dead, else mid (rounded down), else last; 0: nothing known."""
+        if self.mark_ticks and self.quote_mono_ns - self.mark_mono_ns <= MARK_AGE_NS_MAX:
             return self.mark_ticks
         if self.bid_ticks:
             return (self.bid_ticks + self.ask_ticks) >> 1
@@ -101,9 +102,12 @@ def take_quote(market: Market, quote: Quote) -> bool:
         market.refuse("wide_spread")
         return False
     known = market.bid_ticks + market.ask_ticks
-    if known and abs(total - known) * PPM > market.jump_ppm_max * known and not _confirmed(market, total):
-        market.refuse("jump")
-        return False
+    if known and abs(total - known) * PPM > market.jump_ppm_max * known:
+        if not _confirmed(market, total, quote.seq):
+            market.refuse("jump")
+            return False
+    elif market.jump_count:
+        market.jump_count = 0  # back at the old level: what disagreed was not in a row
     market.seq = quote.seq
     market.bid_ticks = bid
     market.ask_ticks = ask
@@ -115,13 +119,16 @@ def take_quote(market: Market, quote: Quote) -> bool:
     return True
 
 
-def _confirmed(market: Market, total: int) -> bool:
-    """Whether enough quotes in a row agree on the new level."""
+def _confirmed(market: Market, total: int, seq: int) -> bool:
+    """Whether enough quotes in a row agree on the new level. The same quote again confirms nothing."""
     candidate = market.jump_ticks
-    if candidate and abs(total - candidate) * PPM <= market.jump_ppm_max * candidate:
+    if not market.jump_count or abs(total - candidate) * PPM > market.jump_ppm_max * candidate:
+        market.jump_count = 1
+    elif seq > market.jump_seq:
         market.jump_count += 1
     else:
-        market.jump_count = 1
+        return False
+    market.jump_seq = seq
     market.jump_ticks = total
     if market.jump_count < JUMP_CONFIRMATIONS:
         return False
@@ -174,9 +181,3 @@ def take_depth(market: Market, depth: Depth) -> bool:
         market.refuse("depth_gap")
     market.depth_seq = depth.seq
     return True
-
-
-def quote_age_ns(market: Market, *, now_mono_ns: int) -> int:
-    """Time since the last accepted quote."""
-    invariant(now_mono_ns >= 0, "time is not negative", now_mono_ns=now_mono_ns)
-    return now_mono_ns - market.quote_mono_ns

@@ -74,11 +74,27 @@ class OrderRow(Struct, kw_only=True):
 
 
 class OpenLots(Struct, kw_only=True):
-    """How much open orders may still add, per side. Counts foreign orders in the instrument's row."""
+    """How much open orders may still add, per side. Counts foreign orders in the instrument's row.
+
+    ``protective_…``: the part of it in our own conditional orders, each reduce-only and at most the position.
+    """
 
     buy_lots: int = 0
     sell_lots: int = 0
     orders_count: int = 0
+    protective_buy_lots: int = 0
+    protective_sell_lots: int = 0
+
+    def add(self, lots: int, *, side: Side, protective: bool = False) -> None:
+        """Count more (or, below zero, less) that may still come on one side."""
+        if side > 0:
+            self.buy_lots += lots
+            if protective:
+                self.protective_buy_lots += lots
+        else:
+            self.sell_lots += lots
+            if protective:
+                self.protective_sell_lots += lots
 
 
 class ForeignRow(Struct, kw_only=True):
@@ -166,17 +182,12 @@ class OrderBook(Struct, kw_only=True):
         self.sequence += 1
         self.approved_count += 1
         self.live[fact.order_id] = row
-        lots = terms.qty_lots
         everyone = self.open_in(terms.instrument)
         mine = self.open_of(fact.strategy, terms.instrument)
         everyone.orders_count += 1
         mine.orders_count += 1
-        if terms.side > 0:
-            everyone.buy_lots += lots
-            mine.buy_lots += lots
-        else:
-            everyone.sell_lots += lots
-            mine.sell_lots += lots
+        everyone.add(terms.qty_lots, side=terms.side, protective=row.conditional)
+        mine.add(terms.qty_lots, side=terms.side, protective=row.conditional)
 
     def move(self, fact: OrderMoved) -> None:
         """Along the table, or not at all."""
@@ -240,10 +251,7 @@ class OrderBook(Struct, kw_only=True):
         old = self.foreign.pop(fact.venue_order_id, None)
         if old is not None:
             row.orders_count -= 1
-            if old.side > 0:
-                row.buy_lots -= old.open_lots
-            else:
-                row.sell_lots -= old.open_lots
+            row.add(-old.open_lots, side=old.side)
         if fact.open_lots > 0:
             self.foreign[fact.venue_order_id] = ForeignRow(
                 venue_order_id=fact.venue_order_id,
@@ -253,22 +261,15 @@ class OrderBook(Struct, kw_only=True):
                 conditional=fact.conditional,
             )
             row.orders_count += 1
-            if fact.side > 0:
-                row.buy_lots += fact.open_lots
-            else:
-                row.sell_lots += fact.open_lots
+            row.add(fact.open_lots, side=fact.side)
 
     def _recount(self, row: OrderRow, before: int) -> None:
         change = row.open_lots() - before
         everyone = self.open_in(row.terms.instrument)
         mine = self.open_of(row.strategy, row.terms.instrument)
         if change:
-            if row.terms.side > 0:
-                everyone.buy_lots += change
-                mine.buy_lots += change
-            else:
-                everyone.sell_lots += change
-                mine.sell_lots += change
+            everyone.add(change, side=row.terms.side, protective=row.conditional)
+            mine.add(change, side=row.terms.side, protective=row.conditional)
         settled = row.settled()
         if settled and row.order_id in self.live:
             del self.live[row.order_id]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from holdfast.core.holds.rules import RULES
-from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold
 from holdfast.core.step.flatten import begin_flatten
@@ -438,8 +437,7 @@ def end_if_final(state: State, out: Out) -> None:
     session = state.live
     if not session.ending or session.jobs:
         return
-    waiting = [
-        row for row in state.books.orders.live.values() if not is_final(row.state) and not row.conditional
-    ]
+    # final is not enough: a fill that was reported must be booked before the books are closed
+    waiting = [row for row in state.books.orders.live.values() if not row.settled() and not row.conditional]
     if not waiting:
         out.append(EndProcess(why=session.ending))

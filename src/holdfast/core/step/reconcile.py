@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdfast.core.ingest.market import set_offset
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
 from holdfast.core.state import State
@@ -190,7 +191,7 @@ def clock_answer(state: State, out: Out, clock: Clock) -> None:
         session.offset_first_ns = clock.offset_ns
     age_ms = session.settings.timings.quote_age_ms_max
     for market in session.markets.values():
-        market.lag_ns_max = age_ms * NS_PER_MS - clock.offset_ns
+        set_offset(market, quote_age_ms_max=age_ms, offset_ns=clock.offset_ns)
     emit(state, out, ClockSet(offset_ns=clock.offset_ns, rtt_ns=clock.rtt_ns))
     if "clock" in session.start_steps:
         first = not any(session.start_steps[name] for name in ("balances", "positions", "orders"))

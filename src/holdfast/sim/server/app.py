@@ -35,6 +35,7 @@ from holdfast.sim.sources import (
     AtEnd,
     BinanceCsv,
     Continued,
+    Frame,
     Generated,
     MarketSource,
     RecordedFrames,
@@ -126,6 +127,12 @@ class SimServer:
             fee_maker_ppm=config.fee_maker_ppm,
             fee_taker_ppm=config.fee_taker_ppm,
         )
+
+    def show(self, frame: Frame) -> None:
+        """Play one frame now, besides the source: how a harness moves the market by hand."""
+        now_ns = self.venue.now_ns()
+        self._pump.show(frame, now_ns - frame.recv_ns, now_ns)
+        self.venue.hub.flush()
 
     async def start(
         self, host: str | None = None, port: int | None = None, control_port: int | None = None

@@ -54,6 +54,7 @@ class SymbolView:
         self.quote_ms = 0
         self.trades: deque[Print] = deque(maxlen=TRADES_MAX)
         self.candles = Candles()
+        self.mark_candles = Candles()
         self.mark_ticks = 0
         self.fundings: deque[Funded] = deque(maxlen=FUNDINGS_MAX)
         self.traded = 0  # prints so far: tells that candles and tickers have changed
@@ -69,7 +70,7 @@ class SymbolView:
         elif kind is Depth:
             self._depth(event, at_ms)  # type: ignore[arg-type]
         elif kind is Mark:
-            self.mark_ticks = event.mark_ticks  # type: ignore[union-attr]
+            self._mark(event, at_ms)  # type: ignore[arg-type]
 
     def levels(self, limit: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """The best bids and asks as (ticks, lots); the touch alone where no book was ever told."""
@@ -115,6 +116,10 @@ class SymbolView:
                     side.pop(ticks, None)
         self.book_id = event.seq
         self.book_ms = at_ms
+
+    def _mark(self, event: Mark, at_ms: int) -> None:
+        self.mark_ticks = event.mark_ticks
+        self.mark_candles.trade(trade_id=0, price_ticks=event.mark_ticks, lots=0, aggressor=0, at_ms=at_ms)
 
 
 class MarketView:

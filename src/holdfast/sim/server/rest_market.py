@@ -7,7 +7,7 @@ from typing import Final
 
 from holdfast.sim.model import Refused
 from holdfast.sim.server import wire_market as wire
-from holdfast.sim.server.candles import INTERVALS_MS
+from holdfast.sim.server.candles import INTERVALS_MS, Candles
 from holdfast.sim.server.market_view import SymbolView
 from holdfast.sim.server.numerals import fixed
 from holdfast.sim.server.venue import Call
@@ -130,16 +130,24 @@ def agg_trades(call: Call) -> list[dict[str, object]]:
 
 def klines(call: Call) -> list[list[int | str]]:
     """GET klines: from what was seen since the start."""
-    return _candles(call, call.view())
+    view = call.view()
+    return _candles(call, view, view.candles)
 
 
 def continuous_klines(call: Call) -> list[list[int | str]]:
     """GET continuousKlines: the pair's perpetual."""
     call.params.text("contractType")
-    return _candles(call, call.venue.view(call.params.text("pair")))
+    view = call.venue.view(call.params.text("pair"))
+    return _candles(call, view, view.candles)
 
 
-def _candles(call: Call, view: SymbolView) -> list[list[int | str]]:
+def mark_klines(call: Call) -> list[list[int | str]]:
+    """GET markPriceKlines, indexPriceKlines (by ``pair``): the index is the mark here."""
+    view = call.venue.view(call.params.maybe("symbol") or call.params.text("pair"))
+    return _candles(call, view, view.mark_candles)
+
+
+def _candles(call: Call, view: SymbolView, candles: Candles) -> list[list[int | str]]:
     interval = call.params.text("interval")
     if interval not in INTERVALS_MS:
         raise Refused(-1120, "Invalid interval.")
@@ -147,7 +155,7 @@ def _candles(call: Call, view: SymbolView) -> list[list[int | str]]:
     limit = call.params.limit(500, 1500)
     found = [
         one
-        for one in view.candles.series(interval)
+        for one in candles.series(interval)
         if (start_ns is None or one.open_ms * NS_PER_MS >= start_ns)
         and (end_ns is None or one.open_ms * NS_PER_MS <= end_ns)
     ]
@@ -197,3 +205,33 @@ def funding_info(call: Call) -> list[dict[str, object]]:
 def nothing(call: Call) -> list[object]:
     """Statistics that a venue of a few accounts does not have."""
     return []
+
+
+def adl_risk(call: Call) -> object:
+    """GET symbolAdlRisk: nobody is deleveraged here."""
+    at_ms = call.venue.shown_ms(call.now_ns)
+    return _one_or_all(call, lambda view: {"symbol": view.symbol, "adlRisk": "low", "updateTime": at_ms})
+
+
+def constituents(call: Call) -> dict[str, object]:
+    """GET constituents: an index of nothing but this venue."""
+    view = call.view()
+    entry = {
+        "exchange": "sim",
+        "symbol": view.symbol,
+        "price": view.numerals.price(view.last_ticks),
+        "weight": "1.00000000",
+    }
+    return {"symbol": view.symbol, "time": call.venue.shown_ms(call.now_ns), "constituents": [entry]}
+
+
+def insurance_balance(call: Call) -> list[dict[str, object]]:
+    """GET insuranceBalance."""
+    at_ms = call.venue.shown_ms(call.now_ns)
+    assets = dict.fromkeys(view.spec.settle_asset for view in call.venue.market.symbols.values())
+    return [
+        {
+            "symbols": list(call.venue.market.symbols),
+            "assets": [{"asset": one, "marginBalance": "0.00000000", "updateTime": at_ms} for one in assets],
+        }
+    ]

@@ -15,7 +15,7 @@ from holdfast.sim.server import wire_orders as wire
 from holdfast.sim.server.market_view import SymbolView
 from holdfast.sim.server.params import Params, missing
 from holdfast.sim.server.requests import OrderRequest
-from holdfast.sim.server.venue import Call
+from holdfast.sim.server.venue import Amendment, Call
 
 _CLIENT_ID: Final = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
 _PLAIN_TYPES: Final = frozenset({"LIMIT", "MARKET"})
@@ -25,6 +25,7 @@ _WORKING_TYPES: Final = frozenset({"CONTRACT_PRICE", "MARK_PRICE"})
 _STPS: Final = frozenset({"NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"})
 _RESPONSES: Final = frozenset({"ACK", "RESULT"})
 BATCH_MAX: Final = 5
+_BEFORE_AFTER: Final = ("before", "after")
 CANCEL_BATCH_MAX: Final = 10
 
 
@@ -92,6 +93,8 @@ def amend(call: Call) -> wire.OrderAmended:
     """PUT order."""
     view = call.view()
     order_id, client_id = _which(call.params)
+    before = call.venue.exchange.order(call.account, view.symbol, order_id=order_id, client_id=client_id)
+    was = (before.price_ticks, before.qty_lots)
     amended = call.venue.exchange.amend(
         call.account,
         view.symbol,
@@ -103,6 +106,17 @@ def amend(call: Call) -> wire.OrderAmended:
         now_ns=call.now_ns,
     )
     _accept(call.entry, amended.order_id)
+    call.venue.amendments.append(
+        Amendment(
+            account=call.account.name,
+            order_id=amended.order_id,
+            client_id=amended.client_id,
+            symbol=amended.symbol,
+            at_ns=call.now_ns,
+            price_ticks=(was[0], amended.price_ticks),
+            qty_lots=(was[1], amended.qty_lots),
+        )
+    )
     return wire.amended(call.venue, amended)
 
 
@@ -189,6 +203,40 @@ def user_trades(call: Call) -> list[wire.TradeWire]:
     return [wire.trade(call.venue, one) for one in found]
 
 
+def amendments(call: Call) -> list[dict[str, object]]:
+    """GET orderAmendment: newest first."""
+    view = call.view()
+    order_id, client_id = call.params.maybe_integer("orderId"), call.params.maybe("origClientOrderId")
+    start_ns, end_ns = call.time_range()
+    counts: dict[int, int] = {}
+    found: list[dict[str, object]] = []
+    for number, one in enumerate(call.venue.amendments):
+        if one.account != call.account.name or one.symbol != view.symbol:
+            continue
+        counts[one.order_id] = counts.get(one.order_id, 0) + 1
+        if (order_id is not None and one.order_id != order_id) or client_id not in {None, one.client_id}:
+            continue
+        if (start_ns is not None and one.at_ns < start_ns) or (end_ns is not None and one.at_ns > end_ns):
+            continue
+        found.append(
+            {
+                "amendmentId": number + 1,
+                "symbol": one.symbol,
+                "pair": one.symbol,
+                "orderId": one.order_id,
+                "clientOrderId": one.client_id,
+                "time": call.venue.shown_ms(one.at_ns),
+                "amendment": {
+                    "price": dict(zip(_BEFORE_AFTER, map(view.numerals.price, one.price_ticks), strict=True)),
+                    "origQty": dict(zip(_BEFORE_AFTER, map(view.numerals.qty, one.qty_lots), strict=True)),
+                    "count": counts[one.order_id],
+                },
+                "priceMatch": "NONE",
+            }
+        )
+    return found[::-1][: call.params.limit(50, 100)]
+
+
 # --- batches ------------------------------------------------------------------------------------------------
 
 
@@ -204,19 +252,18 @@ def amend_batch(call: Call) -> list[object]:
 
 def cancel_batch(call: Call) -> list[object]:
     """DELETE batchOrders: by orderIdList or origClientOrderIdList."""
-    params = call.params
-    name, key = (
-        ("orderIdList", "orderId")
-        if params.maybe("orderIdList")
-        else ("origClientOrderIdList", "origClientOrderId")
-    )
+    # The venue takes these two names in any case, and clients do write them in small letters.
+    lists = {name.lower(): text for name, text in call.texts.items()}
+    name, key = "orderIdList", "orderId"
+    if not lists.get("orderidlist"):
+        name, key = "origClientOrderIdList", "origClientOrderId"
     try:
-        ids = msgspec.json.decode(params.text(name).encode(), type=list[int | str])
+        ids = msgspec.json.decode(lists.get(name.lower(), "").encode(), type=list[int | str])
     except msgspec.MsgspecError:
-        raise Refused(-1130, f"Data sent for parameter '{name}' is not valid.") from None
+        raise missing(name) from None
     if not 1 <= len(ids) <= CANCEL_BATCH_MAX:
         raise Refused(-4084, "Method is not allowed currently. Upcoming soon.")
-    symbol = params.text("symbol")
+    symbol = call.params.text("symbol")
     return [_alone(call, "cancel", cancel, {"symbol": symbol, key: str(one)}) for one in ids]
 
 

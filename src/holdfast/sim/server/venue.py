@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
@@ -22,6 +23,21 @@ from holdfast.sim.server.requests import OrderRequest, RequestLog, Stamp
 from holdfast.vocab.units import NS_PER_MS, NS_PER_S
 
 _ID_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+AMENDMENTS_MAX: Final = 10_000
+
+
+class Amendment(Struct, frozen=True, kw_only=True):
+    """One change of an order: price and size, before and after."""
+
+    account: str
+    order_id: int
+    client_id: str
+    symbol: str
+    at_ns: int
+    price_ticks: tuple[int, int]
+    qty_lots: tuple[int, int]
 
 
 class Venue:
@@ -45,6 +61,7 @@ class Venue:
         self.faults = FaultPlan(config.fault_seed)
         self.listen_keys = ListenKeys(config.listen_key_minutes * 60 * NS_PER_S)
         self.requests = RequestLog(config.request_log_max)
+        self.amendments: deque[Amendment] = deque(maxlen=AMENDMENTS_MAX)
         self.step_ns = 0
         self._now_ns = 0
         self._ids = 0

@@ -418,5 +418,5 @@ def income(venue: Venue, entry: Income) -> IncomeWire:
 
 
 def rate_text(ppm: int) -> str:
-    """A fee rate of parts per million as a decimal: 200 is 0.000200."""
-    return fixed(ppm, 6)
+    """A fee rate of parts per million as a decimal of four places, or as many as it takes: 200 is 0.0002."""
+    return fixed(ppm // 100, 4) if ppm % 100 == 0 else bare(fixed(ppm, 6))

@@ -112,6 +112,7 @@ class TradeWire(Struct, kw_only=True, rename="camel"):
     price: str
     qty: str
     realized_pnl: str
+    margin_asset: str
     quote_qty: str
     commission: str
     commission_asset: str
@@ -246,6 +247,7 @@ def trade(venue: Venue, fill: Fill) -> TradeWire:
         price=numerals.price(fill.price_ticks),
         qty=numerals.qty(fill.qty_lots),
         realized_pnl=money(fill.realised_e8) if fill.realised_e8 else "0",
+        margin_asset=numerals.spec.settle_asset,
         quote_qty=numerals.quote(fill.price_ticks * fill.qty_lots),
         commission=money(fill.fee_e8),
         commission_asset=fill.fee_asset,

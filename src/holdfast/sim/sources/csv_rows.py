@@ -17,7 +17,7 @@ from holdfast.vocab.units import NotANumber
 T = TypeVar("T")
 Row: TypeAlias = tuple[int, list[str]]  # line number, cells
 
-_UNREADABLE: Final = (ValueError, IndexError, NotANumber, csv.Error)
+_UNREADABLE: Final = (ValueError, LookupError, NotANumber, csv.Error)
 
 
 def _opened(path: Path) -> IO[str]:
@@ -81,5 +81,11 @@ class Table:
             try:
                 parsed = parse(cells)
             except _UNREADABLE as error:
-                raise SourceUnusable(f"{self.path}:{number}: {error}") from None
+                raise SourceUnusable(f"{self.path}:{number}: {_told(error)}") from None
             yield parsed
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, IndexError):
+        return "too few cells"
+    return f"unknown word {error}" if isinstance(error, KeyError) else str(error)

@@ -5,8 +5,9 @@ envelope, or once per recording the bare REST reply of a depth snapshot, which a
 
 The book. A snapshot in the middle would leave the venue without depth until then, so the source tells first,
 as a snapshot, the part of the book that is known to have been there from the first diff on: the REST levels
-that no diff touched up to the one that reaches the snapshot's id. All diffs applied after it give exactly the
-book that snapshot and diffs give by Binance's own procedure; no id is skipped and no level is invented.
+that no diff touched up to the one that reaches the snapshot's id. With all diffs applied after it the book is
+the one that snapshot and diffs give by Binance's own procedure (and knows besides what the earliest diffs told
+of levels further out than a snapshot reaches); no id is skipped and no level is invented.
 
 The clock. Recorders' clocks are wrong, differently each time (all frames may "arrive" before they were sent):
 receive times are moved by one constant per source, so that the quickest frame of the head took no time.

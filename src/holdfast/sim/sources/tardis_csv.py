@@ -33,6 +33,7 @@ from holdfast.vocab.units import decimal_of
 _TOUCH_LOTS: Final = 1_000
 _ASK_PRICE: Final = re.compile(r"^asks\[(\d+)\]\.price$")
 _GROUP_ROWS_MAX: Final = 200_000
+_BOOKS: Final = ("incremental_book_L2", "book_snapshot")
 
 _Specs: TypeAlias = Mapping[str, InstrumentSpec]
 
@@ -75,16 +76,20 @@ class TardisCsv:
 
     def frames(self) -> Iterator[Frame]:
         """All rows by receive time; at equal times in the order of the files."""
-        kinds = {kind for _, kind, _ in self._files}
-        merged: Iterator[Frame] = merge(
-            *(_READERS[kind](path, self._given) for path, kind, _ in self._files), key=attrgetter("recv_ns")
-        )
-        if "quotes" not in kinds:
-            if kinds & {"incremental_book_L2", "book_snapshot"}:
-                merged = with_quotes_from_books(merged)
-            else:
-                merged = with_quotes_from_trades(merged, touch_lots=self._touch_lots)
-        return with_marks(merged)
+        by_kind: dict[str, list[str]] = {}
+        for _, kind, spec in self._files:
+            by_kind.setdefault(kind, []).append(spec.instrument)
+        quoted = by_kind.get("quotes", [])
+        booked = [name for kind in _BOOKS for name in by_kind.get(kind, [])]
+        files = []
+        for path, kind, spec in self._files:
+            frames = _READERS[kind](path, self._given)
+            if kind in _BOOKS and spec.instrument not in quoted:
+                frames = with_quotes_from_books(frames)
+            elif kind == "trades" and spec.instrument not in [*quoted, *booked]:
+                frames = with_quotes_from_trades(frames, touch_lots=self._touch_lots)
+            files.append(frames)
+        return with_marks(merge(*files, key=attrgetter("recv_ns")))
 
 
 def _kind_and_symbol(path: Path, specs: _Specs) -> tuple[str, InstrumentSpec]:

@@ -102,6 +102,7 @@ class Asker:
             recv_window_ms=window_ms,
             order_id=order_id,
             raw=True,
+            changes_left=None if reads else 1,
             verify=_exactly(params, window_ms=window_ms, signed=endpoint.signed),
         )
         error = await self._carry(endpoint.name, params, hop)

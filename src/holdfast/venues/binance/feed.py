@@ -133,9 +133,9 @@ class BinanceFeed:
         while True:
             await asyncio.sleep(self._config.silence_s)
             for index, socket in enumerate(self._sockets):
-                if socket.up.is_set() and socket.frame_count == seen[index]:
+                if socket.up.is_set() and socket.reads == seen[index]:
                     socket.drop(f"silent for {self._config.silence_s:g} s")
-                seen[index] = socket.frame_count
+                seen[index] = socket.reads
 
 
 def shares_of(config: FeedConfig, instruments: Sequence[str]) -> tuple[_Share, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -19,12 +20,13 @@ import aiohttp
 from msgspec import Struct
 
 from holdfast.ports.clock import Clock
+from holdfast.venues.transport.budget import Budget
 from holdfast.venues.transport.clock import VenueClock
-from holdfast.venues.transport.hop import HOP, OutcomeUnknown, Unpermitted
+from holdfast.venues.transport.hop import HOP, BudgetSpent, OutcomeUnknown, Unpermitted, leaving
 from holdfast.venues.transport.session import AllowedHosts, GuardedSession
 
 RawTap = Callable[[Any], None]
-"""One message of a stream, as parsed by ccxt and before ccxt makes anything of it."""
+"""One message of a stream, as parsed from the wire, right after ccxt has handled it."""
 
 _BINANCE_TABLES: Final = {
     "binance": "spot",
@@ -95,6 +97,7 @@ def harden(base: Any) -> Any:
         holdfast_clock: VenueClock
         holdfast_tap: RawTap | None = None
         holdfast_may_load = False
+        holdfast_budget: Budget | None = None
 
         # --- an unknown outcome is never dressed up as a known one ---
 
@@ -104,8 +107,7 @@ def harden(base: Any) -> Any:
             hop = HOP.get()
             if hop is None:
                 raise Unpermitted(f"{method} {urlsplit(url).path}")
-            if hop.verify is not None:
-                hop.verify(method, url, body or "")
+            leaving(hop, method, url, body or "")
             try:
                 return await super().fetch(url, method, headers, body)
             except ExchangeError as error:
@@ -187,12 +189,20 @@ def harden(base: Any) -> Any:
                 self.throttler.loop = self.asyncio_loop
 
         async def throttle(self, cost: Any = None) -> None:
-            return
+            """Instead of ccxt's first-come queue: our budget, by lane, with ccxt's costs."""
+            hop = HOP.get()
+            if self.holdfast_budget is None or hop is None:
+                return
+            wait_ms = await self.holdfast_budget.take_or_wait(hop.lane, weight=math.ceil(cost or 1))
+            if wait_ms:
+                raise BudgetSpent(wait_ms)
 
         def handle_message(self, client: Any, message: Any) -> Any:
-            if self.holdfast_tap is not None:
-                self.holdfast_tap(message)
-            return super().handle_message(client, message)
+            try:
+                return super().handle_message(client, message)
+            finally:
+                if self.holdfast_tap is not None:
+                    self.holdfast_tap(message)  # after ccxt has it, whatever ccxt made of it
 
     Hardened.__name__ = f"Hardened_{base.__name__}"
     return Hardened
@@ -206,16 +216,19 @@ def build(
     clock: Clock,
     venue_clock: VenueClock,
     options: dict[str, Any] | None = None,
+    budget: Budget | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> tuple[Any, GuardedSession]:
     """A hardened exchange with its guarded session, ready for calls inside a hop.
+
+    With a ``budget``, ccxt's costs are taken from it by lane; without one the caller budgets by itself.
 
     Errors: LookupError for an id that ccxt does not know.
     """
     hardened = harden(exchange_class(exchange_id))
     settings: dict[str, Any] = {
         **credentials.for_ccxt(),
-        "enableRateLimit": False,
+        "enableRateLimit": budget is not None,
         "options": {
             "maxRetriesOnFailure": 0,
             "adjustForTimeDifference": False,
@@ -227,6 +240,7 @@ def build(
     }
     exchange = hardened(settings)
     exchange.holdfast_clock = venue_clock
+    exchange.holdfast_budget = budget
     exchange.timeout_on_exit = 0
     exchange.logger = _silent()
     if "timeDifference" in exchange.options:

@@ -47,6 +47,14 @@ class HostRefused(Exception):
     """A request to a host that is not on the allow-list: refused before connecting."""
 
 
+class BudgetSpent(Exception):
+    """The rate budget has no room for this lane now: refused before any byte."""
+
+    def __init__(self, retry_ms: int) -> None:
+        super().__init__(f"the rate budget is spent for {retry_ms} ms")
+        self.retry_ms = retry_ms
+
+
 class OutcomeUnknown(Exception):
     """The reply proves nothing: cut short, unreadable, or neither a success nor an error."""
 
@@ -57,7 +65,7 @@ def always() -> Withheld | None:
 
 
 Verify = Callable[[str, str, str], None]
-"""(method, url, body) of the signed request; raises WireMismatch."""
+"""(method, url, body) of a signed request that changes something, or of a read; raises WireMismatch."""
 
 
 class Hop:
@@ -66,6 +74,8 @@ class Hop:
     __slots__ = (
         "asked_ns",
         "body",
+        "changes_left",
+        "changing",
         "headers",
         "lane",
         "may_send",
@@ -91,6 +101,7 @@ class Hop:
         order_id: int = 0,
         raw: bool = False,
         verify: Verify | None = None,
+        changes_left: int | None = None,
     ) -> None:
         self.lane = lane
         self.may_send = may_send
@@ -99,7 +110,9 @@ class Hop:
         self.order_id = order_id
         self.raw = raw  # the caller classifies the reply itself: ccxt's error mapping stays out of it
         self.verify = verify
-        self.written = False
+        self.changes_left = changes_left  # how many requests other than GET may leave; None: it is a read
+        self.changing = changes_left is None  # False while a library asks something first, on its own account
+        self.written = False  # what we came for was handed to the socket
         self.over = False  # the call has been answered: whatever comes late is not written
         self.withheld: Withheld | None = None
         self.asked_ns = 0
@@ -163,11 +176,12 @@ class LastHop:
         if withheld is not None:
             hop.withheld = withheld
             raise HopRefused
-        hop.written = True  # before the write: from here on the venue may have seen it
+        hop.written = hop.written or hop.changing  # before the write: from here on the venue may have seen it
 
     def _stamp(self, hop: Hop) -> None:
         hop.written_ns = self._mono_ns()
-        self._on_write(hop)
+        if hop.changing:
+            self._on_write(hop)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -183,3 +197,16 @@ def _buffered_bytes(transport: asyncio.WriteTransport) -> int:
     below = getattr(tls, "_transport", None)
     # uvloop hides the socket's transport behind TLS: there the figure is that of the TLS layer alone.
     return size + (below.get_write_buffer_size() if below is not None else _NO_BUFFER)
+
+
+def leaving(hop: Hop, method: str, url: str, body: str) -> None:
+    """A signed request is about to be sent for this hop. Raises WireMismatch for one that was not asked."""
+    if hop.changes_left is not None:
+        hop.changing = method != "GET"
+        if not hop.changing:
+            return
+        if hop.changes_left == 0:
+            raise WireMismatch("a second request that changes something")
+        hop.changes_left -= 1
+    if hop.verify is not None:
+        hop.verify(method, url, body)

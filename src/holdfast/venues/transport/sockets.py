@@ -22,7 +22,6 @@ from holdfast.venues.transport.hop import HostRefused
 from holdfast.venues.transport.session import AllowedHosts
 
 _OPEN_BRACE: Final = 0x7B
-_OPEN_BRACKET: Final = 0x5B
 CONNECT_S: Final = 10.0
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 _READ_BUFFER_BYTES: Final = 256 * 1024
@@ -45,18 +44,34 @@ class Backoff(Struct, frozen=True, kw_only=True):
 
 
 class Reader(WSListener):
-    """Hands each text frame on with its receive times: those of the read that brought it."""
+    """Hands each text frame on with its receive times: those of the read that brought it.
+
+    ``reads``: how many socket reads brought frames. Slots and few steps on purpose: this runs once per frame.
+    """
+
+    __slots__ = (
+        "_fresh",
+        "_mono_now",
+        "_mono_ns",
+        "_on_frame",
+        "_on_open",
+        "_parts",
+        "_wall_now",
+        "_wall_ns",
+        "down_why",
+        "reads",
+    )
 
     def __init__(self, on_frame: FrameSink, clock: Clock, on_open: Callable[[WSTransport], None]) -> None:
         self._on_frame = on_frame
         self._on_open = on_open
         self._wall_now = clock.wall_ns
         self._mono_now = clock.mono_ns
-        self._fresh_read = True
+        self._fresh = True
         self._wall_ns = 0
         self._mono_ns = 0
         self._parts: list[bytes] = []
-        self.frame_count = 0
+        self.reads = 0
         self.down_why = "closed by the venue"
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -65,14 +80,14 @@ class Reader(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Called by picows for every frame, several times in a row when one read brought several."""
-        if self._fresh_read:
+        if self._fresh:
             # One pair of clock reads for all frames of one read: they did arrive together.
             self._wall_ns = self._wall_now()
             self._mono_ns = self._mono_now()
-        self._fresh_read = frame.last_in_buffer
+            self.reads += 1
+        self._fresh = frame.last_in_buffer
         raw = frame.get_payload_as_bytes()
-        if frame.fin and raw and not self._parts and (raw[0] == _OPEN_BRACE or raw[0] == _OPEN_BRACKET):
-            self.frame_count += 1
+        if frame.fin and raw and raw[0] == _OPEN_BRACE and not self._parts:
             self._on_frame(raw, self._wall_ns, self._mono_ns)
             return
         self._odd_frame(transport, frame, raw)
@@ -91,7 +106,6 @@ class Reader(WSListener):
             elif frame.fin:
                 whole = b"".join(self._parts)
                 self._parts.clear()
-                self.frame_count += 1
                 self._on_frame(whole, self._wall_ns, self._mono_ns)
 
 
@@ -163,9 +177,9 @@ class KeptSocket:
             self._transport.send(WSMsgType.TEXT, message)
 
     @property
-    def frame_count(self) -> int:
-        """Messages on the present connection."""
-        return self._reader.frame_count if self._reader is not None else 0
+    def reads(self) -> int:
+        """Socket reads on the present connection that brought frames."""
+        return self._reader.reads if self._reader is not None else 0
 
     async def _keep(self) -> None:
         attempt = 0

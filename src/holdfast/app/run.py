@@ -1,0 +1,417 @@
+"""``holdfast run``: the trading process. Wires the concrete classes into the live loop and says how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from holdfast import __version__
+from holdfast.app.demo import DemoVenue, demo_config
+from holdfast.app.errors import Exit, HoldfastError, exit_of, lines_of
+from holdfast.app.options import RunOptions
+from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, host_maker, open_state
+from holdfast.app.summary import Truth, summary
+from holdfast.app.truth import read_truth
+from holdfast.app.venues import account_identity, make_feeds, make_venue, venue_identity
+from holdfast.config.load import beside, load
+from holdfast.config.resolve import resolve
+from holdfast.config.schema import Config
+from holdfast.config.secrets import Secrets, load_secrets
+from holdfast.core.state import State
+from holdfast.guard.latch import Latch, boot_id, guard_dir, key_of, latch_path
+from holdfast.guard.lease import Lease, LeaseTaken
+from holdfast.guard.watch import GuardWatch
+from holdfast.journal.chain import iterate
+from holdfast.journal.export import plain
+from holdfast.journal.market_log import MarketLog, open_market_log
+from holdfast.journal.snapshots import save_snapshot
+from holdfast.ops import registry
+from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.live import START, Ended, Identity, Live
+from holdfast.runtime.look import About, Looker
+from holdfast.runtime.recover import SNAPSHOT_EVERY_RECORDS, Kept, encode_kept
+from holdfast.runtime.socket import ControlSocket
+from holdfast.runtime.telemetry import setup_log
+from holdfast.runtime.wire import Act, Answer
+from holdfast.store.store import ReadStore
+from holdfast.vocab.effects import Alert, Record, Severity
+from holdfast.vocab.events import Command, StrategySaved, Verb
+from holdfast.vocab.holds import Scope
+from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
+
+_LEVEL: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "error"}
+
+
+def main(options: RunOptions) -> int:
+    """Trade until stopped. Without a configuration: the demonstration."""
+    if options.config:
+        config = load(Path(options.config))
+        return _trade(config, options, demo=None)
+    venue = DemoVenue(options)
+    try:
+        path = demo_config(venue, options.state_dir)
+        return _trade(load(path), msgspec.structs.replace(options, state_dir=None), demo=venue)
+    finally:
+        venue.close()
+
+
+def _trade(config: Config, options: RunOptions, *, demo: DemoVenue | None) -> int:
+    state_dir = Path(options.state_dir) if options.state_dir else beside(config, config.paths.state_dir)
+    state_dir.mkdir(parents=True, exist_ok=True)
+    secrets = load_secrets(config)
+    tui = not options.no_tui and not options.json and sys.stdout.isatty()
+    log = setup_log(
+        process="run",
+        account=config.account.name,
+        path=state_dir / "holdfast.log",
+        level=config.log.level,
+        secrets=secrets.values(),
+        human=not options.json and not tui,
+    )
+    if demo is not None and not options.json:
+        print(
+            f"demonstration: a simulated Binance USD-M at {demo.url} on a {demo.source} market; "
+            f"state in {state_dir.parent}"
+        )
+    run = _Run(config, options, state_dir, secrets, log, tui=tui)
+    result = asyncio.run(run.go())
+    return run.report(result, control_url=config.venue.control_url)
+
+
+class _Run:
+    """One run of one bot, from the disk to the disk."""
+
+    def __init__(
+        self,
+        config: Config,
+        options: RunOptions,
+        state_dir: Path,
+        secrets: Secrets,
+        log: Any,
+        *,
+        tui: bool,
+    ) -> None:
+        self.config = config
+        self.options = options
+        self.state_dir = state_dir
+        self.secrets = secrets
+        self.log = log
+        self.tui = tui
+        self.clock = SystemClock()
+        self.tag = account_tag(venue=config.account.venue, account=config.account.name)
+        self.live: Live | None = None
+        self.disk: OnDisk | None = None
+        self.state_hash = ""
+        self._store: ReadStore | None = None
+        self._saved: dict[str, bytes] = {}
+        self._snapshot_at = 0
+        self._last_second = 0
+
+    async def go(self) -> Ended:
+        """Open everything in the order that safety asks, trade, close."""
+        config, clock = self.config, self.clock
+        venue_name, account = venue_identity(config), account_identity(config, self.secrets)
+        directory = guard_dir()
+        key = key_of(venue=venue_name, account=account)
+        latch = Latch(directory, key)
+        try:
+            lease = Lease(
+                directory,
+                key,
+                by=f"{config.account.name} in {self.state_dir.resolve()}",
+                now_wall_ns=clock.wall_ns(),
+                now_mono_ns=clock.mono_ns(),
+                ttl_ns=config.timings.lease_ttl.ms * NS_PER_MS,
+            )
+        except LeaseTaken as error:
+            latch.close()
+            raise HoldfastError(Exit.LEASE_HELD, str(error)) from None
+        disk = self.disk = open_state(self.state_dir, account=config.account.name)
+        for ignored in disk.opened.ignored:
+            self.log.warning("snapshot ignored", name=ignored.name, why=ignored.why)
+        if disk.opened.tail is not None and disk.opened.tail.cut_bytes:
+            self.log.warning("torn tail cut", bytes=disk.opened.tail.cut_bytes)
+        self._saved = dict(disk.kept.saved)
+        self._snapshot_at = disk.opened.journal.record_count + SNAPSHOT_EVERY_RECORDS
+        venue = make_venue(config, self.secrets, clock=clock)
+        watch = None
+        entry = None
+        log: MarketLog | None = None
+        control: ControlSocket | None = None
+        try:
+            specs = await _renewing(venue.load(), lease, clock)
+            settings = resolve(config, specs)
+            state = State(disk.kept.books)
+            make_host = host_maker(config, settings, state, clock_ns=clock.mono_ns)
+            feeds = make_feeds(config, settings.instruments, clock=clock)
+            log = open_market_log(
+                str(disk.market_dir),
+                codecs=tuple(feed.codec for feed in feeds),
+                next_pos_min=disk.opened.market_pos,
+            )
+            self._open_store(disk)
+            looker = Looker(
+                About(
+                    venue_kind=config.venue.kind.value,
+                    config_path=config.path,
+                    account_uid=account,
+                    state_dir=str(self.state_dir.resolve()),
+                    account_tag=self.tag,
+                    version=__version__,
+                )
+            )
+            live = self.live = Live(
+                settings=settings,
+                state=state,
+                journal=disk.opened.journal,
+                market_log=log,
+                make_host=make_host,
+                saved=disk.kept.saved,
+                venue=venue,
+                feeds=feeds,
+                latch=latch,
+                lease=lease,
+                clock=clock,
+                identity=Identity(
+                    build=build_name(), boot_id=boot_id(), epoch_floor=epoch_floor(clock.wall_ns())
+                ),
+                who_tripped=lambda nonce: _who(latch, nonce),
+                on_alert=self._on_alert,
+                on_maintenance=lambda: self._maintain(looker),
+                tap=lambda index, record: self._tap(looker, index, record),
+            )
+            looker.attach(live)
+            loop = asyncio.get_running_loop()
+            watch = GuardWatch(
+                latch=latch,
+                lease=lease,
+                on_change=lambda: _wake(loop, live),
+            )
+            watch.start()
+            control = ControlSocket(
+                registry.socket_path(self.state_dir),
+                view=looker.view,
+                act=lambda act: _act(live, act),
+                on_fatal=live.fatal,
+            )
+            await control.open()
+            entry = registry.register(
+                registry.entry_here(
+                    account=config.account.name,
+                    venue=venue_name,
+                    account_uid=account,
+                    state_dir=self.state_dir,
+                    config_path=config.path,
+                    latch_path=latch_path(directory, key),
+                    wall_ns=clock.wall_ns(),
+                )
+            )
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, lambda: live.stop(by="signal", reason="asked to stop"))
+            if self.options.for_s is not None:
+                loop.call_later(
+                    self.options.for_s, lambda: live.stop(by="clock", reason="the time given is over")
+                )
+            screen = _screen(self.state_dir) if self.tui else None
+            lease.renew(clock.mono_ns())
+            ended = await live.run()
+            if ended.error is None:
+                live.finish()
+                self.state_hash = state.state_hash()
+                self._snapshot()
+            if screen is not None:
+                screen.terminate()
+                screen.wait()
+            return ended
+        finally:
+            if control is not None:
+                await control.close()
+            if entry is not None:
+                registry.unregister(entry)
+            if watch is not None:
+                watch.stop()
+            await venue.close()
+            if self._store is not None:
+                self._store.commit()
+                self._store.close()
+            disk.opened.journal.close()
+            if log is not None:
+                log.close()
+            lease.release()
+            latch.close()
+
+    # --- beside the loop --------------------------------------------------------------------------------------
+
+    def _open_store(self, disk: OnDisk) -> None:
+        path = self.state_dir / "read.sqlite"
+        store = self._store = ReadStore.open(str(path))
+        if store.next_index != disk.opened.journal.record_count:
+            store.rebuild(iterate(str(disk.journal_dir)))
+
+    def _tap(self, looker: Looker, index: int, record: Record) -> None:
+        looker.tap(index, record)
+        if self._store is not None:
+            self._store.apply(index, record)
+        if isinstance(record, StrategySaved):
+            self._saved[record.strategy] = record.state
+
+    def _maintain(self, looker: Looker) -> None:
+        if self._store is not None:
+            self._store.commit()
+        now = self.clock.mono_ns()
+        if now - self._last_second >= NS_PER_S:
+            self._last_second = now
+            looker.second_passed()
+        if self.disk is not None and self.disk.opened.journal.record_count >= self._snapshot_at:
+            self._snapshot_at = self.disk.opened.journal.record_count + SNAPSHOT_EVERY_RECORDS
+            self._snapshot()
+
+    def _snapshot(self) -> None:
+        if self.disk is None or self.live is None:
+            return
+        journal = self.disk.opened.journal
+        journal.sync()
+        kept = Kept(
+            books=self.live.state.books,
+            mono_ns=self.live.state.live.now_mono_ns,
+            saved=self._saved,
+        )
+        why = save_snapshot(str(self.disk.journal_dir), journal.head(), encode_kept(kept))
+        if why:
+            self.log.warning("no snapshot saved", why=why)
+
+    def _on_alert(self, alert: Alert) -> None:
+        getattr(self.log, _LEVEL[alert.severity])(alert.text, kind=alert.kind)
+
+    # --- afterwards -------------------------------------------------------------------------------------------
+
+    def report(self, ended: Ended, *, control_url: str) -> int:
+        """Say how it went; the last line of ``--json`` is one object."""
+        live, disk = self.live, self.disk
+        if live is None or disk is None or live.engine is None:
+            raise HoldfastError(Exit.FAILED, "the run never began")
+        if ended.error is not None:
+            code = exit_of(ended.error)
+            for line in lines_of(ended.error):
+                print(line, file=sys.stderr)
+            if self.options.json:
+                print(json.dumps({"ok": False, "exit": int(code), "why": ended.why}))
+            return int(code)
+        truth: Truth | None = None
+        if control_url:
+            try:
+                truth = read_truth(control_url)
+            except OSError as error:
+                self.log.warning("no ground truth", why=str(error))
+        if self.options.json:
+            result = summary(
+                state=live.state,
+                engine=live.engine,
+                state_dir=self.state_dir,
+                journal_dir=disk.journal_dir,
+                tag=self.tag,
+                truth=truth,
+                state_hash=self.state_hash,
+            )
+            result["ended"] = ended.why
+            result["state_dir"] = str(self.state_dir.resolve())
+            print(json.dumps(plain(result)))
+            bad = result["books_equal"] is False or not result["journal_ok"]
+            return Exit.BOOKS_DIFFER if bad else Exit.OK
+        _say(live, ended, truth)
+        return Exit.OK
+
+
+async def _renewing(loading: Any, lease: Lease, clock: SystemClock) -> Any:
+    """Keep the lease while the venue is read: nothing may be sent yet, but nobody else may begin."""
+    task = asyncio.ensure_future(loading)
+    while not task.done():
+        if lease.renew(clock.mono_ns()) is not None:
+            lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
+        await asyncio.wait({task}, timeout=0.1)
+    if lease.renew(clock.mono_ns()) is not None:
+        lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
+    return task.result()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, live: Live) -> None:
+    """From the watching thread: have the loop look at the latch."""
+    loop.call_soon_threadsafe(live.look_at_latch)
+
+
+def _who(latch: Latch, nonce: int) -> tuple[str, str]:
+    note = latch.note(nonce)
+    if note is None:
+        return "unknown", "tripped without a word (a shell, or a full disk)"
+    # the latch itself was made tripped at start: the startup hold stands for that
+    return (START if note.by == "holdfast" else note.by), note.reason
+
+
+async def _act(live: Live, act: Act) -> Answer:
+    """A person's act, authenticated and authorised by its face, into the core."""
+    if act.verb == "abort":
+        live.latch.trip(act.by, act.reason)
+        asyncio.get_running_loop().call_later(0.2, os._exit, int(Exit.INTERRUPTED))
+        return Answer(ok=True, text="the latch is tripped and the process ends; restart, then arm")
+    try:
+        verb = Verb(act.verb)
+    except ValueError:
+        return Answer(ok=False, text=f"unknown verb {act.verb!r}")
+
+    def make(command_id: int, nonce: int, wall_ns: int, mono_ns: int) -> Command:
+        return Command(
+            wall_ns=wall_ns,
+            mono_ns=mono_ns,
+            command_id=command_id,
+            verb=verb,
+            by=act.by,
+            reason=act.reason,
+            scope=Scope(strategy=act.strategy, instrument=act.instrument),
+            hold_id=act.hold_id,
+            order_id=act.order_id,
+            trade_id=act.trade_id,
+            protective=act.protective,
+            latch_nonce=nonce,
+            second_by=act.second_by,
+        )
+
+    answer = await live.command(make)
+    return Answer(ok=answer.accepted, text=answer.text)
+
+
+def _screen(state_dir: Path) -> Any:
+    from holdfast.ops.screen import start_beside
+
+    return start_beside(registry.socket_path(state_dir))
+
+
+def _say(live: Live, ended: Ended, truth: Truth | None) -> None:
+    """The last words to a person: what is open, and what the position is."""
+    books = live.state.books
+    waiting = [row for row in books.orders.live.values() if not row.settled()]
+    print(f"ended: {ended.why}")
+    print(f"open orders: {len(waiting)}")
+    for name, spec in live.state.specs.items():
+        lots = books.ledger.position(name).position_lots
+        told = (
+            "" if truth is None else f" (the venue says {_units(truth.position_lots.get(name, 0), spec.lot)})"
+        )
+        print(f"position {name}: {_units(lots, spec.lot)}{told}")
+    equity = live.state.equity_e8()
+    if equity is not None:
+        print(f"equity: {equity / E8:.2f} {books.ledger.settle_asset}")
+
+
+def _units(lots: int, lot: str) -> str:
+    from decimal import Decimal
+
+    from holdfast.vocab.units import text_of
+
+    return text_of(lots, Decimal(lot))

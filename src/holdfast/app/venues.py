@@ -1,0 +1,78 @@
+"""Which adapter and which feed a configuration means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from holdfast.app.errors import Exit, HoldfastError
+from holdfast.app.parts import account_tag
+from holdfast.config.schema import Config, VenueKind
+from holdfast.config.secrets import Secrets
+from holdfast.ports.clock import Clock
+from holdfast.ports.feed import FeedPort
+from holdfast.ports.venue import VenuePort
+from holdfast.vocab.instruments import InstrumentSpec
+
+BINANCE_DIALECT: Final = ("binanceusdm",)
+
+
+def account_identity(config: Config, secrets: Secrets) -> str:
+    """What names the account on this host, whatever the configuration calls it: its uid, else its key."""
+    import hashlib
+
+    if config.account.uid:
+        return config.account.uid
+    if secrets.api_key:
+        return "key-" + hashlib.blake2b(secrets.api_key.encode(), digest_size=8).hexdigest()
+    return config.account.name
+
+
+def venue_identity(config: Config) -> str:
+    """What names the venue on this host: two simulated venues on two ports are two venues."""
+    if config.venue.kind is VenueKind.LIVE or not config.venue.rest_url:
+        return config.account.venue
+    return f"{config.account.venue}@{urlsplit(config.venue.rest_url).netloc}"
+
+
+def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> VenuePort:
+    """The account's adapter. Inside a running loop. Errors: HoldfastError for an exchange id nobody knows."""
+    tag = account_tag(venue=config.account.venue, account=config.account.name)
+    instruments = tuple(config.limits.instrument)
+    window_ms = min(config.timings.receive_window.ms, config.timings.lease_ttl.ms)
+    if config.account.venue in BINANCE_DIALECT:
+        from holdfast.venues.binance.client import BinanceConfig, BinanceVenue
+        from holdfast.venues.transport.hardened import Credentials
+
+        settings = BinanceConfig(
+            instruments=instruments,
+            account_tag=tag,
+            credentials=Credentials(
+                api_key=secrets.api_key, secret=secrets.secret, password=secrets.password
+            ),
+            order_window_ms=window_ms,
+        )
+        if config.venue.rest_url:
+            settings = msgspec.structs.replace(
+                settings, rest_url=config.venue.rest_url, ws_url=config.venue.stream_url
+            )
+        return BinanceVenue(settings, clock=clock)
+    raise HoldfastError(Exit.USAGE, f"no adapter for venue {config.account.venue!r}", "account.venue")
+
+
+def make_feeds(config: Config, specs: Sequence[InstrumentSpec], *, clock: Clock) -> tuple[FeedPort, ...]:
+    """The market feeds. Inside a running loop."""
+    if config.account.venue in BINANCE_DIALECT and config.feed.source == "binance":
+        from holdfast.venues.binance.feed import BinanceFeed, FeedConfig
+
+        wanted = set(config.feed.streams)
+        feed_config = FeedConfig(trades="trades" in wanted, marks="marks" in wanted, depth="depth" in wanted)
+        if config.venue.stream_url:
+            feed_config = msgspec.structs.replace(feed_config, ws_url=config.venue.stream_url)
+        return (BinanceFeed(feed_config, specs, clock=clock),)
+    raise HoldfastError(
+        Exit.USAGE, f"no feed {config.feed.source!r} for {config.account.venue}", "feed.source"
+    )

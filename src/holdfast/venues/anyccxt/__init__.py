@@ -1,0 +1,1 @@
+"""Any exchange that ccxt knows, through its unified calls on our hardened subclass."""

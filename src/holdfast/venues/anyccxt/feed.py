@@ -1,0 +1,207 @@
+"""Public market data of any exchange through ccxt's streams, as a FeedPort.
+
+ccxt hands over structures, not frames, so a frame here is the event itself in msgpack: what is recorded is
+what was decided on. ccxt says no sequence, so each instrument's events are numbered as they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from holdfast.ports.clock import Clock
+from holdfast.ports.feed import FrameSink
+from holdfast.ports.venue import EventSink
+from holdfast.venues.anyccxt.codec import Grid, Unreadable, number
+from holdfast.venues.transport.budget import Budget
+from holdfast.venues.transport.clock import SystemClock, VenueClock
+from holdfast.venues.transport.failure import plain
+from holdfast.venues.transport.hardened import Credentials, Endpoints, build
+from holdfast.venues.transport.hop import HOP, Hop
+from holdfast.vocab.events import Stream, StreamChanged
+from holdfast.vocab.market import Malformed, MarketEvent, Quote, Trade
+from holdfast.vocab.units import NS_PER_MS
+
+CODEC: Final = "events"
+_decoder: Final = msgspec.msgpack.Decoder(MarketEvent)
+_encoder: Final = msgspec.msgpack.Encoder()
+
+
+class CcxtFeedConfig(Struct, frozen=True, kw_only=True):
+    """Which exchange's public streams."""
+
+    exchange_id: str
+    endpoints: Endpoints = Endpoints()
+    options: dict[str, Any] = {}
+    trades: bool = True
+    again_s: float = 1.0
+
+
+def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
+    """A recorded event with its receive times (``ports.feed.Decode``)."""
+    try:
+        event: MarketEvent = replace(_decoder.decode(raw), wall_ns=wall_ns, mono_ns=mono_ns)
+        return event
+    except msgspec.MsgspecError:
+        return Malformed("", "not an event", wall_ns, mono_ns)
+
+
+class CcxtFeed:
+    """``ports.feed.FeedPort`` through ccxt.pro. ``markets`` and ``grids`` are those of a loaded client."""
+
+    def __init__(
+        self,
+        config: CcxtFeedConfig,
+        *,
+        markets: Mapping[str, Any],
+        grids: Mapping[str, Grid],
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = config.exchange_id
+        self.codec = CODEC
+        self.decode = decode
+        self._config = config
+        self._grids = dict(grids)
+        self._clock = clock or SystemClock()
+        venue_clock = VenueClock(self._clock)
+        # Without credentials: nothing that this instance does can be signed.
+        self._exchange, self._session = build(
+            config.exchange_id,
+            credentials=Credentials(),
+            endpoints=config.endpoints,
+            clock=self._clock,
+            venue_clock=venue_clock,
+            options=config.options,
+            budget=Budget((), venue_ms=venue_clock.now_ms),
+        )
+        self._exchange.set_markets(list(markets.values()))
+        self._seq = dict.fromkeys(grids, 0)
+        self._last: dict[str, tuple[int, int, int, int]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._on_frame: FrameSink = _nowhere
+        self._sink: EventSink = _deaf
+        self._parts_up: dict[str, bool] = {}
+        self._up = False
+
+    async def open(self, on_frame: FrameSink, sink: EventSink) -> None:
+        """Watch quotes (best bid and ask, or tickers where there is no such stream) and trades."""
+        self._on_frame, self._sink = on_frame, sink
+        has = self._exchange.has
+        loop = asyncio.get_running_loop()
+        parts: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {}
+        for symbol in self._grids:
+            if has.get("watchBidsAsks") is True:
+                parts[f"{symbol} quotes"] = partial(self._exchange.watch_bids_asks, [symbol])
+            else:
+                parts[f"{symbol} quotes"] = partial(self._exchange.watch_ticker, symbol)
+            if self._config.trades and has.get("watchTrades") is True:
+                parts[f"{symbol} trades"] = partial(self._exchange.watch_trades, symbol)
+        self._parts_up = dict.fromkeys(parts, False)
+        self._tasks = [loop.create_task(self._keep(part, watch)) for part, watch in parts.items()]
+
+    async def close(self) -> None:
+        """Disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._exchange.close()
+        await self._session.close()
+
+    async def _keep(self, part: str, watch: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        HOP.set(Hop())
+        while True:
+            try:
+                news = await watch()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - ccxt raises what it likes; the stream is down either way
+                self._changed(part, up=False, why=type(error).__name__)
+                await asyncio.sleep(self._config.again_s)
+                continue
+            self._changed(part, up=True, why="news")
+            wall_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
+            for event in self._events(news):
+                self._on_frame(_encoder.encode(event), wall_ns, mono_ns)
+
+    def _changed(self, part: str, *, up: bool, why: str) -> None:
+        self._parts_up[part] = up
+        whole = all(self._parts_up.values())
+        if whole == self._up:
+            return
+        self._up = whole
+        wall_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
+        text = plain(f"{part}: {why}")
+        self._sink(
+            StreamChanged(
+                wall_ns=wall_ns, mono_ns=mono_ns, stream=Stream.MARKET, name=self.name, up=whole, why=text
+            )
+        )
+
+    def _events(self, news: Any) -> list[MarketEvent]:
+        """Events of what ``watch_…`` returned: a list of trades, one ticker, or tickers by symbol."""
+        if isinstance(news, list):
+            return [event for row in news if (event := self._one(row, trade=True)) is not None]
+        rows = [news] if "symbol" in news else list(news.values())
+        return [event for row in rows if (event := self._one(row, trade=False)) is not None]
+
+    def _one(self, row: Mapping[str, Any], *, trade: bool) -> MarketEvent | None:
+        symbol = row.get("symbol")
+        grid = self._grids.get(symbol or "")
+        if grid is None or symbol is None:
+            return None
+        try:
+            event = self._trade(symbol, grid, row) if trade else self._quote(symbol, grid, row)
+        except Unreadable as error:
+            return Malformed(symbol, plain(str(error)), 0, 0)
+        if event is not None:
+            self._seq[symbol] += 1
+        return event
+
+    def _quote(self, symbol: str, grid: Grid, row: Mapping[str, Any]) -> Quote | None:
+        bid, ask = row.get("bid"), row.get("ask")
+        if not bid or not ask:
+            return None  # a ticker without a touch (some venues' are): nothing to price from
+        touch = (
+            grid.ticks(bid),
+            _lots_shown(row.get("bidVolume"), grid),
+            grid.ticks(ask),
+            _lots_shown(row.get("askVolume"), grid),
+        )
+        if self._last.get(symbol) == touch:
+            return None
+        self._last[symbol] = touch
+        return Quote(symbol, self._seq[symbol] + 1, *touch, int(row.get("timestamp") or 0) * NS_PER_MS, 0, 0)
+
+    def _trade(self, symbol: str, grid: Grid, row: Mapping[str, Any]) -> Trade:
+        side = row.get("side")
+        return Trade(
+            symbol,
+            self._seq[symbol] + 1,
+            grid.ticks(row.get("price")),
+            grid.lots(row.get("amount")),
+            1 if side == "buy" else -1 if side == "sell" else 0,
+            True,
+            int(row.get("timestamp") or 0) * NS_PER_MS,
+            0,
+            0,
+        )
+
+
+def _lots_shown(value: Any, grid: Grid) -> int:
+    """A displayed size in whole lots, at least one: some venues show none, or one that is off the lot."""
+    return max(1, int(number(value) // grid.step)) if value else 1
+
+
+def _nowhere(raw: bytes, wall_ns: int, mono_ns: int) -> None:
+    return
+
+
+def _deaf(event: object) -> None:
+    return

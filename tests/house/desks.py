@@ -1,0 +1,102 @@
+"""What the gate reads, set by hand: a desk at which everything is in order."""
+
+from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
+from holdfast.core.gate.gate import worst_notional_e8
+from holdfast.core.ingest.market import FAR_PAST_NS, market_of, take_mark, take_quote
+from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.orders.book import OpenLots
+from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
+from tests.house.events import a_mark, a_quote
+from tests.house.setup import (
+    BTC,
+    MONO_NS,
+    OPENING_E8,
+    WALL_NS,
+    a_spec,
+    account_limits,
+    instrument_limits,
+    strategy_limits,
+    timings,
+)
+
+NS_PER_MS = 1_000_000
+
+
+def a_hold(level=HoldLevel.HALTED, cause=HoldCause.HALT, *, hold_id=7, scope=None, **changes):
+    """A hold by Ann."""
+    fields = {
+        "release": Release.PERSON,
+        "by": "ann",
+        "reason": "because",
+        "since_wall_ns": WALL_NS,
+        "since_mono_ns": MONO_NS,
+        **changes,
+    }
+    return Hold(hold_id=hold_id, scope=Scope() if scope is None else scope, level=level, cause=cause, **fields)
+
+
+def a_desk(
+    *,
+    position=0,
+    others=0,
+    open_buys=0,
+    open_sells=0,
+    others_open_buys=0,
+    others_open_sells=0,
+    level=HoldLevel.NONE,
+    quote_age_ms=0,
+    mark=None,
+    equity_e8=OPENING_E8,
+    open_orders=0,
+    asked_ms_ago=(),
+    elsewhere_e8=0,
+    spec=None,
+    account=None,
+    instrument=None,
+    strategy=None,
+    quoted=True,
+    duplicate_window_ms=0,
+):
+    """Alpha's desk in BTC. ``position``, ``open_…``: its own; ``others…``: of everybody else, on top."""
+    spec = a_spec(BTC) if spec is None else spec
+    limits = instrument_limits(BTC) if instrument is None else instrument
+    rules = account_limits() if account is None else account
+    market = market_of(limits, timings())
+    if quoted:
+        assert take_quote(market, a_quote(mono_ns=MONO_NS - quote_age_ms * NS_PER_MS))
+    if mark is not None:
+        assert take_mark(market, a_mark(price=mark, mono_ns=MONO_NS - quote_age_ms * NS_PER_MS))
+    ring = max(rules.orders_per_s_kill, rules.orders_per_s_refuse) + 1
+    asked = AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring)
+    for ago_ms in sorted(asked_ms_ago, reverse=True):
+        asked.ask(MONO_NS - ago_ms * NS_PER_MS)
+    asked.ask(MONO_NS)  # the intent to be judged
+    row = AccountDesk(
+        limits=rules,
+        asked=asked,
+        quote_age_ns_max=timings().quote_age_ms_max * NS_PER_MS,
+        duplicate_window_ns=duplicate_window_ms * NS_PER_MS,
+        now_mono_ns=MONO_NS,
+        equity_e8=equity_e8,
+        open_orders_count=open_orders,
+    )
+    desk = Desk(
+        strategy="alpha",
+        spec=spec,
+        limits=strategy_limits() if strategy is None else strategy,
+        instrument_limits=limits,
+        market=market,
+        account=row,
+        my_position=PositionRow(position_lots=position),
+        all_position=PositionRow(position_lots=position + others),
+        my_open=OpenLots(buy_lots=open_buys, sell_lots=open_sells),
+        all_open=OpenLots(buy_lots=open_buys + others_open_buys, sell_lots=open_sells + others_open_sells),
+    )
+    here_e8 = worst_notional_e8(
+        position=desk.all_position, open_lots=desk.all_open, market=market, spec=spec
+    )
+    row.gross_by_instrument = {BTC: here_e8, "elsewhere": elsewhere_e8}
+    row.gross_e8 = here_e8 + elsewhere_e8
+    desk.level = level
+    desk.hold = None if level is HoldLevel.NONE else a_hold(level)
+    return desk

@@ -1,0 +1,453 @@
+"""A running core: the pure step, a naive venue, timers, a latch and virtual time, and nothing of the runtime.
+
+Everything that the core was told and every fact that it emitted is kept, so that a test can fold or replay
+the run at any point.
+"""
+
+import heapq
+from collections import deque
+from itertools import count
+
+from msgspec import structs
+
+from holdfast.core.state import Books, State
+from holdfast.core.step import step
+from holdfast.vocab.effects import (
+    Alert,
+    Call,
+    ClearLatch,
+    CommandAnswered,
+    EndProcess,
+    SetTimer,
+    TripLatch,
+)
+from holdfast.vocab.events import (
+    AmendIntent,
+    CallDone,
+    CancelIntent,
+    LatchSeen,
+    Started,
+    Stream,
+    StreamChanged,
+    TimerFired,
+    Verb,
+)
+from holdfast.vocab.facts import (
+    FlattenEnded,
+    HoldPlaced,
+    IntentRefused,
+    OrderApproved,
+)
+from holdfast.vocab.holds import ACCOUNT, HoldCause, Scope
+from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
+from holdfast.vocab.orders import Lane, Side
+from holdfast.vocab.outcome import Suppressed, Withheld
+from tests.house.events import a_command, a_mark, a_quote, a_start, a_target, an_intent
+from tests.house.setup import BTC, BTC_TICKS, ETH, ETH_TICKS, MONO_NS, WALL_NS, settings
+from tests.house.venue import NaiveVenue
+
+NS_PER_MS = 1_000_000
+MARKET = (Quote, Trade, Mark, Depth, Malformed)
+PLUMBING = (Call, SetTimer, Alert, CommandAnswered, ClearLatch, TripLatch, EndProcess)
+BUSY_STEPS = 3_000  # more than this at one instant is a loop without a rest: no venue would stand it
+
+
+class Room:
+    """Where a core runs. ``latency_ms``: how long the venue takes to answer and its stream to arrive."""
+
+    def __init__(self, *, config, venue, latency_ms=0, state=None):
+        self.config = config
+        self.venue = venue
+        self.latency_ms = latency_ms
+        self.state = State() if state is None else state
+        self.mono_ns = MONO_NS
+        self.wall_ns = WALL_NS
+        self.records = []  # (what was told, the facts it led to)
+        self.effects = []
+        self.alerts = []
+        self.answers = []
+        self.delivered = []  # market events that reached the strategies
+        self.ended = None
+        self.trip_nonce = 1  # a latch is born tripped
+        self.cleared_nonce = 0
+        self.mids = {BTC: BTC_TICKS, ETH: ETH_TICKS}
+        self.quoting = True  # keeps fresh quotes coming while time passes
+        self.held_calls = None  # a list while the venue is told to wait with its answers
+        self.checks = []  # called after every step
+        self.sent = []  # requests that passed the last hop, with their lane
+        self._seqs = count(1)
+        self._quote_seqs = count(1)
+        self._ties = count(1)
+        self._inbox = deque()
+        self._later = []  # (due, tie, event or request to carry)
+        self._timers = {}
+        self._stepping = False
+        self._life = 1
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    def starts(self, *, boot_id="boot-1", stream=True):
+        """The process begins: the core asks, the venue answers."""
+        self.tell(a_start(settings=self.config, boot_id=boot_id))
+        self.tell(LatchSeen(wall_ns=0, mono_ns=0, nonce=self.trip_nonce, by="start", reason="born tripped"))
+        if stream:
+            self.stream_is(up=True)
+        return self
+
+    def restarts(self, *, reboot=False, down_ms=500):
+        """The process dies here and begins again from its facts alone."""
+        self._life += 1
+        self._timers.clear()
+        self._later = [item for item in self._later if not isinstance(item[2], tuple)]
+        self._inbox.clear()
+        self.venue.stream.clear()
+        self.state = State(folded(self.records))
+        self._pass(down_ms)
+        if reboot:
+            self.mono_ns = MONO_NS // 60  # the machine has been up for a minute
+        self.ended = None
+        return self.starts(boot_id=f"boot-{self._life}" if reboot else "boot-1")
+
+    def _pass(self, ms):
+        self.mono_ns += ms * NS_PER_MS
+        self.wall_ns += ms * NS_PER_MS
+
+    # --- telling ----------------------------------------------------------------------------------------------
+
+    def tell(self, event):
+        """Tell the core one thing now, and carry out what follows from it."""
+        self._inbox.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        steps = 0
+        try:
+            while self._inbox:
+                steps += 1
+                assert steps < BUSY_STEPS, f"busy at one instant: {self.venue.asked[-6:]}"
+                self._step(self._inbox.popleft())
+        finally:
+            self._stepping = False
+
+    def _step(self, event):
+        event = structs.replace(event, wall_ns=self.wall_ns, mono_ns=self.mono_ns)
+        self.venue.now_wall_ns = self.wall_ns
+        self.venue.now_mono_ns = self.mono_ns
+        effects = step(self.state, event)
+        self.records.append((event, [effect for effect in effects if _is_fact(effect)]))
+        self.effects.extend(effects)
+        for effect in effects:
+            if isinstance(effect, TripLatch):  # at once: before anything else of this step is sent
+                self.trip_nonce += 1
+                self._inbox.append(
+                    LatchSeen(
+                        wall_ns=0, mono_ns=0, nonce=self.trip_nonce, by=effect.by, reason=effect.reason
+                    )
+                )
+        for effect in effects:
+            self._carry(effect)
+        self._drain_stream()
+        for check in self.checks:
+            check(self)
+
+    def _carry(self, effect):
+        if isinstance(effect, Call):
+            if self.held_calls is not None:
+                self.held_calls.append(effect)
+            else:
+                self._ask(effect)
+        elif isinstance(effect, SetTimer):
+            self._timers[effect.kind, effect.key] = (effect.due_mono_ns, next(self._ties))
+        elif isinstance(effect, Alert):
+            self.alerts.append(effect)
+        elif isinstance(effect, CommandAnswered):
+            self.answers.append(effect)
+        elif isinstance(effect, ClearLatch):
+            self.cleared_nonce = effect.nonce
+        elif isinstance(effect, EndProcess):
+            self.ended = effect.why
+        elif isinstance(effect, MARKET):
+            self.delivered.append(effect)
+
+    def _ask(self, call):
+        if call.lane is Lane.RISK and self.latch_tripped:
+            outcome = Suppressed(by=Withheld.LATCH)
+        else:
+            self.sent.append((call.lane, call.request))
+            outcome = self.venue.answer(call.request)
+        done = CallDone(wall_ns=0, mono_ns=0, call_id=call.call_id, outcome=outcome)
+        self._drain_stream()  # the stream is as quick as the reply
+        self.arrive(done, self.latency_ms)
+
+    def _drain_stream(self):
+        while self.venue.stream:
+            self.arrive(self.venue.stream.popleft(), self.latency_ms)
+
+    def arrive(self, event, delay_ms):
+        """An event reaches us after a while."""
+        if delay_ms == 0:
+            self._inbox.append(event)
+        else:
+            due = self.mono_ns + delay_ms * NS_PER_MS
+            heapq.heappush(self._later, (due, next(self._ties), (self._life, event)))
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    def run(self, *, ms=0, s=0):
+        """Let time pass: timers fire, answers arrive, quotes keep coming every 200 ms unless told not to."""
+        until = self.mono_ns + (ms + s * 1_000) * NS_PER_MS
+        next_quotes = self.mono_ns
+        while True:
+            dues = [due for due, _, _ in self._later[:1]]
+            dues += [min(self._timers.values())[0]] if self._timers else []
+            dues += [next_quotes] if self.quoting else []
+            due = min(dues, default=until + 1)
+            if due > until:
+                break
+            if due > self.mono_ns:
+                self._pass_to(due)
+            if self.quoting and next_quotes <= self.mono_ns:
+                for instrument in self.mids:
+                    self.quotes(instrument)
+                next_quotes += 200 * NS_PER_MS
+            elif self._later and self._later[0][0] <= self.mono_ns:
+                _, _, (life, event) = heapq.heappop(self._later)
+                if life == self._life:
+                    self.tell(event)
+            else:
+                name = min(self._timers, key=lambda key: self._timers[key])
+                del self._timers[name]
+                self.tell(TimerFired(wall_ns=0, mono_ns=0, kind=name[0], key=name[1]))
+        self._pass_to(until)
+        return self
+
+    def _pass_to(self, mono_ns):
+        self.wall_ns += mono_ns - self.mono_ns
+        self.mono_ns = mono_ns
+
+    # --- sentences: the world -----------------------------------------------------------------------------------
+
+    def quotes(self, instrument=BTC, *, mid=None, **changes):
+        """The market quotes; without a mid, as before."""
+        mid = self.mids[instrument] if mid is None else mid
+        self.mids[instrument] = mid
+        quote = a_quote(
+            instrument,
+            mid=mid,
+            seq=next(self._quote_seqs),
+            mono_ns=self.mono_ns,
+            wall_ns=self.wall_ns,
+            **{"venue_ns": self.wall_ns + self.venue.offset_ns, **changes},
+        )
+        self.venue.touch[instrument] = (quote.bid_ticks, quote.ask_ticks)
+        self.tell(quote)
+        return quote
+
+    def marks(self, price, instrument=BTC):
+        """The venue marks an instrument."""
+        self.tell(
+            a_mark(
+                instrument,
+                price=price,
+                wall_ns=self.wall_ns,
+                mono_ns=self.mono_ns,
+                venue_ns=self.wall_ns + self.venue.offset_ns,
+            )
+        )
+
+    def stream_is(self, *, up):
+        """The user stream comes or goes."""
+        self.tell(
+            StreamChanged(wall_ns=0, mono_ns=0, stream=Stream.USER, name="user", up=up, why="" if up else "cut")
+        )
+
+    def hears(self, *events):
+        """What the venue has put on the stream (or what a test made up) arrives."""
+        for event in events:
+            self.tell(event)
+        self.settle()
+
+    def settle(self):
+        """Everything that happened at the venue so far arrives."""
+        while self.venue.stream:
+            self.tell(self.venue.stream.popleft())
+
+    def holds_answers(self):
+        """From now on the venue takes its time, until told to answer."""
+        self.held_calls = []
+
+    def answers_now(self):
+        """The venue sees what was asked meanwhile, and answers it."""
+        held, self.held_calls = self.held_calls, None
+        for call in held:
+            self._ask(call)
+        if self._inbox:
+            self.tell(self._inbox.popleft())
+
+    # --- sentences: strategies ------------------------------------------------------------------------------------
+
+    def wants(self, intent):
+        """A strategy wants something; returns its order, or why not, or None where nothing came of it."""
+        intent = structs.replace(intent, intent_seq=next(self._seqs))
+        before = len(self.records)
+        self.tell(intent)
+        for _, facts in self.records[before:]:
+            for fact in facts:
+                if isinstance(fact, OrderApproved):
+                    return self.order(fact.order_id)
+                if isinstance(fact, IntentRefused):
+                    return fact.refusal
+        return None
+
+    def buys(self, lots, *, at=None, **changes):
+        """A strategy buys ``lots`` with a limit (by default a far one that rests)."""
+        instrument = changes.get("instrument", BTC)
+        price = self.mids[instrument] - self.mids[instrument] // 200 if at is None else at
+        return self.wants(an_intent(qty_lots=lots, price_ticks=price, **changes))
+
+    def sells(self, lots, *, at=None, **changes):
+        """The same, the other way."""
+        instrument = changes.get("instrument", BTC)
+        price = self.mids[instrument] + self.mids[instrument] // 200 if at is None else at
+        return self.wants(an_intent(side=Side.SELL, qty_lots=lots, price_ticks=price, **changes))
+
+    def takes(self, side, lots, **changes):
+        """A strategy crosses the spread and gets it at once."""
+        instrument = changes.get("instrument", BTC)
+        price = self.mids[instrument] + side * self.mids[instrument] // 500
+        return self.wants(an_intent(side=Side(side), qty_lots=lots, price_ticks=price, **changes))
+
+    def targets(self, lots, **changes):
+        """A strategy wants its position to be this."""
+        return self.wants(a_target(target_lots=lots, **changes))
+
+    def cancels(self, order, **changes):
+        """A strategy takes its order back."""
+        fields = {
+            "strategy": order.strategy,
+            "instrument": order.terms.instrument,
+            "order_id": order.order_id,
+            **changes,
+        }
+        return self.wants(CancelIntent(wall_ns=0, mono_ns=0, intent_seq=0, **fields))
+
+    def amends(self, order, *, lots=None, at=None, **changes):
+        """A strategy changes its resting order; returns why not, or None."""
+        return self.wants(
+            AmendIntent(
+                wall_ns=0,
+                mono_ns=0,
+                intent_seq=0,
+                strategy=changes.pop("strategy", order.strategy),
+                instrument=order.terms.instrument,
+                order_id=order.order_id,
+                qty_lots=order.qty_lots if lots is None else lots,
+                price_ticks=order.price_ticks if at is None else at,
+            )
+        )
+
+    # --- sentences: people ------------------------------------------------------------------------------------------
+
+    def says(self, verb, *, instrument="", strategy="", **changes):
+        """A person gives a command; returns the answer."""
+        command = a_command(
+            Verb(verb),
+            scope=Scope(strategy=strategy, instrument=instrument),
+            command_id=len(self.answers) + 1,
+            latch_nonce=changes.pop("latch_nonce", self.trip_nonce),
+            **changes,
+        )
+        self.tell(command)
+        return next(answer for answer in self.answers if answer.command_id == command.command_id)
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def latch_tripped(self):
+        return self.trip_nonce != self.cleared_nonce
+
+    @property
+    def books(self):
+        return self.state.books
+
+    @property
+    def facts(self):
+        return [fact for _, facts in self.records for fact in facts]
+
+    def facts_of(self, kind):
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    def order(self, order_id):
+        return self.books.orders.row(order_id)
+
+    def position(self, instrument=BTC, *, of=None):
+        ledger = self.books.ledger
+        row = ledger.position(instrument) if of is None else ledger.position_of(of, instrument)
+        return row.position_lots
+
+    def hold(self, cause, *, instrument="", strategy=""):
+        return self.books.holds.find(HoldCause(cause), Scope(strategy=strategy, instrument=instrument))
+
+    def causes(self):
+        """Causes of the standing holds, in the order they were placed."""
+        return [hold.cause.value for hold in self.books.holds.holds.values()]
+
+    def level(self, strategy="alpha", instrument=BTC):
+        return self.state.desks[strategy][instrument].level
+
+    def alerted(self, kind):
+        return [alert for alert in self.alerts if alert.kind == kind]
+
+    @property
+    def flat_claims(self):
+        return [fact for fact in self.facts_of(FlattenEnded) if fact.flat]
+
+    @property
+    def placed(self):
+        return [fact.hold for fact in self.facts_of(HoldPlaced)]
+
+
+def _is_fact(effect):
+    return not isinstance(effect, (*PLUMBING, *MARKET))
+
+
+def folded(records):
+    """New books from the facts alone."""
+    books = Books()
+    for event, facts in records:
+        for fact in facts:
+            books.apply(fact, mono_ns=event.mono_ns)
+    return books
+
+
+def replayed(records):
+    """Step everything again in a new state; returns it with the facts that came out."""
+    state = State()
+    again = []
+    for event, _ in records:
+        again.append((event, [effect for effect in step(state, event) if _is_fact(effect)]))
+    return state, again
+
+
+def a_running_core(*, armed=True, latency_ms=0, venue=None, **changes):
+    """A core that has started, reconciled with a naive venue, and armed itself; both markets quote.
+
+    ``changes`` are of the settings; ``armed`` False: it waits for a person.
+    """
+    config = settings(**{"arm_auto": armed, **changes})
+    room = Room(
+        config=config, venue=NaiveVenue(config.instruments) if venue is None else venue, latency_ms=latency_ms
+    )
+    room.starts()
+    for instrument in room.mids:
+        room.quotes(instrument)
+    room.run(ms=10 if latency_ms == 0 else 20 * latency_ms)
+    return room
+
+
+def a_started_state(**changes):
+    """The state of a core that is armed and may trade."""
+    return a_running_core(**changes).state
+
+
+__all__ = ["ACCOUNT", "Room", "a_running_core", "a_started_state", "folded", "replayed"]
