@@ -67,11 +67,15 @@ def test_a_missing_table_is_named(section):
     body, mark, tail = rest.partition("\n[")
     assert body
     said = problems(head + (mark.lstrip("\n") + tail if mark else ""))
-    assert any(section.rpartition(".")[0] in line and "missing" in line or "has no" in line for line in said), said
+    assert any(
+        section.rpartition(".")[0] in line and "missing" in line or "has no" in line for line in said
+    ), said
 
 
 @pytest.mark.parametrize(("section", "key"), REQUIRED, ids=lambda part: part)
-@pytest.mark.parametrize("value", ["nan", "-inf", "-1", '"-1"', '"nan"', "[]", "{}", '""', "true", "1979-05-27"])
+@pytest.mark.parametrize(
+    "value", ["nan", "-inf", "-1", '"-1"', '"nan"', "[]", "{}", '""', "true", "1979-05-27"]
+)
 def test_a_value_that_makes_no_sense_is_refused_with_its_key(section, key, value):
     if key in NAMES and value in {'"-1"', '"nan"'}:
         return
@@ -94,42 +98,83 @@ def test_an_unknown_table_stops_the_start(text):
 def test_a_likely_name_is_suggested_and_the_line_is_given():
     text = a_config_text(("drawdown_warning =", "drawdown_warnign ="))
     line = next(number for number, one in enumerate(text.splitlines(), start=1) if "warnign" in one)
-    assert f"bot.toml:{line}: limits.account.drawdown_warnign: unknown key; did you mean drawdown_warning?" in problems(
-        text
+    assert (
+        f"bot.toml:{line}: limits.account.drawdown_warnign: unknown key; did you mean drawdown_warning?"
+        in problems(text)
     )
 
 
 CONTRADICTIONS = [
-    ('drawdown_warning = "5%"', 'drawdown_warning = "12%"', "limits.account.drawdown_warning: expected less than"),
-    ('drawdown_release = "3%"', 'drawdown_release = "5%"', "limits.account.drawdown_release: expected less than"),
-    ("orders_per_s_refuse = 80", "orders_per_s_refuse = 100", "limits.account.orders_per_s_refuse: expected less"),
+    (
+        'drawdown_warning = "5%"',
+        'drawdown_warning = "12%"',
+        "limits.account.drawdown_warning: expected less than",
+    ),
+    (
+        'drawdown_release = "3%"',
+        'drawdown_release = "5%"',
+        "limits.account.drawdown_release: expected less than",
+    ),
+    (
+        "orders_per_s_refuse = 80",
+        "orders_per_s_refuse = 100",
+        "limits.account.orders_per_s_refuse: expected less",
+    ),
     ("orders_per_s_kill = 100", "orders_per_s_kill = 0", "limits.account.orders_per_s_kill: expected 1 to"),
     ("open_orders_max = 40", "open_orders_max = -1", "limits.account.open_orders_max: expected 1 to"),
     ('collar = "5%"', 'collar = "51%"', "limits.instrument.BTCUSDT.collar: expected at most 50%"),
     ('"150000 USDT"', '"150000 BTC"', "limits.account.gross_notional_max: expected an amount of USDT"),
     ('receive_window = "1s"', 'receive_window = "2s"', "timings.receive_window: expected at most lease_ttl"),
-    ('position_age_reduce = "30s"', 'position_age_reduce = "2min"', "timings.position_age_reduce: expected at most"),
+    (
+        'position_age_reduce = "30s"',
+        'position_age_reduce = "2min"',
+        "timings.position_age_reduce: expected at most",
+    ),
     ('quote_age_max = "1s"', 'quote_age_max = "0s"', "timings.quote_age_max: expected more than zero"),
     ('deadman = "60s"', 'deadman = "10ms"', "timings.deadman: expected"),
     ("leverage = 2", "leverage = 200", "venue.leverage: expected 1 to 125"),
-    ('kind = "simulated"', 'kind = "live"', 'account.arm: a live venue is armed by a person: expected "person"'),
+    (
+        'kind = "simulated"',
+        'kind = "live"',
+        'account.arm: a live venue is armed by a person: expected "person"',
+    ),
     ('kind = "simulated"', 'kind = "testnet"', "account.arm: a testnet venue is armed by a person"),
     ('kind = "simulated"', 'kind = "live"', "venue.rest_url: a live venue's addresses are its own"),
     ('kind = "simulated"', 'kind = "live"', "strategy.quoter.sha256: missing"),
-    ("http://127.0.0.1:8710", "http://198.51.100.7:8710", "venue.rest_url: a simulated venue is on this machine"),
+    (
+        "http://127.0.0.1:8710",
+        "http://198.51.100.7:8710",
+        "venue.rest_url: a simulated venue is on this machine",
+    ),
     ("http://127.0.0.1:8710", "ftp://127.0.0.1", "venue.rest_url: expected an address http://host:port"),
     ("http://127.0.0.1:8710", "http://127.0.0.1:99999", "venue.rest_url: expected an address"),
     ("http://127.0.0.1:8710", "http://user:pass@127.0.0.1:1", "venue.rest_url: expected an address"),
     ('key_file = "keys.toml"', "", "account.key_file: missing"),
     ('key_file = "keys.toml"', 'key_env = "KEY"', "account.secret_env: missing"),
-    ('key_file = "keys.toml"', 'key_file = "k"\nkey_env = "A"\nsecret_env = "B"', "account.key_file: two places"),
+    (
+        'key_file = "keys.toml"',
+        'key_file = "k"\nkey_env = "A"\nsecret_env = "B"',
+        "account.key_file: two places",
+    ),
     ('key_file = "keys.toml"', 'key_file = "../../etc/keys.toml"', "account.key_file: expected a plain path"),
     ('name = "demo"', 'name = "de mo"', "account.name: expected 1 to 32"),
     ('name = "demo"', 'name = "../x"', "account.name: expected 1 to 32"),
     ('["BTCUSDT", "ETHUSDT"]', "[]", "strategy.quoter.instruments: expected at least one"),
-    ('["BTCUSDT", "ETHUSDT"]', '["BTCUSDT", "BTCUSDT"]', "strategy.quoter.instruments: names an instrument twice"),
-    ('["BTCUSDT", "ETHUSDT"]', '["BTCUSDT", "XRPUSDT"]', "strategy.quoter.instruments: XRPUSDT has no [limits.in"),
-    ("[limits.strategy.quoter.ETHUSDT]", "[limits.strategy.other.ETHUSDT]", "a pair without limits may not trade"),
+    (
+        '["BTCUSDT", "ETHUSDT"]',
+        '["BTCUSDT", "BTCUSDT"]',
+        "strategy.quoter.instruments: names an instrument twice",
+    ),
+    (
+        '["BTCUSDT", "ETHUSDT"]',
+        '["BTCUSDT", "XRPUSDT"]',
+        "strategy.quoter.instruments: XRPUSDT has no [limits.in",
+    ),
+    (
+        "[limits.strategy.quoter.ETHUSDT]",
+        "[limits.strategy.other.ETHUSDT]",
+        "a pair without limits may not trade",
+    ),
     ("[limits.strategy.quoter.ETHUSDT]", "[limits.strategy.other.ETHUSDT]", "there is no [strategy.other]"),
     ("TwoSidedQuoter", "not a class!", "strategy.quoter.class: expected"),
     ('host = "127.0.0.1"', 'host = "0.0.0.0"', "serve.host: 0.0.0.0 is not this machine"),
@@ -150,7 +195,9 @@ def test_a_contradiction_is_one_line_with_its_place(old, new, expected):
 
 def test_every_fault_is_said_at_once():
     """Mending one line to be shown the next is how people give up and delete limits."""
-    said = problems(a_config_text(("open_orders_max = 40", ""), ('collar = "5%"', "collar = 5"), ("leverage = 2", "")))
+    said = problems(
+        a_config_text(("open_orders_max = 40", ""), ('collar = "5%"', "collar = 5"), ("leverage = 2", ""))
+    )
     assert 3 == len(said)
 
 

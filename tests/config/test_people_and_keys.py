@@ -33,7 +33,9 @@ def a_keyed_config(tmp_path, content, mode=0o600):
 
 
 def test_a_token_names_its_operator_and_no_other_does(tmp_path):
-    people = load_operators(an_operators_file(tmp_path, a_person(), a_person("bob", "viewer", "b", 'logins = ["bob"]')))
+    people = load_operators(
+        an_operators_file(tmp_path, a_person(), a_person("bob", "viewer", "b", 'logins = ["bob"]'))
+    )
     assert "ada" == by_token(people, "a-token").name
     assert Role.VIEWER is by_token(people, "b").role
     assert None is by_token(people, "A-token")
@@ -61,7 +63,10 @@ def test_a_fresh_token_has_more_than_128_random_bits():
         ("[operator.ada]\nrole = 'risk'\n", "operator.ada.token_sha256: missing"),
         ("[operator.ada]\nrole = 'risk'\ntoken_sha256 = 'abc'\n", "expected the 64 hexadecimal digits"),
         (a_person() + a_person("bob"), "operator.bob.token_sha256: the same token as ada"),
-        (a_person(extra="logins=['x']\n") + a_person("bob", token="b", extra="logins=['x']"), "x is already ada"),
+        (
+            a_person(extra="logins=['x']\n") + a_person("bob", token="b", extra="logins=['x']"),
+            "x is already ada",
+        ),
         ("[operators.ada]\n", "unknown key; did you mean operator?"),
     ],
 )

@@ -46,25 +46,28 @@ def test_the_configuration_becomes_settings_in_core_units():
 def test_every_timing_of_the_core_comes_from_its_own_key():
     """Two keys swapped would be two wrong timings that both look right."""
     settings = settled()
-    assert Timings(
-        quote_age_ms_max=1_000,
-        feed_dead_ms=5_000,
-        ack_timeout_ms=2_000,
-        receive_window_ms=1_000,
-        query_retry_ms=500,
-        reconcile_orders_ms=5_000,
-        reconcile_positions_ms=10_000,
-        position_age_ms_reduce=30_000,
-        position_age_ms_halt=60_000,
-        clock_interval_ms=30_000,
-        clock_offset_ms_max=1_000,
-        deadman_ms=60_000,
-        equity_interval_ms=1_000,
-        duplicate_window_ms=100,
-        flatten_read_gap_ms=1_000,
-        flatten_retry_ms=2_000,
-        hold_clear_ms=5_000,
-    ) == settings.timings
+    assert (
+        Timings(
+            quote_age_ms_max=1_000,
+            feed_dead_ms=5_000,
+            ack_timeout_ms=2_000,
+            receive_window_ms=1_000,
+            query_retry_ms=500,
+            reconcile_orders_ms=5_000,
+            reconcile_positions_ms=10_000,
+            position_age_ms_reduce=30_000,
+            position_age_ms_halt=60_000,
+            clock_interval_ms=30_000,
+            clock_offset_ms_max=1_000,
+            deadman_ms=60_000,
+            equity_interval_ms=1_000,
+            duplicate_window_ms=100,
+            flatten_read_gap_ms=1_000,
+            flatten_retry_ms=2_000,
+            hold_clear_ms=5_000,
+        )
+        == settings.timings
+    )
 
 
 @given(st.decimals(min_value="0.001", max_value="1000", places=9))
@@ -84,10 +87,19 @@ def test_a_limit_below_one_lot_is_refused():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ([('order_max = "0.2 BTC"', 'order_max = "0.2 ETH"')], "BTCUSDT.order_max: expected an amount of BTC"),
-        ([('flatten_clip = "0.1 BTC"', 'flatten_clip = "99999"')], "BTCUSDT.flatten_clip: larger than the venue's"),
+        (
+            [('order_max = "0.2 BTC"', 'order_max = "0.2 ETH"')],
+            "BTCUSDT.order_max: expected an amount of BTC",
+        ),
+        (
+            [('flatten_clip = "0.1 BTC"', 'flatten_clip = "99999"')],
+            "BTCUSDT.flatten_clip: larger than the venue's",
+        ),
         ([('"12000 USDT"', '"1 USDT"')], "BTCUSDT.order_notional_max: below the venue's smallest order"),
-        ([('"150000 USDT"', '"99999999999999999999"')], "gross_notional_max: 99999999999999999999 is too large"),
+        (
+            [('"150000 USDT"', '"99999999999999999999"')],
+            "gross_notional_max: 99999999999999999999 is too large",
+        ),
     ],
 )
 def test_what_the_instrument_cannot_express_is_refused_with_its_key(changes, expected):
@@ -109,7 +121,8 @@ def test_an_instrument_that_settles_in_another_asset_is_refused():
 def test_the_fingerprint_is_of_the_meaning_and_not_of_the_writing():
     plain = load_text(a_config_text(), where="a")
     same = load_text(
-        "# another comment\n" + a_config_text(('"0.2 BTC"', '"0.200"'), ('"1s"', '"1000ms"'), ('"5%"', '"5.0 %"')),
+        "# another comment\n"
+        + a_config_text(('"0.2 BTC"', '"0.200"'), ('"1s"', '"1000ms"'), ('"5%"', '"5.0 %"')),
         where="b",
     )
     other = load_text(a_config_text(('"0.2 BTC"', '"0.3 BTC"')), where="a")

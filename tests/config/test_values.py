@@ -30,13 +30,29 @@ def test_a_text_becomes_an_exact_value(kind, text, expected):
     assert expected == kind.read(text).canonical()
 
 
-NO_NUMBERS = ["", " ", "nan", "inf", "-inf", "NaN%", "1e3", "abc", "0x10", "1,5", "٣", "1.", ".5", "9" * 70, "1 2 3"]
+NO_NUMBERS = [
+    "",
+    " ",
+    "nan",
+    "inf",
+    "-inf",
+    "NaN%",
+    "1e3",
+    "abc",
+    "0x10",
+    "1,5",
+    "٣",
+    "1.",
+    ".5",
+    "9" * 70,
+    "1 2 3",
+]
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
 @pytest.mark.parametrize("kind", [Amount, Ratio, Multiple, Duration])
 def test_what_is_no_number_is_refused(kind, text):
-    """"nan" compares false with every limit: it would permit everything."""
+    """ "nan" compares false with every limit: it would permit everything."""
     with pytest.raises(BadValue, match="expected"):
         kind.read(text)
 

@@ -53,7 +53,7 @@ def expected(state, did):
 
 
 @pytest.mark.parametrize(
-    ("state", "did"), itertools.product(OrderState, Did), ids=lambda part: part.value
+    ("state", "did"), list(itertools.product(OrderState, Did)), ids=lambda part: part.value
 )
 def test_every_pair_of_state_and_happening_leads_where_it_should(state, did):
     """A pair that is not in the table is illegal: 9 states by 12 happenings, none left to chance."""

@@ -84,7 +84,9 @@ PLAIN_STATUS = StatusView(
     ],
     feeds=[FeedRow(name="binance", stream="market", up=True, age_ms=3)],
     rates=RatesRow(orders_per_s=12, messages_per_s=3_400, orders_per_s_refuse=80, orders_per_s_kill=100),
-    counters=CountersRow(quotes=1000, orders=20, fills=5, cancels=9, rejects=0, refusals={"over_position": 2}),
+    counters=CountersRow(
+        quotes=1000, orders=20, fills=5, cancels=9, rejects=0, refusals={"over_position": 2}
+    ),
     journal=JournalRow(records=512, synced_records=512, last_sync_us=120, market_frames=9000),
     latch=LatchRow(tripped=False, nonce=0, by="", reason="", lease_held=True, lease_left_ms=900),
     open_orders=0,
@@ -101,7 +103,9 @@ def a_status(**changes: object) -> StatusView:
 
 
 def a_flatten(**changes: object) -> FlattenRow:
-    plain = FlattenRow(strategy="", instrument="", active=False, flat=True, by="ada", why="venue says 0, twice")
+    plain = FlattenRow(
+        strategy="", instrument="", active=False, flat=True, by="ada", why="venue says 0, twice"
+    )
     return structs.replace(plain, **changes)
 
 
@@ -204,7 +208,9 @@ def a_latch(guard_dir: Path, *, venue: str = "binanceusdm", uid: str = "1000001"
     return latch
 
 
-def registered(state_dir: Path, *, latch: Latch | None, config_path: str = "", account: str = "demo") -> Entry:
+def registered(
+    state_dir: Path, *, latch: Latch | None, config_path: str = "", account: str = "demo"
+) -> Entry:
     """This process in the machine's register, as the bot of that state directory."""
     entry = entry_here(
         account=account,

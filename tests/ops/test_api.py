@@ -51,7 +51,10 @@ class Api:
             body = json.dumps(body)
             sent["Content-Type"] = "application/json"
         if method == "POST":
-            sent |= {"X-Holdfast-Command": uuid.uuid4().hex, "X-Holdfast-Issued": str(time.time_ns() // 1_000_000)}
+            sent |= {
+                "X-Holdfast-Command": uuid.uuid4().hex,
+                "X-Holdfast-Issued": str(time.time_ns() // 1_000_000),
+            }
         sent |= headers or {}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -148,7 +151,14 @@ def api(running, monkeypatch):
 @pytest.mark.parametrize("role", Role)
 def test_each_role_may_do_what_the_table_says_and_nothing_else(api, row, role):
     """Exhaustive on purpose: one hole is enough."""
-    api.bot.views |= {"info": {}, "positions": {}, "fills": {}, "exposure": {}, "strategies": {}, "quarantine list": {}}
+    api.bot.views |= {
+        "info": {},
+        "positions": {},
+        "fills": {},
+        "exposure": {},
+        "strategies": {},
+        "quarantine list": {},
+    }
     if row.kind is Kind.VIEW:
         reply = api.call("GET", PATHS[row.name], token=TOKENS[role])
     else:
@@ -166,12 +176,26 @@ def test_each_role_may_do_what_the_table_says_and_nothing_else(api, row, role):
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 @pytest.mark.parametrize(
     "authorization",
-    [None, "", "Bearer", "Bearer ", "Bearer wrong", "Bearer changeme", "Basic YTpi", f"Bearer {'x' * 5000}", "TOKEN"],
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        "Bearer changeme",
+        "Basic YTpi",
+        f"Bearer {'x' * 5000}",
+        "TOKEN",
+    ],
 )
 def test_nothing_is_answered_without_a_token(api, row, authorization):
     method = "GET" if row.kind is Kind.VIEW else "POST"
-    headers, drop = ({}, ("Authorization",)) if authorization is None else ({"Authorization": authorization}, ())
-    reply = api.call(method, PATHS[row.name], headers=headers, drop=drop, body={} if method == "POST" else None)
+    headers, drop = (
+        ({}, ("Authorization",)) if authorization is None else ({"Authorization": authorization}, ())
+    )
+    reply = api.call(
+        method, PATHS[row.name], headers=headers, drop=drop, body={} if method == "POST" else None
+    )
     assert 401 == reply.status
     assert "Bearer" == reply.headers["www-authenticate"]
     assert [] == api.bot.told
@@ -188,7 +212,9 @@ def test_not_even_a_missing_page_is_told_to_strangers(api, path):
     assert 401 == api.call("GET", path, drop=("Authorization",)).status
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "", "localhost.evil:{port}"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "", "localhost.evil:{port}"]
+)
 def test_a_foreign_host_is_not_served(api, host):
     """A name that resolves to this machine must not let a page reach us (DNS rebinding)."""
     assert 421 == api.give("halt", headers={"Host": host.format(port=api.port)}).status
@@ -207,7 +233,11 @@ def test_a_foreign_host_is_not_served(api, host):
 )
 @pytest.mark.parametrize("name", ["status", "halt", "resume"])
 def test_a_page_of_another_origin_can_do_nothing(api, name, headers):
-    reply = api.call("GET", "/v1/status", headers=headers) if name == "status" else api.give(name, headers=headers)
+    reply = (
+        api.call("GET", "/v1/status", headers=headers)
+        if name == "status"
+        else api.give(name, headers=headers)
+    )
     assert 403 == reply.status
     assert [] == api.bot.told
     assert not api.latch.tripped()
@@ -232,10 +262,15 @@ def test_a_view_is_only_looked_at(api, method):
     assert 405 == api.call(method, "/v1/status", body={}).status
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
 def test_what_loosens_comes_as_json_only(api, kind):
     reply = api.call(
-        "POST", "/v1/resume", body=json.dumps({"hold": 7, "reason": "x"}).encode().decode(), headers={"Content-Type": kind}
+        "POST",
+        "/v1/resume",
+        body=json.dumps({"hold": 7, "reason": "x"}).encode().decode(),
+        headers={"Content-Type": kind},
     )
     assert 415 == reply.status
     assert [] == api.bot.told
@@ -377,16 +412,22 @@ def test_arguments_that_make_no_sense_are_refused(api, path, body, status):
     "body", [b"{", b"[]", b'"x"', b"null", b"[" * 10_000, b'{"hold": 7, "reason": "\xff"}', b"\x00", b""]
 )
 def test_a_body_that_is_no_json_object_is_refused(api, body):
-    assert 400 == api.call("POST", "/v1/resume", body=body, headers={"Content-Type": "application/json"}).status
+    assert (
+        400 == api.call("POST", "/v1/resume", body=body, headers={"Content-Type": "application/json"}).status
+    )
     assert [] == api.bot.told
 
 
-@pytest.mark.parametrize("path", ["/v1/status?x=1", "/v1/why?qty=nan", "/v1/orders?limit=-1", "/v1/orders?limit=1&limit=2"])
+@pytest.mark.parametrize(
+    "path", ["/v1/status?x=1", "/v1/why?qty=nan", "/v1/orders?limit=-1", "/v1/orders?limit=1&limit=2"]
+)
 def test_a_view_with_odd_arguments_is_refused(api, path):
     assert 400 == api.call("GET", path).status
 
 
-@pytest.mark.parametrize("call", [("GET", "/v1/status"), ("GET", "/v1/nonsense"), ("POST", "/v1/halt"), ("PUT", "/")])
+@pytest.mark.parametrize(
+    "call", [("GET", "/v1/status"), ("GET", "/v1/nonsense"), ("POST", "/v1/halt"), ("PUT", "/")]
+)
 def test_every_answer_carries_the_security_headers(api, call):
     headers = api.call(*call).headers
     assert "default-src 'none'" in headers["content-security-policy"]
@@ -421,3 +462,28 @@ def test_the_description_names_every_command_with_its_token(api):
         assert [{"bearer": []}] == operation["security"]
         assert row.role == operation["x-role"]
     assert "http" == described["components"]["securitySchemes"]["bearer"]["type"]
+
+
+def test_a_halt_gets_through_a_flood(api):
+    """Whoever hammers the status page, by accident or not, must not keep anyone from stopping."""
+    stop = threading.Event()
+
+    def hammer():
+        while not stop.is_set():
+            with contextlib.suppress(OSError):
+                api.call("GET", "/v1/status")
+
+    hammers = [threading.Thread(target=hammer, daemon=True) for _ in range(12)]
+    for thread in hammers:
+        thread.start()
+    try:
+        took = []
+        for _ in range(5):
+            started = time.monotonic()
+            assert 200 == api.give("halt").status
+            took.append(time.monotonic() - started)
+    finally:
+        stop.set()
+        for thread in hammers:
+            thread.join(5)
+    assert max(took) < 1.0, took

@@ -14,9 +14,34 @@ from holdfast.runtime.views import FLATTEN_PLAN, VIEW_TYPES
 from holdfast.vocab.events import Verb
 
 DESIGNED = {
-    *("arm", "halt", "resume", "pause", "unpause", "stop", "kill", "recover", "hardstop", "ban", "unban", "cancel"),
+    *(
+        "arm",
+        "halt",
+        "resume",
+        "pause",
+        "unpause",
+        "stop",
+        "kill",
+        "recover",
+        "hardstop",
+        "ban",
+        "unban",
+        "cancel",
+    ),
     *("flatten", "abort", "resolve", "quarantine list", "quarantine release", "adopt"),
-    *("status", "info", "ping", "holds", "why", "positions", "orders", "fills", "exposure", "reconcile", "sync"),
+    *(
+        "status",
+        "info",
+        "ping",
+        "holds",
+        "why",
+        "positions",
+        "orders",
+        "fills",
+        "exposure",
+        "reconcile",
+        "sync",
+    ),
 }
 ACTS = [row for row in TABLE if row.kind is not Kind.VIEW]
 SAMPLE = {

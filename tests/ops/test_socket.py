@@ -219,7 +219,10 @@ def test_a_bot_that_does_not_answer_in_time_is_said_to_be_so(tmp_path):
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(str(path))
         mute.listen(1)
-        with pytest.raises(NotRunning, match="does not answer within 0.1 s"), Control(path, timeout_s=0.1) as control:
+        with (
+            pytest.raises(NotRunning, match="does not answer within 0.1 s"),
+            Control(path, timeout_s=0.1) as control,
+        ):
             control.view("ping")
 
 
@@ -248,5 +251,3 @@ def test_what_is_not_a_socket_is_left_alone(tmp_path, make):
 def test_a_path_too_long_for_the_kernel_is_said_to_be_so(tmp_path):
     with pytest.raises(SocketUnusable, match="at most 107 bytes"):
         door._listener(tmp_path / ("x" * 120))
-
-

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from holdfast.journal.export import plain
 from holdfast.journal.market_log import MarketLog, open_market_log
 from holdfast.journal.snapshots import save_snapshot
 from holdfast.ops import registry
+from holdfast.ports.venue import VenuePort
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.live import START, Ended, Identity, Live
 from holdfast.runtime.look import About, Looker
@@ -49,20 +51,27 @@ from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 _LEVEL: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "error"}
 
 
-def main(options: RunOptions) -> int:
-    """Trade until stopped. Without a configuration: the demonstration."""
+OnVenue = Callable[[VenuePort], None]
+
+
+def main(options: RunOptions, *, on_venue: OnVenue | None = None) -> int:
+    """Trade until stopped. Without a configuration: the demonstration.
+
+    ``on_venue`` is handed the venue's client before anything is sent: for proofs and benchmarks that stamp writes.
+    """
     if options.config:
         config = load(Path(options.config))
-        return _trade(config, options, demo=None)
+        return _trade(config, options, demo=None, on_venue=on_venue)
     venue = DemoVenue(options)
     try:
         path = demo_config(venue, options.state_dir)
-        return _trade(load(path), msgspec.structs.replace(options, state_dir=None), demo=venue)
+        options = msgspec.structs.replace(options, state_dir=None)
+        return _trade(load(path), options, demo=venue, on_venue=on_venue)
     finally:
         venue.close()
 
 
-def _trade(config: Config, options: RunOptions, *, demo: DemoVenue | None) -> int:
+def _trade(config: Config, options: RunOptions, *, demo: DemoVenue | None, on_venue: OnVenue | None) -> int:
     state_dir = Path(options.state_dir) if options.state_dir else beside(config, config.paths.state_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
     secrets = load_secrets(config)
@@ -80,7 +89,7 @@ def _trade(config: Config, options: RunOptions, *, demo: DemoVenue | None) -> in
             f"demonstration: a simulated Binance USD-M at {demo.url} on a {demo.source} market; "
             f"state in {state_dir.parent}"
         )
-    run = _Run(config, options, state_dir, secrets, log, tui=tui)
+    run = _Run(config, options, state_dir, secrets, log, tui=tui, on_venue=on_venue)
     result = asyncio.run(run.go())
     return run.report(result, control_url=config.venue.control_url)
 
@@ -97,6 +106,7 @@ class _Run:
         log: Any,
         *,
         tui: bool,
+        on_venue: OnVenue | None,
     ) -> None:
         self.config = config
         self.options = options
@@ -104,6 +114,7 @@ class _Run:
         self.secrets = secrets
         self.log = log
         self.tui = tui
+        self.on_venue = on_venue
         self.clock = SystemClock()
         self.tag = account_tag(venue=config.account.venue, account=config.account.name)
         self.live: Live | None = None
@@ -141,6 +152,8 @@ class _Run:
         self._saved = dict(disk.kept.saved)
         self._snapshot_at = disk.opened.journal.record_count + SNAPSHOT_EVERY_RECORDS
         venue = make_venue(config, self.secrets, clock=clock)
+        if self.on_venue is not None:
+            self.on_venue(venue)
         watch = None
         entry = None
         log: MarketLog | None = None

@@ -99,17 +99,6 @@ def trip_path(path: str, *, by: str, reason: str) -> int:
     return nonce
 
 
-def trip_all(directory: str, *, by: str, reason: str) -> tuple[tuple[str, int], ...]:
-    """Trip every latch of the host: (key, nonce) of each. A latch that cannot be tripped has nonce 0."""
-    tripped = []
-    for key in latch_keys(directory):
-        try:
-            tripped.append((key, trip_path(latch_path(directory, key), by=by, reason=reason)))
-        except OSError:
-            tripped.append((key, 0))
-    return tuple(tripped)
-
-
 def latch_keys(directory: str) -> tuple[str, ...]:
     """Keys of the latches of this host."""
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []

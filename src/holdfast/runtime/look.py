@@ -625,7 +625,7 @@ class Looker:
         numbers = {name: _plain(value) for name, value in msgspec.structs.asdict(refusal).items()}
         permits = "other numbers, or another limit in the configuration"
         if isinstance(refusal, Held):
-            permits = RULES[refusal.cause].remedy
+            permits = RULES[refusal.cause].remedy.replace("HOLD", str(refusal.hold_id))
         return WhyView(
             planned=planned,
             refused=True,
@@ -657,7 +657,11 @@ class Looker:
         for name, spec in state.specs.items():
             if wanted and name != wanted:
                 continue
+            # the venue's last word, unless fills came since: flatten itself reads the venue anew
+            row = state.books.ledger.position(name)
             lots = words.position_lots.get(name, 0) if heard is not None else 0
+            if row.changed_mono_ns > words.positions.mono_ns:
+                lots = row.position_lots
             limits = state.instrument_limits[name]
             market = session.markets[name]
             price = market.price_ticks()

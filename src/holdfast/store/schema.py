@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgspec import json, structs
+from msgspec import Struct, json, structs
 
 from holdfast.store.rows import Alert, Cash, Command, Equity, Fill, HoldRow, Order, RefusalRow
 from holdfast.vocab import events, facts
@@ -13,7 +13,7 @@ from holdfast.vocab import events, facts
 VERSION: Final = 1  # a store of another version is dropped and rebuilt
 
 # row type → table, its key, and its further indices
-TABLES: Final[dict[type, tuple[str, str, tuple[str, ...]]]] = {
+TABLES: Final[dict[type[Struct], tuple[str, str, tuple[str, ...]]]] = {
     Order: ("orders", "order_id", ("instrument", "strategy", "record_index")),
     Fill: ("fills", "record_index", ("order_id", "instrument, trade_id", "strategy")),
     RefusalRow: ("refusals", "record_index", ("strategy", "kind")),
@@ -39,16 +39,16 @@ def create_statements() -> list[str]:
     return made
 
 
-def _insert(row: type) -> str:
+def _insert(row: type[Struct]) -> str:
     table = TABLES[row][0]
-    names = row.__struct_fields__  # type: ignore[attr-defined]
+    names = row.__struct_fields__
     columns = ", ".join(f'"{name}"' for name in names)
     return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own names
 
 
 Statement = tuple[str, tuple[Any, ...]]
 
-INSERT: Final[dict[type, str]] = {row: _insert(row) for row in TABLES}
+INSERT: Final[dict[type[Struct], str]] = {row: _insert(row) for row in TABLES}
 
 
 def added(row: Any) -> Statement:

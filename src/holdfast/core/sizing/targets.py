@@ -13,6 +13,7 @@ def order_towards(
     position_lots: int,
     open_buy_lots: int,
     open_sell_lots: int,
+    account_lots: int,
     order_lots_max: int,
     bid_ticks: int,
     ask_ticks: int,
@@ -22,6 +23,9 @@ def order_towards(
 
     Without a price the order is immediate-or-cancel, priced past the far touch by half the collar so that it
     takes and yet stays bounded. With no quote the price is the smallest tick: the gate then names the reason.
+
+    ``account_lots``: the account's position. An order that reduces the strategy's own position but not the
+    account's (others hold the other side) is a plain one: the venue would refuse it as reduce-only.
     """
     delta = intent.target_lots - position_lots - open_buy_lots + open_sell_lots
     if delta == 0:
@@ -33,7 +37,9 @@ def order_towards(
         tif = TimeInForce.IOC
         touch = ask_ticks if side > 0 else bid_ticks
         price = max(1, touch + side * (touch * collar_ppm // (2 * PPM)))
+    qty = min(abs(delta), order_lots_max)
     reducing = abs(intent.target_lots) < abs(position_lots) and intent.target_lots * position_lots >= 0
+    reducing = reducing and not (open_buy_lots or open_sell_lots) and -side * account_lots >= qty
     return OrderIntent(
         wall_ns=intent.wall_ns,
         mono_ns=intent.mono_ns,
@@ -41,10 +47,10 @@ def order_towards(
         intent_seq=intent.intent_seq,
         instrument=intent.instrument,
         side=side,
-        qty_lots=min(abs(delta), order_lots_max),
+        qty_lots=qty,
         price_ticks=price,
         order_type=OrderType.LIMIT,
         tif=tif,
-        reduce_only=reducing and not (open_buy_lots or open_sell_lots),
+        reduce_only=reducing,
         decision_ticks=intent.decision_ticks,
     )

@@ -23,7 +23,6 @@ def mark_equity(state: State, out: Out) -> None:
     if not old.marked or (fact.equity_e8, fact.peak_e8, fact.day) != (old.equity_e8, old.peak_e8, old.day):
         emit(state, out, fact)
     limits = session.settings.account_limits
-    session.equity_floor_e8 = floor_e8(books.drawdown.peak_e8, breaker_ppm=limits.drawdown_breaker_ppm)
     down = books.drawdown.drawdown_ppm()
     warning = books.holds.find(HoldCause.DRAWDOWN_WARNING)
     if down > limits.drawdown_breaker_ppm:
@@ -53,6 +52,11 @@ def mark_equity(state: State, out: Out) -> None:
             by="monitor",
             reason=f"drawdown {_percent(down)} below {_percent(limits.drawdown_release_ppm)}",
         )
+    # tripped already: nothing to watch for at every quote
+    tripped = books.holds.find(HoldCause.DRAWDOWN_BREAKER) is not None
+    session.equity_floor_e8 = (
+        None if tripped else floor_e8(books.drawdown.peak_e8, breaker_ppm=limits.drawdown_breaker_ppm)
+    )
 
 
 def _percent(ppm: int) -> str:

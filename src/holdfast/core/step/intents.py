@@ -8,10 +8,10 @@ from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, ask, emit, place_hold, touch
-from holdfast.core.step.orders import cancel, submit
-from holdfast.vocab.events import AmendIntent, CancelIntent, OrderIntent, TargetIntent
+from holdfast.core.step.orders import cancel, cancel_scope, submit
+from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.facts import AmendStep, IntentRefused, OrderAmended, SizeReduced
-from holdfast.vocab.holds import HoldCause, HoldLevel
+from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel
 from holdfast.vocab.orders import Lane, OrderState, OrderType
 from holdfast.vocab.refusals import NoSuchOwnOrder, NotAllowed, Refusal
 from holdfast.vocab.requests import AmendOrder
@@ -74,6 +74,8 @@ def _count_asked(state: State, out: Out) -> None:
     account.asked.ask(session.now_mono_ns)
     limit = account.limits.orders_per_s_kill
     if session.now_mono_ns - account.asked.nth_last_mono_ns(limit + 1) < NS_PER_S:
+        if state.books.holds.find(HoldCause.ORDER_RATE) is not None:
+            return
         place_hold(
             state,
             out,
@@ -81,9 +83,11 @@ def _count_asked(state: State, out: Out) -> None:
             by="monitor",
             reason=f"more than {limit} orders asked for within a second",
         )
+        # what a runaway has working must not fill on
+        cancel_scope(state, out, scope=ACCOUNT, why="order rate", protective=False)
 
 
-def _refuse(state: State, out: Out, intent: OrderIntent | AmendIntent | CancelIntent, why: Refusal) -> None:
+def _refuse(state: State, out: Out, intent: Intent, why: Refusal) -> None:
     session = state.live
     session.last_refusal = why
     session.last_refused = f"{intent.strategy}/{intent.instrument}"
@@ -105,22 +109,15 @@ def on_target(state: State, intent: TargetIntent) -> Out:
     desk = desks.get(intent.instrument) if desks is not None else None
     if desk is None:
         out: Out = []
-        emit(
-            state,
-            out,
-            IntentRefused(
-                strategy=intent.strategy,
-                intent_seq=intent.intent_seq,
-                instrument=intent.instrument,
-                refusal=NotAllowed(strategy=intent.strategy, instrument=intent.instrument),
-            ),
-        )
+        _count_asked(state, out)
+        _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
     order = order_towards(
         intent,
         position_lots=desk.my_position.position_lots,
         open_buy_lots=desk.my_open.buy_lots,
         open_sell_lots=desk.my_open.sell_lots,
+        account_lots=desk.all_position.position_lots,
         order_lots_max=min(desk.limits.order_lots_max, desk.instrument_limits.order_lots_max),
         bid_ticks=desk.market.bid_ticks,
         ask_ticks=desk.market.ask_ticks,

@@ -32,17 +32,17 @@ def on_quote(state: State, quote: Quote) -> Out | tuple[Effect, ...]:
     return (quote,)
 
 
-def _watch_floor(state: State, quote: Quote, floor_e8: int) -> Out | tuple[Effect, ...]:
+def _watch_floor(state: State, news: Quote | Mark, floor_e8: int) -> Out | tuple[Effect, ...]:
     """Between two marks: the drawdown ladder must be reached in one jump, not at the next timer."""
     equity = state.equity_e8()
     if equity is None:
-        return (quote,)
+        return (news,)
     state.live.account.equity_e8 = equity
     if equity - state.books.ledger.transfers_e8 > floor_e8:
-        return (quote,)
+        return (news,)
     out: Out = []
     mark_equity(state, out)
-    out.append(quote)
+    out.append(news)
     return out
 
 
@@ -69,7 +69,12 @@ def on_mark(state: State, mark: Mark) -> Out | tuple[Effect, ...]:
         return _NOTHING
     session.now_mono_ns = session.account.now_mono_ns = mark.mono_ns
     session.now_wall_ns = mark.wall_ns
-    return (mark,) if take_mark(market, mark) else _NOTHING
+    if not take_mark(market, mark):
+        return _NOTHING
+    floor = session.equity_floor_e8
+    if floor is not None and state.books.ledger.positions[mark.instrument].position_lots:
+        return _watch_floor(state, mark, floor)
+    return (mark,)
 
 
 def on_depth(state: State, depth: Depth) -> Out | tuple[Effect, ...]:

@@ -205,7 +205,7 @@ class Calls:
             return Ok(value=NoSuchOrder(client_id=client_id))
         if isinstance(answer, _FAILURES):
             return _outcome(answer)
-        report = self._report(answer)
+        report = self._report(answer, conditional=request.conditional)
         if report is not None and report.order_id == request.order_id and report.venue_order_id:
             return Ok(value=report)
         return await self._after(
@@ -231,7 +231,7 @@ class Calls:
                 lane=Lane.READ,
                 may_send=may_send,
             )
-            report = None if isinstance(answer, _FAILURES) else self._report(answer)
+            report = None if isinstance(answer, _FAILURES) else self._report(answer, conditional=trigger)
             if report is not None and (order_id is None or report.order_id in (order_id, None)):
                 return Ok(value=report)
         elif order_id is not None:
@@ -242,17 +242,19 @@ class Calls:
             why=f"the {kind.value} was accepted; what the order is now could not be read", code="ACCEPTED"
         )
 
-    def _report(self, order: Any) -> OrderReport | None:
+    def _report(self, order: Any, *, conditional: bool | None = None) -> OrderReport | None:
         """A whole order, or None for one that says too little."""
         if not isinstance(order, dict) or order.get("amount") is None or not order.get("status"):
             return None
         try:
-            report = codec.order_report(self.book, order)
+            report = codec.order_report(self.book, order, conditional=conditional)
         except Unreadable:
             return None
         if report.order_id is None and report.venue_order_id in self.client_ids:
             client_id = self.client_ids[report.venue_order_id]
-            report = codec.order_report(self.book, {**order, "clientOrderId": client_id})
+            report = codec.order_report(
+                self.book, {**order, "clientOrderId": client_id}, conditional=conditional
+            )
         self.learn(report)
         return report
 

@@ -120,8 +120,8 @@ class AnyCcxtVenue:
                 grids[symbol] = grid_of(market, self._exchange.precisionMode)
             except Unreadable as error:
                 raise VenueUnusable(str(error)) from error
-        # Exact texts from here on: ccxt's floats would be sums of halves in the books.
-        self._exchange.number = _exact
+        # From here on ccxt hands numbers over as the venue's texts; only the markets needed arithmetic.
+        self._exchange.number = str
         self._calls.book = Book(account_tag=self._config.account_tag, grids=grids)
         clock = await self._calls.measure_clock()
         if not isinstance(clock, Ok):
@@ -151,9 +151,3 @@ class AnyCcxtVenue:
         await self._calls.close()
         await self._exchange.close()
         await self._session.close()
-
-
-def _exact(text: Any) -> Any:
-    from decimal import Decimal
-
-    return Decimal(repr(text)) if isinstance(text, float) else Decimal(text)

@@ -314,7 +314,7 @@ def order_report(book: Book, order: Mapping[str, Any], *, conditional: bool | No
         filled_lots=filled_lots,
         price_ticks=grid.ticks_or_none(order.get("price")),
         reduce_only=bool(order.get("reduceOnly")),
-        conditional=conditional if conditional is not None else trigger is not None and word == "open",
+        conditional=conditional if conditional is not None else trigger is not None and not filled_lots,
         venue_ns=_time_ns(order, "lastUpdateTimestamp", "lastTradeTimestamp", "timestamp"),
         trigger_ticks=grid.ticks_or_none(trigger),
     )
@@ -381,8 +381,7 @@ def trade_report(book: Book, trade: Mapping[str, Any], venue_client_ids: Mapping
         raise Unreadable("a trade without an id")
     venue_order_id = str(trade.get("order") or "")
     client_id = venue_client_ids.get(venue_order_id, "")
-    fee = trade.get("fee") or {}
-    cost = fee.get("cost")
+    cost, currency = _fee_of(trade)
     return TradeReport(
         trade_id=str(trade_id),
         order_id=book.order_id(client_id),
@@ -392,11 +391,21 @@ def trade_report(book: Book, trade: Mapping[str, Any], venue_client_ids: Mapping
         side=side_of(trade.get("side")),
         qty_lots=grid.lots(trade.get("amount")),
         price_ticks=grid.ticks(trade.get("price")),
-        fee_e8=e8_up(cost) if cost is not None else 0,
-        fee_asset=fee.get("currency") or grid.spec.settle_asset,
+        fee_e8=e8_up(cost),
+        fee_asset=currency or grid.spec.settle_asset,
         maker=trade.get("takerOrMaker") == "maker",
         venue_ns=_time_ns(trade, "timestamp"),
     )
+
+
+def _fee_of(trade: Mapping[str, Any]) -> tuple[Any, str]:
+    """(cost, currency). Raises Unreadable where there is none: a fee of zero must be the venue's word."""
+    fees = [
+        fee for fee in (trade.get("fee"), *(trade.get("fees") or ())) if fee and fee.get("cost") is not None
+    ]
+    if not fees:
+        raise Unreadable("a trade without its fee")
+    return fees[0]["cost"], str(fees[0].get("currency") or "")
 
 
 def e8_up(value: Any) -> int:

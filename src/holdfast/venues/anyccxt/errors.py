@@ -7,8 +7,9 @@ is Unknown and counted.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -60,6 +61,7 @@ ROWS: Final[dict[str, dict[Kind, type[Transient | Fatal | Unknown | Absent]]]] =
     "OnMaintenance": {**dict.fromkeys(_WRITES, Unknown), **dict.fromkeys(_READS, Transient)},
     "RequestTimeout": {**dict.fromkeys(_WRITES, Unknown), **dict.fromkeys(_READS, Transient)},
 }
+_DUPLICATE: Final = re.compile("duplicat|already exist|already used|not unique", re.IGNORECASE)
 CLOCK_CLASS: Final = "InvalidNonce"
 _LIMITER_STATUSES: Final = frozenset({418, 429})
 _GATEWAY_STATUSES: Final = frozenset({500, 502, 503, 504})
@@ -83,6 +85,9 @@ def judge(kind: Kind, hop: Hop, error: Exception, *, retry_ms: int = 0) -> Failu
             return Transient(why=f"HTTP {hop.status}", code=f"HTTP {hop.status}")
         listed = hop.status in _GATEWAY_STATUSES or (not reads and 200 <= hop.status < 300)
         return Unknown(why=why, code=f"HTTP {hop.status}", unlisted=not listed)
+    if kind is Kind.PLACE and _DUPLICATE.search(hop.body):
+        # Venues that ccxt does not map call it an invalid order; an order of this id exists, and it may be ours.
+        return Unknown(why=why, code="DuplicateOrderId")
     for ancestor in type(error).__mro__:
         verdict = ROWS.get(ancestor.__name__, {}).get(kind)
         if verdict is Absent:
@@ -115,8 +120,3 @@ def _words(error: Exception) -> str:
 
 def _is_json(body: str) -> bool:
     return body.startswith(("{", "["))
-
-
-def describe(outcome: Any) -> str:
-    """One line for a person."""
-    return f"{type(outcome).__name__.lower()}: {getattr(outcome, 'why', '')}"

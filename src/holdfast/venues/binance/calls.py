@@ -83,7 +83,7 @@ class Calls:
         self._identity: tuple[int, str, bool | None] | None = None
         self.book = Book(account_tag=0, grids={})
         self.specs: tuple[InstrumentSpec, ...] = ()
-        self.on_accepted: Callable[[], None] | None = None
+        self.on_accepted: Callable[[int], None] | None = None
 
     async def close(self) -> None:
         """End what runs in the background."""
@@ -135,6 +135,7 @@ class Calls:
 
     async def _place(self, request: PlaceOrder, lane: Lane, may_send: MaySend) -> Outcome:
         params = codec.place_params(self.book, request)
+        asked_mono_ns = self._clock.mono_ns()
         conditional = codec.is_conditional(request.terms)
         answer = await self.asker.ask(
             PLACE_ALGO if conditional else PLACE,
@@ -146,7 +147,7 @@ class Calls:
         )
         outcome = self._order_outcome(answer, Kind.PLACE, conditional=conditional, order_id=request.order_id)
         if self.on_accepted is not None and isinstance(outcome, Ok):
-            self.on_accepted()
+            self.on_accepted(asked_mono_ns)
         return outcome
 
     async def _amend(self, request: AmendOrder, lane: Lane, may_send: MaySend) -> Outcome:

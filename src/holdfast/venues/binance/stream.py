@@ -81,6 +81,7 @@ class UserStream:
         self._up: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._awaiting_since_ns = 0
+        self._heard_mono_ns = 0
         self.duplicates = 0
 
     def open(self) -> None:
@@ -105,9 +106,12 @@ class UserStream:
                 await socket.close()
         self._current = self._successor = None
 
-    def order_accepted(self) -> None:
-        """The venue accepted an order over REST: the stream must soon say something."""
-        if not self._awaiting_since_ns:
+    def order_accepted(self, asked_mono_ns: int) -> None:
+        """The venue accepted an order asked for then: the stream must say something of it, if it did not already.
+
+        The event of an order often overtakes the reply to it.
+        """
+        if not self._awaiting_since_ns and self._heard_mono_ns < asked_mono_ns:
             self._awaiting_since_ns = self._clock.mono_ns()
 
     # --- sockets ------------------------------------------------------------------------------------------
@@ -168,6 +172,7 @@ class UserStream:
         if len(self._seen_order) > _SEEN_MAX:
             self._seen.discard(self._seen_order.popleft())
         self._awaiting_since_ns = 0
+        self._heard_mono_ns = mono_ns
         for event in self._reader.read(raw, wall_ns, mono_ns):
             self._sink(event)
         if self._reader.expired:

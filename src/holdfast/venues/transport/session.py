@@ -152,14 +152,10 @@ class GuardedSession:
         """PATCH."""
         return self._request("PATCH", url, **options)
 
-    async def ws_connect(self, url: Any, **options: Any) -> Any:
+    def ws_connect(self, url: Any, **options: Any) -> Any:
         """A WebSocket (ccxt's streams). The upgrade request is a read: it changes nothing."""
         options.pop("proxy", None)
-        token = HOP.set(Hop())
-        try:
-            return await self._session.ws_connect(url, **options)
-        finally:
-            HOP.reset(token)
+        return _Connecting(self._session, url, options)
 
     @property
     def closed(self) -> bool:
@@ -169,3 +165,23 @@ class GuardedSession:
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+class _Connecting:
+    """What aiohttp's ``ws_connect`` returns, with a hop of its own around the connecting."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: Any, options: dict[str, Any]) -> None:
+        self._connecting = session.ws_connect(url, **options)
+
+    async def __aenter__(self) -> Any:
+        token = HOP.set(Hop())
+        try:
+            return await self._connecting
+        finally:
+            HOP.reset(token)
+
+    async def __aexit__(self, *_: object) -> None:
+        await (await self._connecting).close()
+
+    def __await__(self) -> Any:
+        return self.__aenter__().__await__()

@@ -1,0 +1,119 @@
+"""The gate: each check refuses with its typed refusal and its numbers, and passes at the very limit."""
+
+import pytest
+
+from holdfast.core.gate import checks, gate
+from holdfast.core.gate.gate import Approved, judge
+from holdfast.vocab.orders import Lane, Side
+from holdfast.vocab.refusals import DuplicateIntent, Held, NotReducing, Refusal
+from tests.core.gate_cases import CASES
+from tests.house.desks import a_desk
+from tests.house.events import an_intent
+from tests.house.setup import BTC_TICKS
+
+
+def verdict(one):
+    found = judge(an_intent(**one.intent), a_desk(**one.desk))
+    return None if isinstance(found, Approved) else found
+
+
+@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+def test_the_gate_decides_at_the_edge(one):
+    """One lot, one tick or one millisecond more than the limit is over it; the limit itself is not."""
+    assert one.refusal == verdict(one)
+
+
+@pytest.mark.parametrize("check", checks.RISK_CHECKS, ids=lambda check: check.__name__)
+def test_no_check_can_be_taken_out_unnoticed(check, monkeypatch):
+    """A check that never failed is not a check: without it, some row of the table must come out wrong."""
+    monkeypatch.setattr(gate, "RISK_CHECKS", tuple(one for one in checks.RISK_CHECKS if one is not check))
+
+    wrong = [one.name for one in CASES if one.refusal != verdict(one)]
+
+    assert wrong
+    assert {check} == {one.check for one in CASES if one.name in wrong}, wrong
+
+
+@pytest.mark.parametrize("check", checks.RISK_CHECKS, ids=lambda check: check.__name__)
+def test_every_check_is_seen_passing_and_refusing(check):
+    mine = [one for one in CASES if one.check is check]
+    assert any(one.refusal is None for one in mine)
+    assert any(one.refusal is not None for one in mine)
+
+
+def test_an_approval_carries_exactly_what_was_asked():
+    """The gate passes or refuses; it never alters an order."""
+    intent = an_intent(qty_lots=7, price_ticks=BTC_TICKS - 3, decision_ticks=BTC_TICKS, intent_seq=5)
+
+    approved = judge(intent, a_desk())
+
+    assert isinstance(approved, Approved)
+    assert ("alpha", 5, Lane.RISK) == (approved.strategy, approved.intent_seq, approved.lane)
+    assert (7, BTC_TICKS - 3, Side.BUY) == (
+        approved.terms.qty_lots,
+        approved.terms.price_ticks,
+        approved.terms.side,
+    )
+    assert (BTC_TICKS, BTC_TICKS) == (approved.reference_ticks, approved.decision_ticks)
+
+
+def test_a_number_passes_once():
+    desk = a_desk()
+    assert isinstance(judge(an_intent(intent_seq=3), desk), Approved)
+    assert DuplicateIntent(intent_seq=3) == judge(an_intent(intent_seq=3), desk)
+    assert isinstance(judge(an_intent(intent_seq=4), desk), Approved)
+
+
+def test_a_refused_number_is_used_up():
+    """Its sender was told no: a copy of it that comes later must not pass."""
+    desk = a_desk()
+    assert not isinstance(judge(an_intent(intent_seq=3, qty_lots=81), desk), Approved)
+    assert DuplicateIntent(intent_seq=3) == judge(an_intent(intent_seq=3), desk)
+
+
+def test_the_same_order_again_within_the_window_is_refused():
+    """Fat fingers and stuck loops send the same order twice; a number of its own does not excuse it."""
+    desk = a_desk(duplicate_window_ms=500)
+    assert isinstance(judge(an_intent(intent_seq=1), desk), Approved)
+    desk.account.now_mono_ns += 499_999_999
+    assert DuplicateIntent(intent_seq=2) == judge(an_intent(intent_seq=2), desk)
+    assert isinstance(judge(an_intent(intent_seq=3, qty_lots=11), desk), Approved)
+    assert isinstance(judge(an_intent(intent_seq=4, side=Side.SELL), desk), Approved)
+    desk.account.now_mono_ns += 1
+    assert isinstance(judge(an_intent(intent_seq=5), desk), Approved)
+
+
+def test_the_memory_of_recent_orders_is_bounded():
+    desk = a_desk(duplicate_window_ms=500)
+    for number in range(1, 200):
+        judge(an_intent(intent_seq=number, price_ticks=BTC_TICKS + number), desk)
+    assert checks.RECENT_KEPT_MAX == len(desk.recent)
+
+
+def test_a_protective_stop_stands_behind_the_exits_not_beside_them():
+    """A stop for the whole position must not forbid leaving it by hand."""
+    desk = a_desk(position=10)
+    desk.all_open.add(10, side=Side.SELL, protective=True)
+    desk.my_open.add(10, side=Side.SELL, protective=True)
+
+    assert isinstance(judge(an_intent(side=Side.SELL, reduce_only=True), desk), Approved)
+    assert NotReducing(position_lots=10, reducing_lots=0, qty_lots=11) == judge(
+        an_intent(side=Side.SELL, reduce_only=True, qty_lots=11, intent_seq=2), desk
+    )
+
+
+def test_a_desk_whose_level_was_set_without_a_hold_still_refuses():
+    """Missing is a refusal: a desk is born HALTED, before anybody folded the holds."""
+    desk = a_desk(level=a_desk().level.HALTED)
+    desk.hold = None
+    found = judge(an_intent(), desk)
+    assert isinstance(found, Held)
+    assert 0 == found.hold_id
+
+
+def test_every_refusal_can_be_told_apart():
+    """Programs count them by tag."""
+    kinds = {type(one.refusal) for one in CASES if one.refusal is not None}
+    assert 17 == len(kinds)
+    assert all(isinstance(kind.__struct_config__.tag, str) for kind in kinds)
+    assert kinds <= set(Refusal.__args__)

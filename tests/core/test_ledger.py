@@ -1,0 +1,193 @@
+"""The ledger: fills once, exact cost, and every amount accounted for."""
+
+import pytest
+
+from holdfast.core.ledger.ledger import HOUSE, QUARANTINE, TRADE_IDS_KEPT_MAX, Ledger
+from holdfast.core.ledger.positions import PositionRow
+from holdfast.vocab.facts import BooksOpened, CashBooked, CashKind, FillAccepted, FillBooked, PositionAdjusted
+from holdfast.vocab.invariant import InvariantBroken
+from holdfast.vocab.orders import Side
+from holdfast.vocab.reports import FillCause
+from tests.house.setup import BTC, MONO_NS
+
+BUY, SELL = Side.BUY, Side.SELL
+UNIT = 10_000
+
+
+def a_ledger():
+    return Ledger(settle_asset="USDT", tick_lot_e8={BTC: UNIT})
+
+
+def a_fill(trade_id="t1", side=BUY, lots=10, price=1_000, **changes):
+    fields = {
+        "order_id": 1,
+        "strategy": "alpha",
+        "instrument": BTC,
+        "fee_e8": 0,
+        "fee_asset": "USDT",
+        "maker": False,
+        "cause": FillCause.ORDER,
+        "quarantined": False,
+        "venue_ns": 1,
+        **changes,
+    }
+    return FillBooked(trade_id=trade_id, side=side, qty_lots=lots, price_ticks=price, **fields)
+
+
+def booked(*fills):
+    ledger = a_ledger()
+    for fill in fills:
+        ledger.fill(fill, mono_ns=MONO_NS)
+    return ledger
+
+
+def cash(amount_e8, kind=CashKind.OTHER, **changes):
+    fields = {"cash_id": "c1", "asset": "USDT", "instrument": "", "venue_ns": 5, **changes}
+    return CashBooked(kind=kind, amount_e8=amount_e8, **fields)
+
+
+def test_opening_and_closing_realises_the_difference():
+    ledger = booked(a_fill(price=1_000), a_fill("t2", SELL, price=1_010))
+    row = ledger.position(BTC)
+    assert (0, 0, 10 * 10 * UNIT) == (row.position_lots, row.cost_e8, row.realised_e8)
+    assert 10 * 10 * UNIT == ledger.wallet_e8["USDT"]
+
+
+def test_a_short_makes_money_when_the_price_falls():
+    row = booked(a_fill(side=SELL, price=1_010), a_fill("t2", BUY, price=1_000)).position(BTC)
+    assert (0, 0, 10 * 10 * UNIT) == (row.position_lots, row.cost_e8, row.realised_e8)
+
+
+def test_a_flip_closes_the_old_and_opens_the_new_at_the_fills_price():
+    row = booked(a_fill(lots=10, price=1_000), a_fill("t2", SELL, 25, 1_010)).position(BTC)
+    assert (-15, -15 * 1_010 * UNIT, 10 * 10 * UNIT) == (row.position_lots, row.cost_e8, row.realised_e8)
+    assert (10, 25, 2) == (row.bought_lots, row.sold_lots, row.fills_count)
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_a_split_of_money_is_rounded_against_us_and_nothing_is_lost(side):
+    """A third of an odd cost: the realised part is the smaller one, the rest stays in the cost."""
+    row = PositionRow()
+    row.book(side=side, qty_lots=1, price_ticks=101, tick_lot_e8=1)
+    row.book(side=side, qty_lots=2, price_ticks=103, tick_lot_e8=1)
+    realised = row.book(side=Side(-side), qty_lots=1, price_ticks=103, tick_lot_e8=1)
+    exact_thirds = 3 * 103 * int(side) - int(side) * (101 + 2 * 103)  # three times the exact profit
+    assert realised <= exact_thirds / 3 < realised + 1
+    assert int(side) * (101 + 2 * 103 - 103) == row.cost_e8 - row.realised_e8
+
+
+def test_a_fill_is_booked_once():
+    ledger = booked(a_fill())
+    assert ledger.knows_trade(BTC, "t1")
+    with pytest.raises(InvariantBroken, match="once"):
+        ledger.fill(a_fill(), mono_ns=MONO_NS)
+
+
+def test_a_fill_has_a_size():
+    with pytest.raises(InvariantBroken, match="size"):
+        booked(a_fill(lots=0))
+
+
+def test_the_memory_of_trade_ids_is_bounded():
+    ledger = a_ledger()
+    ledger.trade_ids[BTC] = {f"old{number}": 0 for number in range(TRADE_IDS_KEPT_MAX)}
+    ledger.fill(a_fill(), mono_ns=MONO_NS)
+    assert TRADE_IDS_KEPT_MAX == len(ledger.trade_ids[BTC])
+    assert ledger.knows_trade(BTC, "t1")
+    assert not ledger.knows_trade(BTC, "old0")
+
+
+def test_fees_leave_the_wallet_of_their_asset():
+    ledger = booked(a_fill(fee_e8=7), a_fill("t2", fee_e8=-2), a_fill("t3", fee_e8=3, fee_asset="BNB"))
+    assert {"USDT": -5, "BNB": -3} == ledger.wallet_e8
+    assert {"USDT": 5, "BNB": 3} == ledger.fees_e8
+    assert 5 == ledger.position(BTC).fee_e8 == ledger.position_of("alpha", BTC).fee_e8
+
+
+def test_each_strategy_has_its_own_position_and_they_sum_to_the_account():
+    ledger = booked(
+        a_fill("t1", BUY, 10, 1_000, strategy="alpha"),
+        a_fill("t2", SELL, 4, 1_010, strategy="beta"),
+        a_fill("t3", BUY, 1, 990, strategy=QUARANTINE, order_id=None, quarantined=True),
+    )
+    assert {"alpha": 10, "beta": -4, QUARANTINE: 1} == {
+        name: rows[BTC].position_lots for name, rows in ledger.attributed.items()
+    }
+    assert 7 == ledger.position(BTC).position_lots
+
+
+def test_an_exit_for_the_account_closes_what_the_strategies_hold():
+    """After a kill nobody may be left with a position on paper that the account has not."""
+    ledger = booked(
+        a_fill("t1", BUY, 10, strategy="beta"),
+        a_fill("t2", BUY, 5, strategy="alpha"),
+        a_fill("t3", SELL, 3, strategy="gamma"),
+        a_fill("t4", SELL, 12, strategy=HOUSE),
+    )
+    assert {"beta": 3, "alpha": 0, "gamma": -3} == {
+        name: rows[BTC].position_lots for name, rows in ledger.attributed.items()
+    }
+    assert 0 == ledger.position(BTC).position_lots
+
+
+def test_what_an_exit_closes_beyond_the_strategies_is_the_houses():
+    ledger = booked(a_fill("t1", BUY, 5, strategy="alpha"), a_fill("t2", SELL, 8, strategy=HOUSE))
+    assert (0, -3) == (
+        ledger.position_of("alpha", BTC).position_lots,
+        ledger.position_of(HOUSE, BTC).position_lots,
+    )
+
+
+def test_a_fill_that_nobody_explains_counts_and_waits_for_a_person():
+    ledger = booked(a_fill(strategy=QUARANTINE, order_id=None, quarantined=True))
+    assert 10 == ledger.position(BTC).position_lots
+    ledger.accept(FillAccepted(key=f"{BTC}/t1", by="ann", reason="mine"))
+    assert {} == ledger.quarantined
+    assert 10 == ledger.position(BTC).position_lots
+    with pytest.raises(InvariantBroken):
+        ledger.accept(FillAccepted(key=f"{BTC}/t1", by="ann", reason="mine"))
+
+
+def test_cash_is_booked_once_by_its_id_and_transfers_are_kept_apart():
+    ledger = a_ledger()
+    ledger.cash(cash(1_000, CashKind.OPENING, cash_id=""))
+    ledger.cash(cash(-30, CashKind.FUNDING, cash_id="f1", instrument=BTC))
+    ledger.cash(cash(500, CashKind.TRANSFER, cash_id="x1", venue_ns=9))
+    ledger.cash(cash(500, CashKind.TRANSFER, cash_id="x2", asset="BNB"))
+    assert {"USDT": 1_470, "BNB": 500} == ledger.wallet_e8
+    assert (500, -30, 9) == (
+        ledger.transfers_e8,
+        ledger.position(BTC).funding_e8,
+        ledger.cash_since_venue_ns,
+    )
+    with pytest.raises(InvariantBroken, match="once"):
+        ledger.cash(cash(500, CashKind.TRANSFER, cash_id="x1"))
+
+
+def test_a_person_can_make_our_position_follow_the_venues():
+    ledger = booked(a_fill(lots=10))
+    for delta in (-15, 2):
+        ledger.adjust(
+            PositionAdjusted(instrument=BTC, delta_lots=delta, price_ticks=1_000, by="ann", reason="adl"),
+            mono_ns=MONO_NS,
+        )
+    assert -3 == ledger.position(BTC).position_lots
+    assert {"alpha": 10, QUARANTINE: -13} == {
+        name: rows[BTC].position_lots for name, rows in ledger.attributed.items()
+    }
+    assert {} == {name: amount for name, amount in ledger.wallet_e8.items() if amount}
+
+
+def test_the_books_open_at_the_venues_time():
+    ledger = a_ledger()
+    ledger.open(BooksOpened(venue_ns=77))
+    assert (77, 77) == (ledger.books_since_venue_ns, ledger.cash_since_venue_ns)
+
+
+def test_an_average_price_is_only_a_view():
+    row = PositionRow()
+    assert 0 == row.average_ticks(tick_lot_e8=UNIT)
+    row.book(side=BUY, qty_lots=1, price_ticks=100, tick_lot_e8=UNIT)
+    row.book(side=BUY, qty_lots=2, price_ticks=101, tick_lot_e8=UNIT)
+    assert 100 == row.average_ticks(tick_lot_e8=UNIT)
+    assert 3 * 110 * UNIT - 302 * UNIT == row.unrealised_e8(price_ticks=110, tick_lot_e8=UNIT)

@@ -1,0 +1,106 @@
+"""The live view: everything that a person must see is on it, whatever the numbers and the texts are."""
+
+import io
+import threading
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from holdfast.ops.errors import NotRunning
+from holdfast.ops.screen import render, watch
+from holdfast.ops.show import show
+from holdfast.runtime.views import VIEW_TYPES, BreakRow, FeedRow, LatchRow, StatusView
+from tests.house.operating import A_HOLD, AN_INSTRUMENT, a_status, an_answering_bot, plain_views
+
+
+def drawn(status: StatusView, width=140):
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(render(msgspec.to_builtins(status)))
+    return console.file.getvalue()
+
+
+def test_a_trading_bot_is_seen_to_trade():
+    picture = drawn(a_status())
+    for part in (
+        "TRADING",
+        "99987.5 USDT",
+        "0.01%",
+        "BTCUSDT",
+        "0.012",
+        "60000.1",
+        "12 of 80",
+        "3,400",
+        "quoter",
+    ):
+        assert part in picture, part
+
+
+def test_every_hold_is_shown_with_its_reason_and_the_way_out():
+    picture = drawn(a_status(level="halted", holds=[A_HOLD]))
+    for part in ("HALTED", "looks odd", "ada", "holdfast resume 7"):
+        assert part in picture, part
+
+
+def test_what_must_worry_is_shown():
+    latch = LatchRow(tripped=True, nonce=5, by="x", reason="y", lease_held=False, lease_left_ms=None)
+    feeds = [FeedRow(name="binance", stream="market", up=False, age_ms=None)]
+    breaks = [BreakRow(kind="position", key="BTCUSDT", ours="1", theirs="2")]
+    picture = drawn(a_status(latch=latch, feeds=feeds, breaks=breaks, unknown_orders=3, armed=False))
+    for part in ("latch TRIPPED", "lease NOT held", "binance DOWN", "unknown 3", "breaks 1", "not armed"):
+        assert part in picture, part
+
+
+def test_unknown_is_a_dash_and_never_a_zero():
+    row = msgspec.structs.replace(
+        AN_INSTRUMENT, venue_position=None, venue_position_age_ms=None, quote_age_ms=None
+    )
+    picture = drawn(
+        a_status(equity=None, peak=None, drawdown_ppm=None, instruments=[row], clock_offset_ms=None)
+    )
+    assert "equity – USDT" in picture
+    assert "drawdown –" in picture
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_no_text_from_outside_can_draw(account, alert):
+    """Brackets are words, not markup; escapes are written out."""
+    picture = drawn(a_status(account=account or "x", last_alert=alert))
+    assert "\x1b" not in picture
+    assert "\u202e" not in picture
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_it_is_drawn_at_any_width(width):
+    assert "BTC" in drawn(a_status(holds=[A_HOLD]), width=width)
+
+
+@pytest.mark.parametrize("name", plain_views())
+def test_every_view_can_be_written_as_text(name):
+    assert show(name, msgspec.to_builtins(plain_views()[name]))
+
+
+def test_every_view_survives_the_wire():
+    """What is packed must be what the other side's record is."""
+    for name, view in plain_views().items():
+        assert view == msgspec.msgpack.decode(msgspec.msgpack.encode(view), type=VIEW_TYPES[name])
+
+
+def test_watching_ends_when_the_bot_does(tmp_path):
+    console = Console(file=io.StringIO(), width=140, color_system=None)
+    with an_answering_bot(tmp_path / "state") as bot:
+        watching = threading.Thread(target=watch, args=(bot.socket_path,), kwargs={"console": console})
+        watching.start()
+        while "TRADING" not in console.file.getvalue():
+            watching.join(0.02)
+    watching.join(5)
+    assert not watching.is_alive()
+    assert "broke off" in console.file.getvalue()
+
+
+def test_there_is_nothing_to_watch_without_a_bot(tmp_path):
+    with pytest.raises(NotRunning):
+        watch(tmp_path / "control.sock")

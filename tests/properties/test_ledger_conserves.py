@@ -1,0 +1,79 @@
+"""The ledger against its slow twin, on random days: nothing is lost, nothing is made, everything sums up."""
+
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.core.ledger.ledger import HOUSE, QUARANTINE
+from holdfast.vocab.orders import Side
+from tests.core.test_ledger import a_fill, a_ledger
+from tests.house.naive import FractionPosition
+from tests.house.setup import BTC, MONO_NS
+
+UNIT = 10_000
+fills = st.lists(
+    st.tuples(
+        st.sampled_from([Side.BUY, Side.SELL]),
+        st.integers(1, 60),
+        st.integers(1, 2_000),
+        st.integers(-50, 500),
+        st.sampled_from(["alpha", "beta", "gamma", HOUSE, QUARANTINE]),
+    ),
+    max_size=60,
+)
+
+
+def day(trades):
+    ledger, twin, fees = a_ledger(), FractionPosition(UNIT), 0
+    for number, (side, lots, price, fee, strategy) in enumerate(trades):
+        fees += fee
+        twin.trade(int(side), lots, price)
+        ledger.fill(
+            a_fill(f"t{number}", side, lots, price, fee_e8=fee, strategy=strategy, venue_ns=number),
+            mono_ns=MONO_NS,
+        )
+        yield ledger, twin, fees
+
+
+@given(fills)
+@settings(max_examples=200, deadline=None)
+def test_the_account_is_exact_against_fractions(trades):
+    """Quantity exactly; money exactly conserved; what is realised below the textbook by less than 1e-8 a fill."""
+    for number, (ledger, twin, fees) in enumerate(day(trades), start=1):
+        row = ledger.position(BTC)
+        assert twin.lots == row.position_lots
+        assert -twin.moved_e8 == row.realised_e8 - row.cost_e8
+        assert row.realised_e8 - fees == ledger.wallet_e8["USDT"]
+        short_by = twin.realised_e8 - row.realised_e8
+        assert Fraction(0) <= short_by + (twin.cost_e8 - row.cost_e8) == short_by - short_by or twin.lots
+        assert -number <= short_by <= number
+        if row.position_lots == 0:
+            assert 0 == row.cost_e8
+            assert twin.realised_e8 == row.realised_e8
+
+
+@given(fills)
+@settings(max_examples=200, deadline=None)
+def test_attribution_sums_to_the_account(trades):
+    """Whoever traded, and whatever an exit of the house closed for whom."""
+    for ledger, _, fees in day(trades):
+        row = ledger.position(BTC)
+        parts = [rows[BTC] for rows in ledger.attributed.values() if BTC in rows]
+        assert row.position_lots == sum(part.position_lots for part in parts)
+        assert row.bought_lots == sum(part.bought_lots for part in parts)
+        assert row.sold_lots == sum(part.sold_lots for part in parts)
+        assert row.realised_e8 - row.cost_e8 == sum(part.realised_e8 - part.cost_e8 for part in parts)
+        assert fees == row.fee_e8 == sum(part.fee_e8 for part in parts)
+
+
+@given(fills, st.integers(1, 2_000))
+@settings(max_examples=100, deadline=None)
+def test_what_closing_now_would_make_is_what_closing_then_makes(trades, price):
+    *_, (ledger, _, _) = [*day(trades), (a_ledger(), None, 0)][:-1] or [(a_ledger(), None, 0)]
+    row = ledger.position(BTC)
+    before, unrealised = row.realised_e8, row.unrealised_e8(price_ticks=price, tick_lot_e8=UNIT)
+    held = row.position_lots
+    if held:
+        row.book(side=Side(-1 if held > 0 else 1), qty_lots=abs(held), price_ticks=price, tick_lot_e8=UNIT)
+    assert unrealised == row.realised_e8 - before
