@@ -16,7 +16,7 @@ from holdfast.config.operators import new_token, token_hash
 from holdfast.ops.commands import TABLE
 from holdfast.ops.registry import entries, unregister
 from holdfast.runtime.wire import Answer
-from tests.house.operating import SOURCE, a_latch, a_status, an_answering_bot, holdfast, registered
+from tests.house.operating import Terminal, SOURCE, a_latch, a_status, an_answering_bot, holdfast, registered
 
 pytestmark = pytest.mark.process
 
@@ -34,11 +34,7 @@ def run(tmp_path, guard):
     home = tmp_path / "home"
     (home / "state").mkdir(parents=True)
 
-    def run(*words, **more):
-        return holdfast(*words, cwd=home, guard_dir=guard, **more)
-
-    run.home = home
-    return run
+    return Terminal(home=home, guard_dir=guard)
 
 
 @pytest.fixture

@@ -5,14 +5,24 @@ import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from holdfast.guard.latch import read_note, shell_line
-from holdfast.ops.registry import entry_here, register
+from holdfast.guard.latch import shell_line
+from holdfast.guard.notes import read_note
+from holdfast.ops.registry import entry_here, register, start_ticks
 from holdfast.runtime.wire import Answer
 from tests.house.configs import a_config_text
-from tests.house.operating import a_flatten, a_latch, a_status, an_answering_bot, holdfast, registered
+from tests.house.operating import (
+    Terminal,
+    a_flatten,
+    a_latch,
+    a_status,
+    an_answering_bot,
+    holdfast,
+    registered,
+)
 
 pytestmark = pytest.mark.process
 
@@ -30,11 +40,7 @@ def run(tmp_path, guard):
     home = tmp_path / "home"
     home.mkdir()
 
-    def run(*words, **more):
-        return holdfast(*words, cwd=home, guard_dir=guard, **more)
-
-    run.home = home
-    return run
+    return Terminal(home=home, guard_dir=guard)
 
 
 def a_config(home):
@@ -51,6 +57,7 @@ def test_a_running_bot_is_latched_and_told(run, guard):
         assert latch.tripped()
         assert [("halt", "looks odd")] == [(act.verb, act.reason) for act in bot.told]
     note = latch.note(latch.observe())
+    assert note is not None
     assert "looks odd" == note.reason
     assert note.by.startswith("login:")
 
@@ -71,14 +78,15 @@ def test_a_hung_bot_is_latched_and_not_waited_for(run, guard, tmp_path):
     code = f"""
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, {str(os.getcwd())!r})
-from tests.house.operating import an_answering_bot
+sys.path.insert(0, {str(Path.cwd())!r})
+from tests.house.operating import Terminal, an_answering_bot
 with an_answering_bot(Path({str(run.home / "state")!r})):
     print("up", flush=True)
     signal.pause()
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as bot:
         try:
+            assert bot.stdout is not None
             assert "up\n" == bot.stdout.readline()
             entry = registered(run.home / "state", latch=latch)
             register(entry._replace(pid=bot.pid))
@@ -162,7 +170,7 @@ def test_nothing_to_halt_is_said_to_be_so(run):
 def test_a_latch_that_cannot_be_written_is_said_loudly(run, guard):
     latch = a_latch(guard)
     registered(run.home / "state", latch=latch)
-    os.chmod(latch.path, 0o400)
+    Path(latch.path).chmod(0o400)
     said = run("halt")
     assert 8 == said.code
     assert "could NOT be tripped" in said.err
@@ -172,8 +180,8 @@ def test_a_latch_that_is_a_link_is_not_followed_and_said_loudly(run, guard):
     """Success reported on failure is worse than failure."""
     latch = a_latch(guard)
     registered(run.home / "state", latch=latch)
-    os.rename(latch.path, latch.path + ".moved")
-    os.symlink(latch.path + ".moved", latch.path)
+    path = Path(latch.path)
+    path.symlink_to(path.rename(path.with_suffix(".moved")))
     said = run("halt")
     assert 8 == said.code
     assert "could NOT be tripped" in said.err
@@ -185,6 +193,7 @@ def test_an_odd_reason_stops_all_the_same_and_stays_one_line(run, guard):
     registered(run.home / "state", latch=latch)
     assert 0 == run("halt", "--reason", "two\nlines \x1b[31m \u202e " + "x" * 5000).code
     note = read_note(latch.path, latch.observe())
+    assert note is not None
     assert note.reason.startswith("two\\u000alines \\u001b[31m \\u202e")
     assert note.reason.isprintable()
 
@@ -258,8 +267,6 @@ def test_abort_ends_a_bot_that_does_not_end_itself(run, guard):
             latch_path=latch.path,
             wall_ns=1,
         )
-        from holdfast.ops.registry import start_ticks
-
         register(entry._replace(pid=stuck.pid, pid_start_ticks=start_ticks(stuck.pid)))
         said = run("abort", "--reason", "wild")
         assert 0 == said.code, said

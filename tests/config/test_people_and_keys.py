@@ -36,11 +36,12 @@ def test_a_token_names_its_operator_and_no_other_does(tmp_path):
     people = load_operators(
         an_operators_file(tmp_path, a_person(), a_person("bob", "viewer", "b", 'logins = ["bob"]'))
     )
-    assert "ada" == by_token(people, "a-token").name
-    assert Role.VIEWER is by_token(people, "b").role
+    ada, bob = people
+    assert (ada, "ada") == (by_token(people, "a-token"), ada.name)
+    assert (bob, Role.VIEWER) == (by_token(people, "b"), bob.role)
     assert None is by_token(people, "A-token")
     assert None is by_token(people, "")
-    assert "bob" == by_login(people, "bob").name
+    assert bob == by_login(people, "bob")
     assert None is by_login(people, "root")
 
 

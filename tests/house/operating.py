@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
@@ -234,12 +235,23 @@ class Said:
     err: str
 
     @property
-    def json(self) -> object:
+    def json(self) -> Any:
         return json.loads(self.out)
 
     @property
     def error_lines(self) -> list[str]:
         return self.err.splitlines()
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A terminal of a machine of its own: one current directory, one directory of latches."""
+
+    home: Path
+    guard_dir: Path
+
+    def __call__(self, *words: str, **environment: str) -> Said:
+        return holdfast(*words, cwd=self.home, guard_dir=self.guard_dir, **environment)
 
 
 def holdfast(*words: str, cwd: Path, guard_dir: Path, stdin: str = "", **environment: str) -> Said:

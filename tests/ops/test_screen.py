@@ -17,9 +17,9 @@ from tests.house.operating import A_HOLD, AN_INSTRUMENT, a_status, an_answering_
 
 
 def drawn(status: StatusView, width=140):
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(render(msgspec.to_builtins(status)))
-    return console.file.getvalue()
+    paper = io.StringIO()
+    Console(file=paper, width=width, color_system=None).print(render(msgspec.to_builtins(status)))
+    return paper.getvalue()
 
 
 def test_a_trading_bot_is_seen_to_trade():
@@ -90,15 +90,16 @@ def test_every_view_survives_the_wire():
 
 
 def test_watching_ends_when_the_bot_does(tmp_path):
-    console = Console(file=io.StringIO(), width=140, color_system=None)
+    drawn_on = io.StringIO()
+    console = Console(file=drawn_on, width=140, color_system=None, force_terminal=True)
     with an_answering_bot(tmp_path / "state") as bot:
         watching = threading.Thread(target=watch, args=(bot.socket_path,), kwargs={"console": console})
         watching.start()
-        while "TRADING" not in console.file.getvalue():
+        while "TRADING" not in drawn_on.getvalue() and watching.is_alive():
             watching.join(0.02)
     watching.join(5)
     assert not watching.is_alive()
-    assert "broke off" in console.file.getvalue()
+    assert "broke off" in drawn_on.getvalue()
 
 
 def test_there_is_nothing_to_watch_without_a_bot(tmp_path):

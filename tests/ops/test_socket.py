@@ -220,7 +220,7 @@ def test_a_bot_that_does_not_answer_in_time_is_said_to_be_so(tmp_path):
         mute.bind(str(path))
         mute.listen(1)
         with (
-            pytest.raises(NotRunning, match="does not answer within 0.1 s"),
+            pytest.raises(NotRunning, match=r"does not answer within 0\.1 s"),
             Control(path, timeout_s=0.1) as control,
         ):
             control.view("ping")

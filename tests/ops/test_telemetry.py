@@ -58,7 +58,7 @@ def test_a_line_is_json_with_time_level_process_and_account(log, tmp_path):
 def test_a_known_secret_is_in_no_sink(log, tmp_path):
     """By value: wherever it stands, in whatever it is packed."""
     logger, _, terminal = log
-    logger.warning(f"failed {CANARY}", url=f"x{CANARY}y", deep={"a": [{"b": (CANARY,)}]}, raw=CANARY.encode())
+    logger.warning("failed " + CANARY, url=f"x{CANARY}y", deep={"a": [{"b": (CANARY,)}]}, raw=CANARY.encode())
     logger.error("odd", **{CANARY: 1})
     try:
         raise ValueError(CANARY)

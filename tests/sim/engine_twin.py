@@ -135,7 +135,9 @@ class Twin:
             else:
                 self.seq += 1
                 order.seq = self.seq
-                order.ahead = self.shown(sign, order.price)
+                order.ahead = max(
+                    [self.shown(sign, order.price), *(o.ahead for o in self.queue(sign, order.price))]
+                )
                 order.resting = True
 
     def cancel(self, name):

@@ -78,6 +78,33 @@ def test_a_depth_diff_shrinks_the_queue_of_a_deeper_level():
     assert 0 == order.ahead_lots
 
 
+def test_a_later_order_never_waits_for_less_than_an_earlier_one_at_its_price():
+    """While the level is out of sight nothing is displayed there, and yet the first stands before the second."""
+    venue = Venue()
+    first = venue.place(venue.a, BUY, 5, 1000)
+    venue.quote(1005, 50, 1006, 50)
+    second = venue.place(venue.b, BUY, 5, 1000)
+    assert (50, 50) == (first.ahead_lots, second.ahead_lots)
+
+
+def test_a_print_serves_also_those_who_wait_behind_the_last_of_ours_that_it_fills():
+    venue = Venue(quote=(1000, 10, 1001, 50))
+    venue.place(venue.a, BUY, 4, 1000)
+    venue.quote(1000, 30, 1001, 50)
+    second = venue.place(venue.b, BUY, 4, 1000)
+    venue.trade(1000, 20, SELL)  # 10 before the first, its 4, then 6 of the 20 between them
+    assert 14 == second.ahead_lots
+
+
+def test_a_debit_behind_the_touch_ends_where_nothing_will_ever_tell_of_the_level():
+    settings = config(synthetic=SyntheticDepth(levels_max=1, step_ppm=1000, notional_e8=100 * 10**8))
+    venue = Venue(settings=settings, quote=(1000, 50, 1001, 10))
+    assert 10 + 9 == venue.place(venue.a, BUY, 100).filled_lots
+    assert 0 == venue.place(venue.a, BUY, 100, 1002, tif="IOC").filled_lots
+    venue.quote(1000, 50, 1001, 11)
+    assert 11 + 9 == venue.place(venue.a, BUY, 100).filled_lots
+
+
 def test_a_print_through_our_price_fills_up_to_its_size():
     venue = Venue()
     order = venue.place(venue.a, BUY, 5, 1000)

@@ -30,6 +30,7 @@ EXAMPLES: Final = {
 def main(options: InitOptions) -> int:
     """Write configuration, strategy, key, operators and token. Errors: HoldfastError; nothing is written then."""
     directory = Path(options.directory)
+    _person(options.operator)  # before anything is written
     texts = {
         CONFIG_NAME: config_text(strategies={"two_sided": ("strategy.py:TwoSided", "0.33", "8")}),
         "strategy.py": templates.STRATEGY,
@@ -106,17 +107,22 @@ def write_operators(directory: Path, *, name: str | None = None) -> str:
 
     Errors: OSError when one exists or cannot be written; HoldfastError for a name that is none.
     """
-    login = login_name()
-    person = name or re.sub(r"[^A-Za-z0-9_.-]", "_", login)
+    token = new_token()
+    text = templates.OPERATORS.substitute(
+        name=_person(name), token_sha256=token_hash(token), login=login_name()
+    )
+    _write(directory / OPERATORS_NAME, text, secret=True)
+    _write(directory / TOKEN_NAME, token + "\n", secret=True)
+    return token
+
+
+def _person(name: str | None) -> str:
+    person = name or re.sub(r"[^A-Za-z0-9_.-]", "_", login_name())
     if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", person) is None:
         raise HoldfastError(
             Exit.USAGE, f"--operator: expected letters, digits, _ . or -, got {person[:40]!r}"
         )
-    token = new_token()
-    text = templates.OPERATORS.substitute(name=person, token_sha256=token_hash(token), login=login)
-    _write(directory / OPERATORS_NAME, text, secret=True)
-    _write(directory / TOKEN_NAME, token + "\n", secret=True)
-    return token
+    return person
 
 
 def write_keys(directory: Path) -> None:

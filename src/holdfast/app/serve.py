@@ -112,6 +112,8 @@ def _listen(serve: ServeSection) -> socket.socket:
             f"cannot listen: {(error.strerror or str(error)).lower()}",
             f"{serve.host}:{serve.port}",
         ) from None
+    # Whoever reads our line may call at once.
+    listener.listen(128)
     listener.setblocking(False)
     return listener
 

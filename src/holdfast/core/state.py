@@ -43,7 +43,7 @@ from holdfast.vocab.facts import (
     PositionAdjusted,
     SizeReduced,
 )
-from holdfast.vocab.holds import HoldLevel, Scope
+from holdfast.vocab.holds import Hold, HoldLevel, Scope
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.invariant import InvariantBroken, invariant
 from holdfast.vocab.limits import InstrumentLimits, Settings
@@ -65,10 +65,17 @@ class Books(Struct, kw_only=True):
     breaks: dict[str, BreakFound] = {}
     flattens: dict[str, FlattenBegan] = {}
     refused_count: int = 0
+    boot_id: str = ""
+    boot_mono_ns: int = 0  # the first start since the machine booted
+    boot_hold_id: int = 0  # holds up to this one were placed before that: their monotonic times say nothing
 
     def apply(self, fact: Fact, *, mono_ns: int) -> None:
         """Fold one fact. The same facts in the same order give the same books."""
         _APPLY[type(fact)](self, fact, mono_ns)
+
+    def hold_since_mono_ns(self, hold: Hold) -> int:
+        """When a hold began to count: after a reboot every safety delay restarts in full."""
+        return hold.since_mono_ns if hold.hold_id > self.boot_hold_id else self.boot_mono_ns
 
 
 def scope_key(scope: Scope) -> str:
@@ -76,11 +83,16 @@ def scope_key(scope: Scope) -> str:
     return f"{scope.strategy}/{scope.instrument}"
 
 
-def _epoch(books: Books, fact: EpochBegan, _: int) -> None:
+def _epoch(books: Books, fact: EpochBegan, mono_ns: int) -> None:
     books.account = fact.account
     books.config_hash = fact.config_hash
+    if fact.boot_id != books.boot_id:
+        books.boot_id = fact.boot_id
+        books.boot_mono_ns = mono_ns
+        books.boot_hold_id = books.holds.last_id
     books.orders.begin_epoch(fact)
     ledger = books.ledger
+    ledger.begin_epoch()
     ledger.settle_asset = fact.settle_asset
     for instrument, unit in fact.tick_lot_e8.items():
         known = ledger.tick_lot_e8.get(instrument)
@@ -128,7 +140,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     IntentRefused: _refused,
     SizeReduced: _nothing,
     OrderMoved: lambda books, fact, _: books.orders.move(fact),
-    OrderAmended: lambda books, fact, _: books.orders.amend(fact),
+    OrderAmended: lambda books, fact, mono_ns: books.orders.amend(fact, mono_ns=mono_ns),
     FillBooked: _filled,
     FillAccepted: lambda books, fact, _: books.ledger.accept(fact),
     CashBooked: lambda books, fact, _: books.ledger.cash(fact),
@@ -161,6 +173,7 @@ class Chase(Struct, kw_only=True):
     absent_count: int = 0
     tries: int = 0
     asking: bool = False
+    fills_only: bool = False  # its state is known: only executions that the venue reported are missing
 
 
 class Word(Struct, kw_only=True):
@@ -206,8 +219,9 @@ class Session(Struct, kw_only=True):
     offset_first_ns: int = 0
     words: VenueWords = msgspec.field(default_factory=VenueWords)
     suspects: dict[str, int] = {}
-    start_steps: dict[str, bool] = {}  # what the start must still hear: name -> asked
+    start_steps: dict[str, bool] = {}  # what the start must still hear, by name
     ready: bool = False
+    armed: bool = False  # once in this life: whatever places the startup hold again waits for a person
     chases: dict[int, Chase] = {}
     jobs: dict[str, FlattenJob] = {}
     deadman_until_mono_ns: dict[str, int] = {}

@@ -16,9 +16,9 @@ _BEFORE: Final = (
     r"|x-mbx-apikey|authorization|private[_-]?key|mnemonic)"
 )
 _SHAPES: Final = (
+    re.compile(r"(?i)(\bbearer\s+)([A-Za-z0-9._~+/=-]{8,})"),
     # key=value, "key": "value", key: value
     re.compile(rf"""(?i)(\b{_BEFORE}\b["']?\s*[=:]\s*["']?)(?!\[redacted\])([^\s"'&,;}}]+)"""),
-    re.compile(r"(?i)(\bbearer\s+)([A-Za-z0-9._~+/=-]{8,})"),
     re.compile(r"()(\bhf_[A-Za-z0-9_-]{20,})"),
     re.compile(r"(://[^/\s:@]+:)([^/\s@]+)(?=@)"),
     # 64 letters and digits are a venue key, a listen key or a signature; our own hashes are hexadecimal and lower

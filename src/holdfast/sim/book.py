@@ -157,9 +157,15 @@ class Book:
         return self.bids if sign > 0 else self.asks
 
     def rest(self, order: Order) -> None:
-        """Join the book behind the displayed quantity of the level."""
-        order.ahead_lots = self.shown(order.side, order.price_ticks)
-        self.side_of(order.side).add(order)
+        """Join the book behind the displayed quantity of the level, and behind all that our earlier orders wait for.
+
+        A level that is out of sight now may show less than it did when they joined.
+        """
+        side = self.side_of(order.side)
+        queue = side.levels.get(order.price_ticks)
+        earlier = queue[-1].ahead_lots if queue else 0
+        order.ahead_lots = max(self.shown(order.side, order.price_ticks), earlier)
+        side.add(order)
         self._best()
 
     def leave(self, order: Order) -> None:

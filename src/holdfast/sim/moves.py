@@ -88,8 +88,6 @@ class Moves:
                     break
                 left -= self._meet(order, left, now_ns)
             if price == price_ticks:
-                if left > 0:
-                    served += left
                 for order in side.levels.get(price, ()):
                     order.ahead_lots = max(0, order.ahead_lots - served)
                 return

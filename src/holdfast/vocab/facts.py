@@ -25,7 +25,8 @@ class _Fact(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
 class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
     """A start of the process; every order id minted until the next carries this epoch.
 
-    ``tick_lot_e8``: the value of one tick on one lot, per instrument: the ledger counts by it.
+    ``tick_lot_e8``: the value of one tick on one lot, per instrument: the ledger counts by it. ``boot_id``: the
+    machine's boot; with another one the monotonic clock has begun anew.
     """
 
     epoch: int
@@ -34,6 +35,7 @@ class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
     build: str
     settle_asset: str
     tick_lot_e8: dict[str, int]
+    boot_id: str = ""
 
 
 class BooksOpened(_Fact, frozen=True, kw_only=True, tag="books_opened"):

@@ -66,6 +66,11 @@ class Ledger(Struct, kw_only=True):
 
     # --- facts ------------------------------------------------------------------------------------------------
 
+    def begin_epoch(self) -> None:
+        """Monotonic times of an earlier life say nothing in this one: the machine may have booted between."""
+        for row in self.positions.values():
+            row.changed_mono_ns = 0
+
     def open(self, fact: BooksOpened) -> None:
         """What happened before is not ours to book."""
         self.books_since_venue_ns = fact.venue_ns
@@ -128,7 +133,7 @@ class Ledger(Struct, kw_only=True):
         unit = self.tick_lot_e8[fact.instrument]
         for row in (self.position(fact.instrument), self.position_of(QUARANTINE, fact.instrument)):
             row.book(side=side, qty_lots=abs(fact.delta_lots), price_ticks=fact.price_ticks, tick_lot_e8=unit)
-            row.changed_mono_ns = mono_ns
+        self.position(fact.instrument).changed_mono_ns = mono_ns
         # the wallet follows the venue's word by a CashBooked of its own
 
     def _attribute(self, fact: FillBooked, unit: int) -> None:

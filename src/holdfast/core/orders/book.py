@@ -20,7 +20,7 @@ from holdfast.vocab.facts import (
     OrderApproved,
     OrderMoved,
 )
-from holdfast.vocab.ids import order_id_of
+from holdfast.vocab.ids import epoch_of, order_id_of
 from holdfast.vocab.invariant import InvariantBroken, invariant
 from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms, Side
 
@@ -48,6 +48,7 @@ class OrderRow(Struct, kw_only=True):
     venue_order_id: str = ""
     amend_qty_lots: int = 0  # > 0 while an amend is asked and unanswered
     amend_price_ticks: int = 0
+    amend_mono_ns: int = 0  # when the last amend was asked
     cancel_wanted: bool = False
 
     @property
@@ -143,6 +144,10 @@ class OrderBook(Struct, kw_only=True):
             row = rows[instrument] = OpenLots()
         return row
 
+    def of_this_life(self, order_id: int) -> bool:
+        """Whether this process sent it (a monotonic time of it can then be compared with now)."""
+        return epoch_of(order_id) == self.epoch
+
     def rows_in(self, *, strategy: str = "", instrument: str = "") -> list[OrderRow]:
         """Unsettled orders within a scope, oldest first."""
         return [
@@ -159,6 +164,11 @@ class OrderBook(Struct, kw_only=True):
         invariant(fact.epoch > self.epoch, "an epoch is never used twice", epoch=fact.epoch, last=self.epoch)
         self.epoch = fact.epoch
         self.sequence = 0
+        # monotonic times of an earlier life say nothing in this one: the machine may have booted between
+        for rows in (self.live, self.final):
+            for row in rows.values():
+                row.changed_mono_ns = 0
+                row.amend_mono_ns = 0
 
     def approve(self, fact: OrderApproved) -> None:
         """A new order, counted in full from now on."""
@@ -216,15 +226,17 @@ class OrderBook(Struct, kw_only=True):
             row.amend_qty_lots = 0
         self._recount(row, before)
 
-    def amend(self, fact: OrderAmended) -> None:
+    def amend(self, fact: OrderAmended, *, mono_ns: int) -> None:
         """While asked, exposure counts the larger size; when done the new one."""
         row = self.live.get(fact.order_id)
         if row is None:
             return  # answered after its order was settled
         before = row.open_lots()
+        row.changed_mono_ns = mono_ns
         if fact.step is AmendStep.ASKED:
             row.amend_qty_lots = fact.qty_lots
             row.amend_price_ticks = fact.price_ticks
+            row.amend_mono_ns = mono_ns
         else:
             row.amend_qty_lots = 0
             row.amend_price_ticks = 0

@@ -53,6 +53,7 @@ def _started(state: _State, event: _events.Started) -> _Out:
             build=event.build,
             settle_asset=settings.settle_asset,
             tick_lot_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
+            boot_id=event.boot_id,
         ),
     )
     state.begin(event)  # again: now the ledger knows the units
@@ -141,7 +142,7 @@ def _stream(state: _State, event: _events.StreamChanged) -> _Out:
         session.user_stream_up = event.up
         if event.up and not was_up and session.ready:
             _reconcile.full_round(state, out)  # what happened while we were deaf
-        if event.up and session.ready and session.settings.arm_auto:
+        if event.up and session.ready and session.settings.arm_auto and not session.armed:
             _reconcile.arm_if_possible(state, out, by="auto", reason="arm = auto")
     else:
         session.feeds_up[event.name] = event.up

@@ -14,13 +14,14 @@ from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import OrderApproved
 from holdfast.vocab.holds import Scope
 from holdfast.vocab.orders import Did, Lane, OrderState
-from holdfast.vocab.requests import CancelAll, CancelOrder, PlaceOrder, QueryOrder
+from holdfast.vocab.requests import CancelAll, CancelOrder, PlaceOrder, QueryOrder, QueryTrades
 from holdfast.vocab.units import NS_PER_MS
 
 # After this many questions without an answer people are told; the chase itself never gives up: only the
 # venue's word or a named person closes an UNKNOWN order.
 CHASE_ALERT_TRIES: Final = 10
 CHASE_BACKOFF_TRIES_MAX: Final = 5
+TRADES_OVERLAP_MS: Final = 60_000  # executions are asked for from a little before the last one booked
 
 
 def submit(state: State, out: Out, approved: Approved) -> int:
@@ -64,18 +65,36 @@ def go_silent(state: State, out: Out, row: OrderRow, *, why: str) -> None:
 
 def chase(state: State, out: Out, row: OrderRow, *, wait_ms: int | None = None) -> None:
     """Ask the venue after an order, soon, and again until it is known."""
-    session = state.live
-    timings = session.settings.timings
-    if row.order_id not in session.chases:
-        # A request signed at approval is refused by the venue itself once its receive window has passed, so
-        # only a question asked after that can prove absence. Across a restart the window starts anew.
-        signed = max(row.approved_mono_ns, session.started_mono_ns)
-        if row.approved_mono_ns > session.now_mono_ns:
-            signed = session.now_mono_ns
-        window = timings.receive_window_ms * NS_PER_MS
-        session.chases[row.order_id] = Chase(absent_after_mono_ns=signed + window + window // 4)
+    timings = state.live.settings.timings
+    hunt = _hunt(state, row)
+    hunt.fills_only = False
+    # A request is refused by the venue itself once its receive window has passed since it was signed, so only
+    # a question asked after that can prove that it had no effect. Across a restart the window starts anew.
+    signed = max(row.amend_mono_ns, state.live.started_mono_ns)
+    if state.books.orders.of_this_life(row.order_id):
+        signed = max(signed, row.approved_mono_ns)
+    window = timings.receive_window_ms * NS_PER_MS
+    hunt.absent_after_mono_ns = max(hunt.absent_after_mono_ns, signed + window + window // 4)
     wait = timings.query_retry_ms if wait_ms is None else wait_ms
     after_ms(state, out, TimerKind.QUERY, wait, key=row.order_id)
+
+
+def chase_fills(state: State, out: Out, row: OrderRow) -> None:
+    """The venue reported executions of an order that did not come yet: look for them by name if they stay away."""
+    hunt = state.live.chases.get(row.order_id)
+    if hunt is None:
+        _hunt(state, row).fills_only = True
+        after_ms(state, out, TimerKind.QUERY, state.live.settings.timings.query_retry_ms, key=row.order_id)
+    elif is_final(row.state):
+        hunt.fills_only = True
+
+
+def _hunt(state: State, row: OrderRow) -> Chase:
+    chases = state.live.chases
+    hunt = chases.get(row.order_id)
+    if hunt is None:
+        hunt = chases[row.order_id] = Chase(absent_after_mono_ns=0)
+    return hunt
 
 
 def chase_due(state: State, out: Out, order_id: int) -> None:
@@ -88,7 +107,9 @@ def chase_due(state: State, out: Out, order_id: int) -> None:
     hunt = session.chases.get(order_id)
     if hunt is None or hunt.asking:
         return
-    hunt.asking = True
+    if hunt.fills_only and row.reported_lots <= row.filled_lots:
+        del session.chases[order_id]
+        return
     hunt.tries += 1
     if hunt.tries == CHASE_ALERT_TRIES:
         alert(
@@ -98,6 +119,11 @@ def chase_due(state: State, out: Out, order_id: int) -> None:
             f"order {order_id} in {row.terms.instrument} is {row.state.value} after {hunt.tries} questions; "
             "its full size stays counted",
         )
+    if hunt.fills_only:
+        fetch_trades(state, out, row.terms.instrument)
+        chase_again(state, out, row)
+        return
+    hunt.asking = True
     ask(
         state,
         out,
@@ -107,10 +133,29 @@ def chase_due(state: State, out: Out, order_id: int) -> None:
 
 def chase_again(state: State, out: Out, row: OrderRow) -> None:
     """Not known yet: ask again, a little later each time."""
-    session = state.live
-    hunt = session.chases.get(row.order_id)
-    tries = 1 if hunt is None else min(hunt.tries, CHASE_BACKOFF_TRIES_MAX)
-    chase(state, out, row, wait_ms=session.settings.timings.query_retry_ms * max(1, tries))
+    hunt = _hunt(state, row)
+    fills_only = hunt.fills_only
+    tries = max(1, min(hunt.tries, CHASE_BACKOFF_TRIES_MAX))
+    chase(state, out, row, wait_ms=state.live.settings.timings.query_retry_ms * tries)
+    hunt.fills_only = fills_only
+
+
+def fetch_trades(state: State, out: Out, instrument: str, *, since_venue_ns: int | None = None) -> None:
+    """Ask for the executions that the stream may have lost; one question per instrument at a time."""
+    words = state.live.words
+    if words.trades_asking.get(instrument):
+        return
+    words.trades_asking[instrument] = True
+    ledger = state.books.ledger
+    last = ledger.last_fill_venue_ns.get(instrument, 0)
+    since = max(ledger.books_since_venue_ns, last - TRADES_OVERLAP_MS * NS_PER_MS)
+    ask(
+        state,
+        out,
+        QueryTrades(
+            instrument=instrument, since_venue_ns=since if since_venue_ns is None else since_venue_ns
+        ),
+    )
 
 
 def absent(state: State, out: Out, row: OrderRow, *, asked_mono_ns: int) -> None:
@@ -138,6 +183,13 @@ def cancel(state: State, out: Out, row: OrderRow, *, why: str) -> None:
         return
     move(state, out, row.order_id, Did.CANCEL_ASK, why=why)
     state.live.cancels_count += 1
+    send_cancel(state, out, row)
+
+
+def cancel_again(state: State, out: Out, row: OrderRow) -> None:
+    """It rests although its end was asked for."""
+    if row.state is OrderState.LIVE:
+        move(state, out, row.order_id, Did.CANCEL_ASK, why="it rests although its end was asked for")
     send_cancel(state, out, row)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, after_ms, alert, emit, move, place_hold, touch
@@ -93,6 +94,10 @@ def _place(state: State, out: Out, request: PlaceOrder, asked_mono_ns: int, outc
         return
     if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
         order_report(state, out, outcome.value, fresh=True)
+    elif (row.venue_order_id or row.filled_lots) and not isinstance(outcome, Unknown):
+        # the venue showed it to us already: "it had no effect" cannot be true of both
+        alert(out, Severity.CRITICAL, "order.contradiction", f"order {row.order_id}: {_why(outcome)}")
+        go_silent(state, out, row, why=f"shown by the venue, yet: {_why(outcome)}")
     elif isinstance(outcome, Suppressed | Transient):
         move(state, out, row.order_id, Did.NOT_SENT, why=_why(outcome))
     elif isinstance(outcome, Fatal):
@@ -162,8 +167,8 @@ def _query_order(state: State, out: Out, request: QueryOrder, asked_mono_ns: int
     if row is None:
         return
     if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
-        if row.amend_qty_lots and outcome.value.qty_lots != row.amend_qty_lots:
-            _amend_not_taken(state, out, request.order_id, outcome.value)
+        if row.amend_qty_lots and outcome.value.qty_lots == row.qty_lots != row.amend_qty_lots:
+            _amend_not_taken(state, out, row, asked_mono_ns=asked_mono_ns)
         order_report(state, out, outcome.value, fresh=False)
         if hunt is not None:
             hunt.asking = False
@@ -177,17 +182,16 @@ def _query_order(state: State, out: Out, request: QueryOrder, asked_mono_ns: int
         chase_again(state, out, row)
 
 
-def _amend_not_taken(state: State, out: Out, order_id: int, report: OrderReport) -> None:
+def _amend_not_taken(state: State, out: Out, row: OrderRow, *, asked_mono_ns: int) -> None:
     """The venue shows the order with its old size, asked after the receive window: the amend did not happen."""
-    row = state.books.orders.row(order_id)
-    hunt = state.live.chases.get(order_id)
-    if row is None or (hunt is not None and state.live.now_mono_ns < hunt.absent_after_mono_ns):
+    hunt = state.live.chases.get(row.order_id)
+    if hunt is None or asked_mono_ns < hunt.absent_after_mono_ns:
         return
     emit(
         state,
         out,
         OrderAmended(
-            order_id=order_id,
+            order_id=row.order_id,
             step=AmendStep.REFUSED,
             qty_lots=row.qty_lots,
             price_ticks=row.price_ticks or 0,

@@ -8,15 +8,13 @@ from holdfast.core.ledger.ledger import QUARANTINE
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
-from holdfast.core.step.emit import Out, alert, ask, emit, find_break, move, place_hold, touch
-from holdfast.core.step.orders import chase, chase_again, send_cancel
+from holdfast.core.step.emit import Out, alert, emit, find_break, move, place_hold, touch
+from holdfast.core.step.orders import cancel_again, chase, chase_fills, fetch_trades
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.facts import AmendStep, BreakKind, FillBooked, ForeignOrderSeen, OrderAmended
 from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.orders import Did, OrderState
 from holdfast.vocab.reports import FillCause, OrderReport, TradeReport, VenueStatus
-from holdfast.vocab.requests import QueryTrades
-from holdfast.vocab.units import NS_PER_MS
 
 _DID: Final = {
     VenueStatus.NEW: Did.ACK,
@@ -26,7 +24,6 @@ _DID: Final = {
     VenueStatus.EXPIRED: Did.EXPIRED,
     VenueStatus.REJECTED: Did.REFUSED,
 }
-TRADES_OVERLAP_MS: Final = 60_000  # executions are asked for from a little before the last one booked
 
 
 def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) -> None:
@@ -54,20 +51,25 @@ def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) ->
         venue_order_id=report.venue_order_id,
         reported_lots=report.filled_lots,
     )
-    if report.filled_lots > row.filled_lots:
-        fetch_trades(state, out, row.terms.instrument)
+    session = state.live
     if row.settled():
-        state.live.chases.pop(row.order_id, None)
+        session.chases.pop(row.order_id, None)
         return
-    hunt = state.live.chases.get(row.order_id)
-    if hunt is not None:
-        if is_final(row.state) or row.state is OrderState.UNKNOWN:
-            chase_again(state, out, row)
-        elif row.cancel_wanted:
-            if hunt.asking or not fresh:
-                send_cancel(state, out, row)  # it rests although we asked for its end: ask again
-        else:
-            state.live.chases.pop(row.order_id, None)
+    hunt = session.chases.get(row.order_id)
+    if not is_final(row.state):
+        if row.cancel_wanted:
+            if not fresh or (hunt is not None and hunt.asking):
+                cancel_again(state, out, row)
+        elif row.amend_qty_lots:
+            if hunt is None and not fresh:
+                chase(state, out, row)
+        elif hunt is not None and not hunt.fills_only:
+            del session.chases[row.order_id]
+    if row.reported_lots > row.filled_lots:
+        chase_fills(state, out, row)
+        if not (fresh and session.user_stream_up):
+            # a fresh word's executions are on their way by the stream; an old one's have been lost
+            fetch_trades(state, out, row.terms.instrument)
 
 
 def _risen(state: State, out: Out, row: OrderRow, report: OrderReport) -> None:
@@ -164,11 +166,12 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> None:
         return
     if books.ledger.knows_trade(trade.instrument, trade.trade_id):
         return
-    if trade.venue_ns < books.ledger.books_since_venue_ns:
-        return  # from before these books were opened
     row = books.orders.row(trade.order_id) if trade.order_id is not None else None
     if row is not None and (row.terms.instrument != trade.instrument or row.terms.side is not trade.side):
         row = None  # the venue says another instrument or side: it explains no order of ours
+    opened = books.ledger.books_since_venue_ns
+    if row is None and (not opened or trade.venue_ns < opened):
+        return  # from before these books were opened
     by_venue = trade.cause is not FillCause.ORDER
     quarantined = row is None and not by_venue
     emit(
@@ -218,20 +221,10 @@ def _filled(state: State, out: Out, row: OrderRow) -> None:
         find_break(
             state, out, BreakKind.OVERFILL, str(row.order_id), ours=row.qty_lots, theirs=row.filled_lots
         )
+    if row.state in (OrderState.REJECTED, OrderState.UNSENT):
+        # our proof that it had no effect was none
+        find_break(state, out, BreakKind.ORDER_RISEN, str(row.order_id), ours=0, theirs=row.filled_lots)
     full = row.filled_lots >= max(row.qty_lots, row.amend_qty_lots)
     move(state, out, row.order_id, Did.FULL_FILL if full else Did.PART_FILL)
     if row.settled():
         state.live.chases.pop(row.order_id, None)
-
-
-def fetch_trades(state: State, out: Out, instrument: str) -> None:
-    """Ask for the executions that the stream may have lost; one question per instrument at a time."""
-    session = state.live
-    words = session.words
-    if words.trades_asking.get(instrument):
-        return
-    words.trades_asking[instrument] = True
-    ledger = state.books.ledger
-    last = ledger.last_fill_venue_ns.get(instrument, 0)
-    since = max(ledger.books_since_venue_ns, last - TRADES_OVERLAP_MS * NS_PER_MS)
-    ask(state, out, QueryTrades(instrument=instrument, since_venue_ns=since))
