@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from holdfast.vocab.invariant import InvariantBroken
+
 if TYPE_CHECKING:
     from holdfast.ops.commands import Row
     from holdfast.ops.terminal import Result
@@ -28,12 +30,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         # The reader of our output left (`| head`): not a fault, and nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except SystemExit:
-        raise
-    except BaseException as error:
+    except (Exception, KeyboardInterrupt, InvariantBroken) as error:  # noqa: BLE001 - the last place that can say it
         code = _failed(error, words)
-        if not isinstance(error, Exception | KeyboardInterrupt) and code == 1:
-            raise
     sys.exit(code)
 
 

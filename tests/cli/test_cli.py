@@ -16,7 +16,7 @@ from holdfast.config.operators import new_token, token_hash
 from holdfast.ops.commands import TABLE
 from holdfast.ops.registry import entries, unregister
 from holdfast.runtime.wire import Answer
-from tests.house.operating import Terminal, SOURCE, a_latch, a_status, an_answering_bot, holdfast, registered
+from tests.house.operating import SOURCE, Terminal, a_latch, a_status, an_answering_bot, holdfast, registered
 
 pytestmark = pytest.mark.process
 
@@ -270,6 +270,8 @@ def test_a_reader_that_leaves_is_no_fault(run, bot):
     with subprocess.Popen(
         words, cwd=run.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as asked:
+        assert asked.stdout is not None
+        assert asked.stderr is not None
         asked.stdout.close()
         assert b"" == asked.stderr.read()
         assert 0 == asked.wait(10)

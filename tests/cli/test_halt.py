@@ -20,7 +20,6 @@ from tests.house.operating import (
     a_latch,
     a_status,
     an_answering_bot,
-    holdfast,
     registered,
 )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.app.init import config_text
+from holdfast.app.init import config_text, write_operators
 from holdfast.config.load import load
 from holdfast.config.operators import Role, by_token, load_operators
 from holdfast.config.resolve import resolve
@@ -53,6 +53,7 @@ def test_the_token_is_shown_once_and_kept_for_its_owner(made):
     token = (path / "operator.token").read_text().strip()
     assert 1 == said.out.count(token)
     person = by_token(load_operators(path / "operators.toml"), token)
+    assert person is not None
     assert ("ada", Role.RISK) == (person.name, person.role)
     assert token not in (path / "operators.toml").read_text()
     for name in ("operator.token", "keys.toml", "operators.toml"):
@@ -66,6 +67,7 @@ def test_secrets_and_state_are_kept_out_of_git(made):
 @pytest.mark.parametrize("key", SEEDS)
 def test_the_numbers_that_were_learnt_the_hard_way_are_there(key):
     found = re.search(rf'(?m)^{key} = "?([^"\s]+)"?\s+# (.+)$', config_text())
+    assert found is not None
     assert SEEDS[key] == found[1]
 
 
@@ -139,3 +141,11 @@ def test_doctor_names_what_is_bad(made, tmp_path):
     assert 3 == said.code
     assert re.search(r"BAD +secrets .*expected 0600", said.out)
     assert re.search(r"BAD +strategy two_sided .*no such file", said.out)
+
+
+def test_a_second_token_never_replaces_the_first(tmp_path):
+    """Two starts at once: the look before and the write are two moments."""
+    first = write_operators(tmp_path, name="ada")
+    with pytest.raises(FileExistsError):
+        write_operators(tmp_path, name="eve")
+    assert first == (tmp_path / "operator.token").read_text().strip()

@@ -99,16 +99,33 @@ def test_a_trip_between_reading_and_writing_of_a_clear_survives(guard, monkeypat
     latch = a_clear_latch(guard)
     latch.trip("ann", "first")
     seen = latch.observe()
-    real_pwrite = os.pwrite
+    real_pread = os.pread
 
-    def pwrite(descriptor, data, offset):
-        if offset == module.FIELD_BYTES:
-            real_pwrite(descriptor, b"another trip 16b", 0)
-        return real_pwrite(descriptor, data, offset)
+    def pread(descriptor, size, offset):
+        data = real_pread(descriptor, size, offset)
+        os.pwrite(descriptor, b"another trip %03d" % (data[15] % 100), 0)
+        return data
 
-    monkeypatch.setattr(os, "pwrite", pwrite)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", pread)
+        assert not latch.clear(seen)
+    assert latch.tripped()
 
-    assert not latch.clear(seen)
+
+def test_a_latch_found_broken_while_it_was_read_stays_tripped(guard):
+    """The watcher breaks it from its own thread, at any moment of ours."""
+
+    class Raced(Latch):
+        def _read(self):
+            data = super()._read()
+            self._break("was replaced by another file")
+            return data
+
+    a_clear_latch(guard).close()
+    latch = Raced(guard, "binance--1")
+    latch._clear_image = b"something else"
+
+    assert latch.tripped()
     assert latch.tripped()
 
 

@@ -1,5 +1,6 @@
 """The lease: one process trades an account, and one that lost its time does not go on as if nothing had happened."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -234,6 +235,26 @@ def test_a_child_that_ends_leaves_the_lease_locked(guard):
     os.waitpid(child, 0)
 
     assert lease.fresh(T0)
+    with pytest.raises(LeaseTaken):
+        a_lease(guard)
+
+
+def test_a_file_replaced_between_opening_and_locking_is_not_the_one_that_counts(guard, monkeypatch):
+    """A lock on a file that nobody else can find locks nobody out."""
+    real_flock = fcntl.flock
+    moved = []
+
+    def flock(descriptor, operation):
+        if not moved:
+            moved.append(Path(guard + "/binance--1.lease").rename(guard + "/moved"))
+        real_flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    lease = a_lease(guard)
+    monkeypatch.undo()
+
+    assert moved
+    assert lease.check() == ""
     with pytest.raises(LeaseTaken):
         a_lease(guard)
 

@@ -40,6 +40,12 @@ def replace(path):
     Path(path + ".x").replace(path)
 
 
+def test_nothing_is_told_while_nothing_happens(watched):
+    """A loop woken twenty times a second for nothing."""
+    _, _, told = watched
+    assert not told.wait(0.2)
+
+
 @pytest.mark.parametrize("harm", [os.unlink, truncate, replace])
 def test_a_harmed_latch_halts_for_good_and_the_loop_is_told(watched, harm):
     """The trip would no longer reach us: so not being able to be halted is being halted."""

@@ -25,6 +25,7 @@ from holdfast.vocab.events import (
     AmendIntent,
     CallDone,
     CancelIntent,
+    CashHinted,
     LatchSeen,
     Started,
     Stream,
@@ -40,7 +41,7 @@ from holdfast.vocab.facts import (
 )
 from holdfast.vocab.holds import ACCOUNT, HoldCause, Scope
 from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
-from holdfast.vocab.orders import Lane, Side
+from holdfast.vocab.orders import Lane, OrderType, Side
 from holdfast.vocab.outcome import Suppressed, Withheld
 from tests.house.events import a_command, a_mark, a_quote, a_start, a_target, an_intent
 from tests.house.setup import BTC, BTC_TICKS, ETH, ETH_TICKS, MONO_NS, WALL_NS, settings
@@ -255,6 +256,10 @@ class Room:
             )
         )
 
+    def tell_cash(self, kind="OTHER"):
+        """The user stream hints that cash moved."""
+        self.tell(CashHinted(wall_ns=0, mono_ns=0, kind=kind, asset="USDT"))
+
     def stream_is(self, *, up):
         """The user stream comes or goes."""
         self.tell(
@@ -303,13 +308,30 @@ class Room:
         """A strategy buys ``lots`` with a limit (by default a far one that rests)."""
         instrument = changes.get("instrument", BTC)
         price = self.mids[instrument] - self.mids[instrument] // 200 if at is None else at
-        return self.wants(an_intent(qty_lots=lots, price_ticks=price, **changes))
+        return self.wants(an_intent(**{"qty_lots": lots, "price_ticks": price, **changes}))
 
     def sells(self, lots, *, at=None, **changes):
         """The same, the other way."""
         instrument = changes.get("instrument", BTC)
         price = self.mids[instrument] + self.mids[instrument] // 200 if at is None else at
-        return self.wants(an_intent(side=Side.SELL, qty_lots=lots, price_ticks=price, **changes))
+        return self.wants(
+            an_intent(**{"side": Side.SELL, "qty_lots": lots, "price_ticks": price, **changes})
+        )
+
+    def wants_protection(self, lots, *, side=Side.SELL, at=None, **changes):
+        """A strategy puts a stop behind its position, on the far side of the market."""
+        mid = self.mids[changes.get("instrument", BTC)]
+        return self.wants(
+            an_intent(
+                side=side,
+                qty_lots=lots,
+                order_type=OrderType.STOP_MARKET,
+                price_ticks=None,
+                trigger_ticks=mid + side * mid // 200 if at is None else at,
+                reduce_only=True,
+                **changes,
+            )
+        )
 
     def takes(self, side, lots, **changes):
         """A strategy crosses the spread and gets it at once."""

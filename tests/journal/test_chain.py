@@ -149,6 +149,51 @@ def test_a_missing_segment_is_found(closed):
         path.write_bytes(whole)
 
 
+def test_a_segment_of_another_history_of_the_same_account_is_found(closed, tmp_path):
+    """Whole by itself, with the right numbers: only the hash before it tells."""
+    other = tmp_path / "other"
+    journal = open_for_append(str(other), account="uid-1", **SMALL).journal
+    for number, record in enumerate(records(COUNT)):
+        journal.append(record, number + 100)
+    journal.close()
+    shutil.copy(segments(other)[1], segments(closed)[1])
+
+    assert "does not follow from the segment before it" in bad_of(verify(str(closed))).what
+
+
+def test_a_record_with_a_wrong_number_is_found(tmp_path):
+    """Dense or not at all, even where the chain of hashes agrees."""
+    journal = a_journal(tmp_path, 5)
+    journal.record_count += 1
+    journal.append(a_timer(), 0)
+    journal.sync()
+    journal.append(a_timer(), 0)
+    journal.sync()
+    killed(journal)
+
+    assert "calls itself 6" in bad_of(verify(str(tmp_path))).what
+
+
+def test_a_durable_mark_in_another_segment_is_found(closed):
+    """Bytes that nobody wrote there."""
+    first, second, *_ = segments(closed)
+    data = bytearray(second.read_bytes())
+    data[176:204] = first.read_bytes()[176:204]
+    second.write_bytes(data)
+
+    assert "where none belongs" in bad_of(verify(str(closed))).what
+
+
+def test_records_missing_at_the_end_of_a_segment_are_found(closed):
+    """Its successor says with which record it begins."""
+    path, start, end = [frame for frame in frames(closed) if frame[0] == segments(closed)[0]][-1]
+    data = bytearray(path.read_bytes())
+    data[start:end] = bytes(end - start)
+    path.write_bytes(data)
+
+    assert "those before it are missing" in bad_of(verify(str(closed))).what
+
+
 def test_a_shortened_segment_is_found(closed):
     """A middle one by its successor, the last one by its own word of how far it went."""
     for path in segments(closed)[:-1]:

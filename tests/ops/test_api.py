@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -27,7 +28,7 @@ PEOPLE = (
     Operator(name="second", role=Role.RISK, token_sha256=token_hash(SECOND)),
 )
 PATHS = {row.name: path for path, row in ROWS_BY_PATH.items()}
-ARGS = {
+ARGS: dict[str, dict[str, Any]] = {
     "resume": {"hold": 7},
     "resolve": {"order": 7},
     "quarantine release": {"trade": "t1"},
@@ -55,7 +56,7 @@ class Api:
                 "X-Holdfast-Command": uuid.uuid4().hex,
                 "X-Holdfast-Issued": str(time.time_ns() // 1_000_000),
             }
-        sent |= headers or {}
+        sent.update(headers or {})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in sent.items():
@@ -71,7 +72,8 @@ class Api:
         return Reply(reply.status, {key.lower(): value for key, value in reply.getheaders()}, said)
 
     def give(self, name, *, token=TOKENS[Role.RISK], **more):
-        args = {"reason": "because", **ARGS.get(name, {})} if name not in {"reconcile", "sync"} else {}
+        args = {} if name in {"reconcile", "sync"} else {"reason": "because"}
+        args.update(ARGS.get(name, {}))
         return self.call("POST", PATHS[name], token=token, body=args, **more)
 
 

@@ -97,7 +97,7 @@ def test_the_socket_knows_the_same_halting_verbs_as_the_table():
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_stopping_is_cheap_and_loosening_is_dear(row):
-    assert Role(row.role)
+    assert row.role in {role.value for role in Role}
     assert not (row.halting and row.loosens)
     required = {arg.name for arg in row.args if arg.required}
     if row.halting:

@@ -32,8 +32,8 @@ def served(home):
     words = [sys.executable, "-m", "holdfast", "serve", "--port", "0"]
     with subprocess.Popen(words, cwd=home, stderr=subprocess.PIPE, text=True) as process:
         try:
-            said = process.stderr.readline()
-            yield int(re.search(r"http://127\.0\.0\.1:(\d+)", said)[1])
+            assert process.stderr is not None
+            yield int(process.stderr.readline().rpartition(":")[2])
         finally:
             process.terminate()
             process.wait(10)

@@ -58,7 +58,8 @@ def test_a_line_is_json_with_time_level_process_and_account(log, tmp_path):
 def test_a_known_secret_is_in_no_sink(log, tmp_path):
     """By value: wherever it stands, in whatever it is packed."""
     logger, _, terminal = log
-    logger.warning("failed " + CANARY, url=f"x{CANARY}y", deep={"a": [{"b": (CANARY,)}]}, raw=CANARY.encode())
+    said = f"failed {CANARY}"
+    logger.warning(said, url=f"x{CANARY}y", deep={"a": [{"b": (CANARY,)}]}, raw=CANARY.encode())
     logger.error("odd", **{CANARY: 1})
     try:
         raise ValueError(CANARY)
@@ -129,7 +130,7 @@ def test_a_log_that_cannot_be_written_is_counted_and_stops_nobody(tmp_path, monk
         def write(self, text):
             raise OSError(28, "No space left on device")
 
-    file.stream = Full()
+    file.setStream(Full())  # type: ignore[arg-type]
     file.line("lost")
     assert 1 == file.lost_count
     sink = telemetry._Sink(None, Full())

@@ -12,14 +12,13 @@ HOUR = 3600 * S
 
 
 def test_makers_and_takers_pay_their_own_rate_rounded_up():
-    venue = Venue()
+    venue = Venue(specs=[a_spec(tick_lot_e8=7)])
     account = venue.account("fees", maker=200, taker=501)
     venue.place(account, BUY, 3)
     venue.place(account, SELL, 3, 1001)
     venue.trade(1005, 3, BUY)
-    taker, maker = account.fills
-    assert (-(-3 * 1001 * UNIT * 501 // 1_000_000), "USDT") == (taker.fee_e8, taker.fee_asset)
-    assert 3 * 1001 * UNIT * 200 // 1_000_000 == maker.fee_e8
+    taker, maker = account.fills  # of 21021e-8: 10.53 and 4.2
+    assert (11, "USDT", 5) == (taker.fee_e8, taker.fee_asset, maker.fee_e8)
     assert 1_000_000 * E8 - taker.fee_e8 - maker.fee_e8 == venue.wallet(account)
 
 

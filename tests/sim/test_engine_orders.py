@@ -46,6 +46,15 @@ def test_fill_or_kill_counts_other_accounts_orders_but_not_our_own():
     assert -5021 == code_of(venue.place, venue.a, BUY, 12, 1001, tif="FOK")
 
 
+def test_fill_or_kill_does_not_count_what_stands_behind_our_own_order():
+    """Self-match prevention would end it there, half filled."""
+    venue = Venue(quote=(1000, 50, 1001, 10))
+    venue.depth(bids=[(1000, 50)], asks=[(1001, 10), (1003, 100)], snapshot=True)
+    venue.place(venue.a, SELL, 5, 1002)
+    assert -5021 == code_of(venue.place, venue.a, BUY, 20, 1003, tif="FOK")
+    assert "FILLED" == venue.place(venue.a, BUY, 10, 1003, tif="FOK").status
+
+
 def test_post_only_that_would_take_is_refused_and_not_recorded():
     venue = Venue()
     assert -5022 == code_of(venue.place, venue.a, BUY, 5, 1001, tif="GTX")

@@ -76,6 +76,13 @@ def test_an_immediate_exit_is_not_in_the_way_of_resting_ones():
     assert ("FILLED", "EXPIRED", 0) == (exit_order.status, resting.status, venue.lots(venue.a))
 
 
+def test_an_immediate_exit_at_a_worse_price_is_tried_all_the_same():
+    venue = long(10)
+    resting = venue.place(venue.a, SELL, 10, 1005, reduce_only=True)
+    exit_order = venue.place(venue.a, SELL, 10, 1006, tif="IOC", reduce_only=True)
+    assert ("EXPIRED", "NEW", 10) == (exit_order.status, resting.status, venue.lots(venue.a))
+
+
 def test_one_print_does_not_fill_reduce_only_orders_beyond_the_position():
     venue = long(10)
     plain = venue.place(venue.a, SELL, 8, 1005)
@@ -106,6 +113,8 @@ def test_amending_a_reduce_only_order_cannot_outgrow_the_position():
     venue = long(10)
     order = venue.place(venue.a, SELL, 5, 1005, reduce_only=True)
     assert 10 == venue.amend(venue.a, order, lots=25).qty_lots
+    venue.amend(venue.a, order, lots=40, price=1000)
+    assert ("FILLED", 0) == (order.status, venue.lots(venue.a))
 
 
 # --- hedge mode -------------------------------------------------------------------------------------------------

@@ -80,6 +80,12 @@ SCRIPT = [
     facts.BreakFound(kind=facts.BreakKind.POSITION, key="BTCUSDT", ours=1, theirs=2),
     facts.FlattenEnded(scope=Scope(), flat=False, why="the venue is down", mono_ns=1),
     an_approval(2),
+    facts.OrderAmended(
+        order_id=(1 << 40) + 2, step=facts.AmendStep.ASKED, qty_lots=50, price_ticks=9, why=""
+    ),
+    facts.OrderAmended(
+        order_id=(1 << 40) + 2, step=facts.AmendStep.REFUSED, qty_lots=50, price_ticks=9, why="no"
+    ),
     moved(2, OrderState.REJECTED, why="-2019"),
 ]
 
@@ -117,6 +123,7 @@ def test_an_order_is_told_as_it_stands(store):
     )
     assert ("quoter", 1, "limit", 1) == (order.strategy, order.side, order.order_type, order.record_index)
     assert (1_700_000_000_000_000_001, 1_700_000_000_000_000_002) == (order.wall_ns, order.updated_wall_ns)
+    assert [(2, 600_002)] == [(one.qty_lots, one.price_ticks) for one in store.orders(state="rejected")]
     assert ["-2019"] == [one.why for one in store.orders(state="rejected")]
     assert [2, 1] == [one.intent_seq for one in store.orders(strategy="quoter")]
     assert [] == store.orders(instrument="ETHUSDT")

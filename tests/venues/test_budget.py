@@ -143,11 +143,13 @@ def test_a_risk_order_over_the_order_limit_is_refused_before_sending():
 
     async def story():
         async with fake_binance() as fake, loaded(fake) as venue:
+            hour = Window(name="orders", limit=300, interval_ms=3_600_000, orders=True)
+            venue._budget.set_windows((hour,))
             outcomes = [await venue.call(place(number), Lane.RISK, yes) for number in range(1, 301)]
             refused = [one for one in outcomes if isinstance(one, Transient)]
             assert 45 == len(refused)  # 15 % of 300 are left for flatten
             assert {"BUDGET"} == {one.code for one in refused}
-            assert all(0 < one.retry_ms <= 10_000 for one in refused)
+            assert all(0 < one.retry_ms <= 3_600_000 for one in refused)
             assert 255 == len(fake.asked_of("/fapi/v1/order"))
             assert isinstance(await venue.call(place(301), Lane.FLATTEN, yes), Ok)
 

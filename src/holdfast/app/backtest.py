@@ -26,6 +26,7 @@ from holdfast.config.load import load
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config
 from holdfast.core.state import State
+from holdfast.journal.files import UNSYNCED_FILES
 from holdfast.journal.market_log import open_market_log
 from holdfast.runtime.clock import ToldClock
 from holdfast.runtime.live import Identity
@@ -102,7 +103,8 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
     settings = resolve(config, specs)
     settings_account = settings.account
     tag = account_tag(venue=config.account.venue, account=settings_account)
-    disk = open_state(state_dir, account=settings_account)
+    # a backtest that a power loss cut short is run again: nobody waits for its disk
+    disk = open_state(state_dir, account=settings_account, files=UNSYNCED_FILES)
     state = State(disk.kept.books)
     clock = ToldClock(wall_ns=start_ns, mono_ns=MONO_START_NS)
     schedule = Schedule(clock)

@@ -16,6 +16,7 @@ from holdfast.config.schema import Config
 from holdfast.core.state import State
 from holdfast.journal.chain import iterate
 from holdfast.journal.codec import CorruptJournal
+from holdfast.journal.files import REAL_FILES, Files
 from holdfast.journal.recover import Opened, open_for_append
 from holdfast.ports.feed import Decode
 from holdfast.runtime.books import CoreBooks
@@ -51,12 +52,12 @@ def epoch_floor(wall_ns: int) -> int:
     return max(1, (wall_ns // 1_000_000_000 - EPOCH_ZERO_WALL_S) // 60)
 
 
-def open_state(state_dir: Path, *, account: str) -> OnDisk:
+def open_state(state_dir: Path, *, account: str, files: Files = REAL_FILES) -> OnDisk:
     """Open the journal and rebuild the books. Errors: HoldfastError naming the record that is not what it was."""
     state_dir.mkdir(parents=True, exist_ok=True)
     journal_dir = state_dir / "journal"
     try:
-        opened = open_for_append(str(journal_dir), account=account)
+        opened = open_for_append(str(journal_dir), account=account, files=files)
         kept = None
         first = 0
         if opened.snapshot is not None:

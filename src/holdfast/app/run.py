@@ -163,7 +163,7 @@ class _Run:
             settings = resolve(config, specs)
             state = State(disk.kept.books)
             make_host = host_maker(config, settings, state, clock_ns=clock.mono_ns)
-            feeds = make_feeds(config, settings.instruments, clock=clock)
+            feeds = make_feeds(config, venue, settings.instruments, clock=clock)
             log = open_market_log(
                 str(disk.market_dir),
                 codecs=tuple(feed.codec for feed in feeds),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +16,9 @@ from holdfast.ports.clock import Clock
 from holdfast.ports.feed import FeedPort
 from holdfast.ports.venue import VenuePort
 from holdfast.vocab.instruments import InstrumentSpec
+
+if TYPE_CHECKING:
+    from holdfast.venues.transport.hardened import Endpoints
 
 BINANCE_DIALECT: Final = ("binanceusdm",)
 
@@ -39,40 +42,66 @@ def venue_identity(config: Config) -> str:
 
 
 def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> VenuePort:
-    """The account's adapter. Inside a running loop. Errors: HoldfastError for an exchange id nobody knows."""
+    """The account's adapter. Inside a running loop. Errors: VenueUnusable for an exchange id that ccxt lacks."""
+    from holdfast.venues.transport.hardened import Credentials
+
     tag = account_tag(venue=config.account.venue, account=config.account.name)
     instruments = tuple(config.limits.instrument)
+    # what a frozen process had in hand must be refused by the venue itself once its lease is over
     window_ms = min(config.timings.receive_window.ms, config.timings.lease_ttl.ms)
+    credentials = Credentials(api_key=secrets.api_key, secret=secrets.secret, password=secrets.password)
     if config.account.venue in BINANCE_DIALECT:
         from holdfast.venues.binance.client import BinanceConfig, BinanceVenue
-        from holdfast.venues.transport.hardened import Credentials
 
         settings = BinanceConfig(
-            instruments=instruments,
-            account_tag=tag,
-            credentials=Credentials(
-                api_key=secrets.api_key, secret=secrets.secret, password=secrets.password
-            ),
-            order_window_ms=window_ms,
+            instruments=instruments, account_tag=tag, credentials=credentials, order_window_ms=window_ms
         )
         if config.venue.rest_url:
             settings = msgspec.structs.replace(
                 settings, rest_url=config.venue.rest_url, ws_url=config.venue.stream_url
             )
         return BinanceVenue(settings, clock=clock)
-    raise HoldfastError(Exit.USAGE, f"no adapter for venue {config.account.venue!r}", "account.venue")
+    from holdfast.venues.anyccxt.client import AnyCcxtConfig, AnyCcxtVenue
+
+    return AnyCcxtVenue(
+        AnyCcxtConfig(
+            exchange_id=config.account.venue,
+            symbols=instruments,
+            account_tag=tag,
+            credentials=credentials,
+            order_window_ms=window_ms,
+            endpoints=_endpoints(config),
+        ),
+        clock=clock,
+    )
 
 
-def make_feeds(config: Config, specs: Sequence[InstrumentSpec], *, clock: Clock) -> tuple[FeedPort, ...]:
-    """The market feeds. Inside a running loop."""
+def _endpoints(config: Config) -> Endpoints:
+    from holdfast.venues.transport.hardened import Endpoints
+
+    return Endpoints(http=config.venue.rest_url, ws=config.venue.stream_url)
+
+
+def make_feeds(
+    config: Config, venue: VenuePort, specs: Sequence[InstrumentSpec], *, clock: Clock
+) -> tuple[FeedPort, ...]:
+    """The market feeds, once the venue is loaded. Inside a running loop."""
+    wanted = set(config.feed.streams)
     if config.account.venue in BINANCE_DIALECT and config.feed.source == "binance":
         from holdfast.venues.binance.feed import BinanceFeed, FeedConfig
 
-        wanted = set(config.feed.streams)
         feed_config = FeedConfig(trades="trades" in wanted, marks="marks" in wanted, depth="depth" in wanted)
         if config.venue.stream_url:
             feed_config = msgspec.structs.replace(feed_config, ws_url=config.venue.stream_url)
         return (BinanceFeed(feed_config, specs, clock=clock),)
-    raise HoldfastError(
-        Exit.USAGE, f"no feed {config.feed.source!r} for {config.account.venue}", "feed.source"
+    from holdfast.venues.anyccxt.client import AnyCcxtVenue
+    from holdfast.venues.anyccxt.feed import CcxtFeed, CcxtFeedConfig
+
+    if not isinstance(venue, AnyCcxtVenue):
+        raise HoldfastError(
+            Exit.USAGE, f"{config.account.venue} has a feed of its own", "feed.source: expected binance"
+        )
+    ccxt_config = CcxtFeedConfig(
+        exchange_id=config.account.venue, endpoints=_endpoints(config), trades="trades" in wanted
     )
+    return (CcxtFeed(ccxt_config, markets=venue.exchange.markets, grids=venue.grids, clock=clock),)

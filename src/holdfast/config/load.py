@@ -22,6 +22,7 @@ from holdfast.config.schema import (
     TimingsSection,
     UpSection,
     VenueSection,
+    WatchdogSection,
 )
 from holdfast.config.toml import Document, read_text
 from holdfast.vocab.invariant import invariant
@@ -38,6 +39,7 @@ _SECTIONS: Final = (
     "serve",
     "log",
     "up",
+    "watchdog",
 )
 NAME: Final = r"[A-Za-z0-9_-]+"
 INSTRUMENT: Final = r"[A-Za-z0-9_.:/-]+"
@@ -63,6 +65,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         "serve": _section(document, ServeSection, "serve", required=False),
         "log": _section(document, LogSection, "log", required=False),
         "up": _section(document, UpSection, "up", required=False),
+        "watchdog": _section(document, WatchdogSection, "watchdog", required=False),
     }
     limits = (
         _section(document, AccountLimitsSection, "limits", "account"),

@@ -174,6 +174,13 @@ class UpSection(Section, frozen=True, kw_only=True):
     start: list[Literal["sim", "run", "serve", "watchdog"]] = field(default_factory=lambda: ["run"])
 
 
+class WatchdogSection(Section, frozen=True, kw_only=True):
+    """``[watchdog]``: the outside judge. ``key_file``: a key of its own; without one it fences and pages only."""
+
+    key_file: str = ""
+    dead_after: Duration = Duration(3_000)
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """A configuration that was read, checked and found whole. ``path`` is empty where it came from a text."""
 
@@ -188,3 +195,4 @@ class Config(Struct, frozen=True, kw_only=True):
     serve: ServeSection
     log: LogSection
     up: UpSection
+    watchdog: WatchdogSection = WatchdogSection()

@@ -36,14 +36,7 @@ def load_secrets(config: Config, *, environment: Mapping[str, str] | None = None
     """
     account = config.account
     if account.key_file:
-        path = beside(config, account.key_file)
-        owner_only(path, secret=True)
-        document = Document(read_text(path), where=str(path), secret=True)
-        secrets = document.convert(document.root, Secrets, ())
-        document.finish()
-        if secrets is None or not secrets.api_key or not secrets.secret:
-            raise ConfigError(f"{path}: api_key and secret must not be empty")
-        return secrets
+        return load_key(config, account.key_file)
     environment = os.environ if environment is None else environment
     if account.key_env:
         missing = [name for name in (account.key_env, account.secret_env) if not environment.get(name)]
@@ -55,3 +48,15 @@ def load_secrets(config: Config, *, environment: Mapping[str, str] | None = None
     if config.venue.kind is VenueKind.PAPER:
         return Secrets(api_key="", secret="")
     raise ConfigError(f"{config.path or 'configuration'}: account.key_file: missing")
+
+
+def load_key(config: Config, name: str) -> Secrets:
+    """The key in a file beside the configuration. Errors: as ``load_secrets``."""
+    path = beside(config, name)
+    owner_only(path, secret=True)
+    document = Document(read_text(path), where=str(path), secret=True)
+    secrets = document.convert(document.root, Secrets, ())
+    document.finish()
+    if secrets is None or not secrets.api_key or not secrets.secret:
+        raise ConfigError(f"{path}: api_key and secret must not be empty")
+    return secrets

@@ -184,8 +184,6 @@ class Latch:
             else:
                 if (status.st_dev, status.st_ino) != self._identity:
                     self._break("was replaced by another file")
-                elif status.st_size != LATCH_BYTES:
-                    self._break(f"has {status.st_size} bytes, not {LATCH_BYTES}")
                 else:
                     self._read()
         return self.broken

@@ -120,7 +120,19 @@ class RealFiles:
             os.close(handle)
 
 
+class UnsyncedFiles(RealFiles):
+    """The operating system's, without waiting for the disk: for backtests, which a power loss only makes run again."""
+
+    @staticmethod
+    def sync(handle: int) -> None:
+        pass
+
+    def sync_dir(self, path: str) -> None:
+        pass
+
+
 REAL_FILES = RealFiles()
+UNSYNCED_FILES = UnsyncedFiles()
 
 
 def write_all(files: Files, handle: int, data: bytes | bytearray | memoryview, offset: int) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdfast.ops.commands import Row
-from holdfast.ops.terminal import NO_REASON
-from holdfast.ops.words import Value
+from holdfast.ops.words import NO_REASON, Value
 from holdfast.runtime.wire import Act
 
 

@@ -33,9 +33,9 @@ from holdfast.ops.authorise import permit
 from holdfast.ops.commands import ROWS, TABLE, Arg, ArgKind, Kind, Row
 from holdfast.ops.errors import Denied, NotRunning, UsageError
 from holdfast.ops.target import Target
-from holdfast.ops.terminal import FLATTEN_PLAN, NO_REASON
+from holdfast.ops.terminal import FLATTEN_PLAN
 from holdfast.ops.tripping import LatchUnusable, trip
-from holdfast.ops.words import Value, read_mapping
+from holdfast.ops.words import NO_REASON, Value, read_mapping
 from holdfast.runtime.wire import Answer
 
 BODY_BYTES_MAX: Final = 64 * 1024

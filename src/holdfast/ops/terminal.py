@@ -17,10 +17,9 @@ from holdfast.ops.commands import Friction, Kind, Row
 from holdfast.ops.errors import NotRunning, UsageError
 from holdfast.ops.target import Target, Wanted, targets
 from holdfast.ops.who import login_name
-from holdfast.ops.words import Value
+from holdfast.ops.words import NO_REASON, Value
 
 FLATTEN_PLAN: Final = "flatten plan"
-NO_REASON: Final = "no reason given"
 TELL_TIMEOUT_S: Final = 1.5  # a halted bot is told, not waited for
 WAIT_S: Final = 60.0
 POLL_S: Final = 0.2

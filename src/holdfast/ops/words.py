@@ -12,6 +12,7 @@ from holdfast.ops.errors import UsageError
 
 Value: TypeAlias = str | int | bool
 TEXT_MAX: Final = 500
+NO_REASON: Final = "no reason given"
 WHOLE_MAX: Final = (1 << 63) - 1
 _NAMES: Final = {
     ArgKind.INSTRUMENT: re.compile(r"[A-Za-z0-9_.:/-]{1,64}"),

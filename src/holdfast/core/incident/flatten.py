@@ -75,7 +75,7 @@ def plan_exit(
         return ExitPlan(
             instrument=spec.instrument,
             side=side,
-            qty_lots=qty,
+            qty_lots=min(qty, spec.market_lots_max),
             price_ticks=None,
             tif=TimeInForce.IOC,
             held_lots=held_lots,

@@ -31,9 +31,26 @@ Answer = tuple[bool, str]
 def on_command(state: State, command: Command) -> Out:
     """Carry out a person's act and answer it."""
     out: Out = []
-    accepted, text = _ACTS[command.verb](state, out, command)
+    unknown = _unknown(state, command)
+    accepted, text = (False, unknown) if unknown else _ACTS[command.verb](state, out, command)
     out.append(CommandAnswered(command_id=command.command_id, accepted=accepted, text=text))
     return out
+
+
+def _unknown(state: State, command: Command) -> str:
+    """What the command's scope names and we do not know: a slip of the pen must not look like a stop."""
+    scope = command.scope
+    if scope.instrument and scope.instrument not in state.specs:
+        return f"unknown instrument {scope.instrument}"
+    books = state.books
+    if scope.strategy and not (
+        scope.strategy in state.desks
+        or scope.strategy in books.ledger.attributed
+        or scope.strategy in books.orders.by_strategy
+        or any(hold.scope.strategy == scope.strategy for hold in books.holds.holds.values())
+    ):
+        return f"unknown strategy {scope.strategy}"
+    return ""
 
 
 def _arm(state: State, out: Out, command: Command) -> Answer:
@@ -129,7 +146,7 @@ def _not_liftable(state: State, hold: Hold) -> str:
             return why
     limits = session.settings.account_limits
     if hold.cause is HoldCause.DRAWDOWN_BREAKER:
-        waited_ns = session.now_mono_ns - max(hold.since_mono_ns, _since_here(state, hold))
+        waited_ns = session.now_mono_ns - state.books.hold_since_mono_ns(hold)
         left_ms = limits.breaker_cooldown_ms - waited_ns // NS_PER_MS
         if left_ms > 0:
             return f"the cool-down runs another {left_ms // 1000 + 1} s"
@@ -140,12 +157,6 @@ def _not_liftable(state: State, hold: Hold) -> str:
     return ""
 
 
-def _since_here(state: State, hold: Hold) -> int:
-    """When a hold from before a reboot began to count: every safety delay restarts in full."""
-    session = state.live
-    return session.started_mono_ns if hold.since_mono_ns > session.now_mono_ns else hold.since_mono_ns
-
-
 def _foreign(state: State, hold: Hold) -> bool:
     return any(
         not hold.scope.instrument or row.instrument == hold.scope.instrument
@@ -154,9 +165,9 @@ def _foreign(state: State, hold: Hold) -> bool:
 
 
 def _unpause(state: State, out: Out, command: Command) -> Answer:
-    hold = state.books.holds.find(HoldCause.PAUSE)
+    hold = state.books.holds.find(HoldCause.PAUSE, command.scope)
     if hold is None:
-        return False, "not paused"
+        return False, "not paused there" + _still(state)
     return _lift(state, out, command, hold)
 
 
@@ -172,7 +183,7 @@ def _recover(state: State, out: Out, command: Command) -> Answer:
     two = bool(command.second_by) and command.second_by != command.by
     if not two:
         cooling_ms = session.settings.account_limits.recover_cooling_ms
-        newest = max(_since_here(state, hold) for hold in killed)
+        newest = max(state.books.hold_since_mono_ns(hold) for hold in killed)
         left_ms = cooling_ms - (session.now_mono_ns - newest) // NS_PER_MS
         if left_ms > 0:
             return (
@@ -189,10 +200,6 @@ def _recover(state: State, out: Out, command: Command) -> Answer:
 def _ban(state: State, out: Out, command: Command) -> Answer:
     if command.scope == ACCOUNT:
         return False, "ban needs an instrument or a strategy"
-    if command.scope.instrument and command.scope.instrument not in state.specs:
-        return False, f"unknown instrument {command.scope.instrument}"
-    if command.scope.strategy and command.scope.strategy not in state.desks:
-        return False, f"unknown strategy {command.scope.strategy}"
     hold = place_hold(
         state, out, HoldCause.BAN, scope=command.scope, by=command.by, reason=command.reason or "ban"
     )
@@ -220,10 +227,9 @@ def _cancel(state: State, out: Out, command: Command) -> Answer:
 
 
 def _flatten(state: State, out: Out, command: Command) -> Answer:
-    scope = command.scope
-    if scope.instrument and scope.instrument not in state.specs:
-        return False, f"unknown instrument {scope.instrument}"
-    begin_flatten(state, out, scope=scope, by=command.by, reason=command.reason or "flatten", patient=False)
+    begin_flatten(
+        state, out, scope=command.scope, by=command.by, reason=command.reason or "flatten", patient=False
+    )
     return True, "getting flat; flat is said when two venue reads agree on zero"
 
 
@@ -255,6 +261,13 @@ def _quarantine_release(state: State, out: Out, command: Command) -> Answer:
     return True, f"fill {command.trade_id} accepted into the books by {command.by}"
 
 
+def _adopted_ticks(state: State, instrument: str) -> int:
+    """The price at which a position is adopted; 0 where none is known."""
+    session = state.live
+    market = session.markets.get(instrument)
+    return session.words.mark_ticks.get(instrument, 0) or (market.price_ticks() if market else 0)
+
+
 def _adopt(state: State, out: Out, command: Command) -> Answer:
     """Make our position (and wallet) follow the venue's last word, by a named person."""
     if not command.reason:
@@ -264,17 +277,19 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
     if words.positions.failures or words.positions.mono_ns < session.started_mono_ns:
         return False, "no fresh word on positions from the venue: holdfast reconcile first"
     ledger = state.books.ledger
+    wanted = {
+        name: found
+        for name, found in state.books.breaks.items()
+        if not command.scope.instrument or found.key == command.scope.instrument
+    }
+    for found in wanted.values():
+        if found.kind is BreakKind.POSITION and _adopted_ticks(state, found.key) <= 0:
+            return False, f"no price known for {found.key}: cannot adopt yet"
     done: list[str] = []
-    for name, found in list(state.books.breaks.items()):
-        if command.scope.instrument and found.key != command.scope.instrument:
-            continue
+    for name, found in wanted.items():
         if found.kind is BreakKind.POSITION:
             theirs = words.position_lots.get(found.key, 0)
             ours = ledger.position(found.key).position_lots
-            market = session.markets.get(found.key)
-            price = words.mark_ticks.get(found.key, 0) or (market.price_ticks() if market else 0)
-            if price <= 0:
-                return False, f"no price known for {found.key}: cannot adopt yet"
             if theirs != ours:
                 emit(
                     state,
@@ -282,7 +297,7 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
                     PositionAdjusted(
                         instrument=found.key,
                         delta_lots=theirs - ours,
-                        price_ticks=price,
+                        price_ticks=_adopted_ticks(state, found.key),
                         by=command.by,
                         reason=command.reason,
                     ),
@@ -370,7 +385,8 @@ def on_latch(state: State, event: LatchSeen) -> Out:
         (hold for hold in holds.values() if hold.cause is HoldCause.HALT and hold.scope == ACCOUNT), None
     )
     if standing is not None:
-        emit(state, out, HoldPlaced(hold=_with_nonce(standing, event.nonce)))
+        if event.nonce:  # 0: the latch could not be read; what is known of it stays known
+            emit(state, out, HoldPlaced(hold=_with_nonce(standing, event.nonce)))
         return out
     hold = Hold(
         hold_id=state.books.holds.next_id(),

@@ -10,13 +10,12 @@ from holdfast.core.ledger.ledger import HOUSE
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State, scope_key
 from holdfast.core.step.emit import Out, after_ms, alert, ask, emit
-from holdfast.core.step.orders import cancel, cancel_scope, submit
+from holdfast.core.step.orders import cancel, cancel_scope, fetch_trades, submit
 from holdfast.core.step.reconcile import POSITION_SOURCES_MAX
-from holdfast.core.step.reports import fetch_trades
-from holdfast.vocab.effects import EndProcess, Severity
+from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import FlattenBegan, FlattenEnded
-from holdfast.vocab.holds import Scope
+from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.orders import Lane, OrderState
 from holdfast.vocab.reports import Positions
 from holdfast.vocab.requests import QueryPositions
@@ -40,6 +39,10 @@ def begin_flatten(state: State, out: Out, *, scope: Scope, by: str, reason: str,
     )
     if job is not None:
         job.patient = patient
+        for order_id in job.exits.values():  # what rests patiently makes way
+            row = state.books.orders.row(order_id)
+            if row is not None and not row.cancel_wanted:
+                cancel(state, out, row, why="exit in a hurry now")
         return
     resume_flatten(state, out, scope=scope, by=by, reason=reason, patient=patient)
 
@@ -80,47 +83,48 @@ def _turn(state: State, out: Out, job: FlattenJob) -> None:
         row = state.books.orders.row(order_id)
         if row is None or row.settled():
             del job.exits[instrument]
-        elif job.patient and _rested(state, job, row.approved_mono_ns):
+            if row is not None and row.state in (OrderState.UNSENT, OrderState.REJECTED):
+                _rest(state, job)
+        elif job.patient and not row.cancel_wanted and _waited_long(state, job, row.approved_mono_ns):
             cancel(state, out, row, why="exit priced anew")
     if job.exits or job.reading or session.now_mono_ns < job.rest_until_mono_ns:
         return
-    gap_ns = session.settings.timings.flatten_read_gap_ms * NS_PER_MS
     if job.word_mono_ns < 0 and not job.blind:
         _read(state, out, job)
         return
-    wanted = _wanted(state, job)
+    blind, job.blind = job.blind, False  # after this turn the sources are asked again
+    wanted = _wanted(state, job, blind=blind)
+    job.word_mono_ns = -1  # whatever is done now makes the word old: read again before the next turn
     if wanted:
         job.zero_since_mono_ns = -1
-        sent = _exit(state, out, job, wanted)
-        job.word_mono_ns = -1  # what was sent makes the word old: read again before the next clip
-        _rest_if_blind(state, job)
-        if not sent:
-            _read(state, out, job)
+        if not _exit(state, out, job, wanted) or blind:
+            _rest(state, job)
         return
-    if job.blind:
-        _rest_if_blind(state, job)
+    if blind:
+        _rest(state, job)
         return  # nothing known to exit by: the timer asks again, and flat is not claimed
-    if not _all_final(state, out, job) or not _books_agree(state, out, job):
-        job.word_mono_ns = -1
+    final = _all_final(state, out, job)
+    if not _books_agree(state, out, job) or not final:
+        job.zero_since_mono_ns = -1
+        _rest(state, job)
         return
-    if job.zero_since_mono_ns < 0:
+    gap_ns = session.settings.timings.flatten_read_gap_ms * NS_PER_MS
+    first = job.zero_since_mono_ns < 0
+    if first:
         job.zero_since_mono_ns = job.read_asked_mono_ns
-        job.word_mono_ns = -1
-        return
-    if job.read_asked_mono_ns - job.zero_since_mono_ns < gap_ns:
-        job.word_mono_ns = -1
+    if first or job.read_asked_mono_ns - job.zero_since_mono_ns < gap_ns:
+        job.rest_until_mono_ns = job.zero_since_mono_ns + gap_ns
         return
     _flat(state, out, job)
 
 
-def _rest_if_blind(state: State, job: FlattenJob) -> None:
-    if job.blind:
-        job.blind = False
-        wait_ns = state.live.settings.timings.flatten_retry_ms * NS_PER_MS
-        job.rest_until_mono_ns = state.live.now_mono_ns + wait_ns
+def _rest(state: State, job: FlattenJob) -> None:
+    """Wait a moment before the next turn: a sick or slow venue is not hammered."""
+    wait_ns = state.live.settings.timings.flatten_retry_ms * NS_PER_MS
+    job.rest_until_mono_ns = state.live.now_mono_ns + wait_ns
 
 
-def _rested(state: State, job: FlattenJob, approved_mono_ns: int) -> bool:
+def _waited_long(state: State, job: FlattenJob, approved_mono_ns: int) -> bool:
     timings = state.live.settings.timings
     return state.live.now_mono_ns - approved_mono_ns > PATIENT_RETRIES * timings.flatten_retry_ms * NS_PER_MS
 
@@ -166,12 +170,12 @@ def positions_failed(state: State, out: Out, *, asked_mono_ns: int, why: str) ->
     work(state, out)
 
 
-def _wanted(state: State, job: FlattenJob) -> dict[str, tuple[int, int]]:
+def _wanted(state: State, job: FlattenJob, *, blind: bool) -> dict[str, tuple[int, int]]:
     """What each instrument still holds, and how much of it this exit may close."""
     ledger = state.books.ledger
     wanted: dict[str, tuple[int, int]] = {}
     for instrument in _instruments(state, job):
-        held = ledger.position(instrument).position_lots if job.blind else job.word_lots.get(instrument, 0)
+        held = ledger.position(instrument).position_lots if blind else job.word_lots.get(instrument, 0)
         if held == 0:
             continue
         may = abs(held)
@@ -188,6 +192,8 @@ def _exit(state: State, out: Out, job: FlattenJob, wanted: dict[str, tuple[int, 
     session = state.live
     sent = False
     for instrument, (held, may) in wanted.items():
+        if _in_flight(state, instrument):
+            continue  # one in flight, whoever sent it
         market = session.markets[instrument]
         limits = state.instrument_limits[instrument]
         plan = plan_exit(
@@ -209,7 +215,7 @@ def _exit(state: State, out: Out, job: FlattenJob, wanted: dict[str, tuple[int, 
             plan,
             spec=state.specs[instrument],
             limits=limits,
-            in_flight_lots=_in_flight(state, instrument),
+            in_flight_lots=0,
             strategy=job.scope.strategy or HOUSE,
         )
         if isinstance(verdict, Approved):
@@ -256,8 +262,11 @@ def _all_final(state: State, out: Out, job: FlattenJob) -> bool:
         for row in state.books.orders.foreign.values()
         if not job.scope.strategy and (not job.scope.instrument or job.scope.instrument == row.instrument)
     ]
-    if foreign and job.cancel_asked_mono_ns < 0:
-        job.cancel_asked_mono_ns = state.live.now_mono_ns
+    now = state.live.now_mono_ns
+    patience_ns = state.live.settings.timings.ack_timeout_ms * NS_PER_MS
+    asked = job.cancel_asked_mono_ns
+    if foreign and (asked < 0 or now - asked >= patience_ns):
+        job.cancel_asked_mono_ns = now
         cancel_scope(state, out, scope=job.scope, why="flatten", protective=True, foreign=True)
     return not open_rows and not foreign
 
@@ -279,11 +288,15 @@ def _flat(state: State, out: Out, job: FlattenJob) -> None:
     del session.jobs[scope_key(job.scope)]
     took_ms = (session.now_mono_ns - job.began_mono_ns) // NS_PER_MS
     why = f"two venue reads agree on zero, every order final, {job.attempts} exit orders, {took_ms} ms"
+    unlisted = session.words.unlisted if job.scope == ACCOUNT else ()
+    if unlisted:
+        why += f"; but this bot cannot trade out of {', '.join(unlisted)}, held on its account"
     emit(
         state,
         out,
-        FlattenEnded(scope=job.scope, flat=True, why=why, mono_ns=session.now_mono_ns),
+        FlattenEnded(scope=job.scope, flat=not unlisted, why=why, mono_ns=session.now_mono_ns),
     )
-    alert(out, Severity.WARNING, "flatten.flat", f"flat: {why}")
-    if session.ending and not session.jobs:
-        out.append(EndProcess(why=session.ending))
+    if unlisted:
+        alert(out, Severity.CRITICAL, "flatten.unlisted", f"not flat: {why}")
+    else:
+        alert(out, Severity.WARNING, "flatten.flat", f"flat: {why}")

@@ -81,12 +81,10 @@ def chase(state: State, out: Out, row: OrderRow, *, wait_ms: int | None = None) 
 
 def chase_fills(state: State, out: Out, row: OrderRow) -> None:
     """The venue reported executions of an order that did not come yet: look for them by name if they stay away."""
-    hunt = state.live.chases.get(row.order_id)
-    if hunt is None:
-        _hunt(state, row).fills_only = True
-        after_ms(state, out, TimerKind.QUERY, state.live.settings.timings.query_retry_ms, key=row.order_id)
-    elif is_final(row.state):
-        hunt.fills_only = True
+    if row.order_id in state.live.chases and not is_final(row.state):
+        return  # asked after for another reason already: the answer looks for its executions too
+    _hunt(state, row).fills_only = True
+    after_ms(state, out, TimerKind.QUERY, state.live.settings.timings.query_retry_ms, key=row.order_id)
 
 
 def _hunt(state: State, row: OrderRow) -> Chase:

@@ -8,13 +8,24 @@ from holdfast.core.ingest.market import set_offset
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
 from holdfast.core.state import State
-from holdfast.core.step.emit import Out, alert, ask, emit, find_break, heal_break, release_hold, touch
-from holdfast.core.step.orders import chase, go_silent
-from holdfast.core.step.reports import fetch_trades, order_report
+from holdfast.core.step.emit import (
+    Out,
+    after_ms,
+    alert,
+    ask,
+    emit,
+    find_break,
+    heal_break,
+    release_hold,
+    touch,
+)
+from holdfast.core.step.orders import chase, fetch_trades, go_silent
+from holdfast.core.step.reports import order_report
 from holdfast.vocab.effects import Severity
+from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import BooksOpened, BreakKind, CashBooked, CashKind, ClockSet, ForeignOrderSeen
 from holdfast.vocab.holds import HoldCause
-from holdfast.vocab.orders import OrderState
+from holdfast.vocab.orders import Lane, OrderState
 from holdfast.vocab.reports import Balances, CashEntries, Clock, Orders, Positions
 from holdfast.vocab.requests import (
     MeasureClock,
@@ -33,6 +44,11 @@ CONFIRMATIONS: Final = 2
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
 ROUNDING_E8_PER_FILL: Final = 2
 CASH_OVERLAP_MS: Final = 60_000
+JUDGE_BALANCE_TRIES: Final = 10  # how long a balance waits for the lists that may explain it
+# Keys of the positions timer: the regular round, and one more question soon.
+REGULAR: Final = 0
+ASK_POSITIONS: Final = 1
+ASK_BALANCES: Final = 2
 DERIVED_CASH: Final = ("COMMISSION", "REALIZED_PNL")  # the fills say these already
 
 
@@ -63,6 +79,7 @@ def after_clock(state: State, out: Out) -> None:
                 state,
                 out,
                 SetLeverage(instrument=instrument, leverage=session.settings.account_limits.leverage_venue),
+                lane=Lane.CANCEL,  # it changes the account: not without the lease; but the latch may be tripped
             )
     ask_balances(state, out)
     ask_positions(state, out)
@@ -103,6 +120,8 @@ def _become_ready(state: State, out: Out) -> None:
 def not_armable(state: State) -> str:
     """Why the startup hold cannot be lifted now; empty when it can."""
     session = state.live
+    if session.ending:
+        return session.ending
     if session.start_steps:
         return "still waiting for the venue's word on " + ", ".join(sorted(session.start_steps))
     if not session.ready:
@@ -121,6 +140,7 @@ def arm_if_possible(state: State, out: Out, *, by: str, reason: str, latch_nonce
         return ""
     why = not_armable(state)
     if not why:
+        state.live.armed = True
         release_hold(state, out, hold, by=by, reason=reason, latch_nonce=latch_nonce)
     return why
 
@@ -157,20 +177,22 @@ def ask_balances(state: State, out: Out) -> None:
         ask(state, out, QueryBalances())
 
 
-def ask_cash(state: State, out: Out) -> None:
-    """Funding, transfers and other income since the last entry booked."""
+def ask_cash(state: State, out: Out, *, since_venue_ns: int | None = None) -> None:
+    """Funding, transfers and other income since the last entry booked; one question at a time."""
     words = state.live.words
     if words.cash_asking:
         return
     words.cash_asking = True
     ledger = state.books.ledger
     since = max(ledger.books_since_venue_ns, ledger.cash_since_venue_ns - CASH_OVERLAP_MS * NS_PER_MS)
-    ask(state, out, QueryCash(since_venue_ns=since))
+    ask(state, out, QueryCash(since_venue_ns=since if since_venue_ns is None else since_venue_ns))
 
 
 def full_round(state: State, out: Out) -> None:
-    """Everything once, now."""
+    """Everything once, now; before the venue's clock is known only that."""
     ask_clock(state, out)
+    if not state.live.offset_known:
+        return
     ask_orders(state, out)
     ask_positions(state, out)
     ask_balances(state, out)
@@ -194,11 +216,7 @@ def clock_answer(state: State, out: Out, clock: Clock) -> None:
         set_offset(market, quote_age_ms_max=age_ms, offset_ns=clock.offset_ns)
     emit(state, out, ClockSet(offset_ns=clock.offset_ns, rtt_ns=clock.rtt_ns))
     if "clock" in session.start_steps:
-        first = not any(session.start_steps[name] for name in ("balances", "positions", "orders"))
-        if first:
-            for name in ("balances", "positions", "orders"):
-                session.start_steps[name] = True
-            after_clock(state, out)
+        after_clock(state, out)
         step_done(state, out, "clock")
 
 
@@ -208,6 +226,7 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
     orders = state.books.orders
     session.words.orders.mono_ns = asked_mono_ns
     seen: dict[str, bool] = {}
+    risen: dict[str, bool] = {}
     for report in answer.orders:
         seen[report.venue_order_id] = True
         row = orders.row(report.order_id) if report.order_id is not None else None
@@ -215,11 +234,15 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
             continue  # our word on it is newer than this list
         if row is not None and is_final(row.state):
             name = f"risen/{row.order_id}"
+            risen[name] = True
             session.suspects[name] = session.suspects.get(name, 0) + 1
             if session.suspects[name] >= CONFIRMATIONS:
                 _foreign_again(state, out, report.venue_order_id, row.order_id, answer)
             continue
         order_report(state, out, report, fresh=False)
+    for name in list(session.suspects):
+        if name.startswith("risen/") and name not in risen:
+            del session.suspects[name]  # not in a row
     for venue_order_id, foreign in list(orders.foreign.items()):
         if venue_order_id not in seen:
             emit(
@@ -248,12 +271,13 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
         row = orders.live.get(missing.order_id)
         if row is not None and missing.order_id not in session.chases:
             chase(state, out, row, wait_ms=0)
-    if "orders" in session.start_steps:
-        for row in list(orders.live.values()):
-            if row.state is OrderState.SENT and row.approved_mono_ns < session.started_mono_ns:
-                go_silent(state, out, row, why="sent before a restart")
-            elif row.state is OrderState.UNKNOWN and row.order_id not in session.chases:
-                chase(state, out, row, wait_ms=0)
+    for row in list(orders.live.values()):
+        if row.state is OrderState.SENT and not orders.of_this_life(row.order_id):
+            go_silent(state, out, row, why="sent before a restart")
+        elif row.order_id in session.chases:
+            continue
+        elif row.state is OrderState.UNKNOWN or row.reported_lots > row.filled_lots:
+            chase(state, out, row, wait_ms=0)
     step_done(state, out, "orders")
 
 
@@ -300,6 +324,7 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
     differing = {
         found.key: found for found in position_breaks(ours, answer.positions, asked_mono_ns=asked_mono_ns)
     }
+    again = False
     for instrument, (_, changed) in ours.items():
         name = f"position/{instrument}"
         found_now = differing.get(instrument)
@@ -307,20 +332,26 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
             session.suspects.pop(name, None)
             if changed < asked_mono_ns:
                 heal_break(state, out, BreakKind.POSITION, instrument)
+            elif "positions" in session.start_steps:
+                again = True  # a fill came in between: this answer proves nothing
             continue
         count = session.suspects[name] = session.suspects.get(name, 0) + 1
         if count < CONFIRMATIONS or words.trades_asking.get(instrument):
             fetch_trades(state, out, instrument)
-            words.positions.asking = False
-            ask_positions(state, out)
+            again = True
         else:
             find_break(
                 state, out, BreakKind.POSITION, instrument, ours=found_now.ours, theirs=found_now.theirs
             )
-    if not any(
-        name.startswith("position/") and count < CONFIRMATIONS for name, count in session.suspects.items()
-    ):
+    if again:
+        _soon(state, out, ASK_POSITIONS)
+    else:
         step_done(state, out, "positions")
+
+
+def _soon(state: State, out: Out, key: int) -> None:
+    """One more question, after a moment in which the lists and the stream can catch up."""
+    after_ms(state, out, TimerKind.RECONCILE_POSITIONS, state.live.settings.timings.query_retry_ms, key=key)
 
 
 def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: int) -> None:
@@ -351,9 +382,11 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         step_done(state, out, "balances")
         return
     changed = max((row.changed_mono_ns for row in ledger.positions.values()), default=0)
-    if changed >= asked_mono_ns:
-        step_done(state, out, "balances")
-        return  # a fill came in between: this answer cannot be judged
+    if changed >= asked_mono_ns:  # a fill came in between: this answer cannot be judged
+        session.suspects.pop("balance", None)
+        if "balances" in session.start_steps:
+            _soon(state, out, ASK_BALANCES)
+        return
     found = balance_break(
         asset=asset,
         ours_e8=ledger.wallet_e8.get(asset, 0),
@@ -366,12 +399,12 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         step_done(state, out, "balances")
         return
     count = session.suspects["balance"] = session.suspects.get("balance", 0) + 1
-    if count < CONFIRMATIONS:
+    explained_soon = words.cash_asking or bool(words.trades_asking)
+    if count < CONFIRMATIONS or (explained_soon and count < JUDGE_BALANCE_TRIES):
         ask_cash(state, out)
         for instrument in state.specs:
             fetch_trades(state, out, instrument)
-        words.balances.asking = False
-        ask_balances(state, out)
+        _soon(state, out, ASK_BALANCES)
         return
     find_break(state, out, BreakKind.BALANCE, asset, ours=found.ours, theirs=found.theirs)
     step_done(state, out, "balances")

@@ -10,9 +10,11 @@ from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, after_ms, alert, emit, move, place_hold, touch
 from holdfast.core.step.flatten import positions_failed, positions_read, work
-from holdfast.core.step.orders import absent, chase, chase_again, go_silent
+from holdfast.core.step.orders import absent, chase, chase_again, fetch_trades, go_silent
 from holdfast.core.step.reconcile import (
+    ASK_POSITIONS,
     POSITION_SOURCES_MAX,
+    ask_cash,
     balances_answer,
     cash_answer,
     clock_answer,
@@ -94,10 +96,11 @@ def _place(state: State, out: Out, request: PlaceOrder, asked_mono_ns: int, outc
         return
     if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
         order_report(state, out, outcome.value, fresh=True)
-    elif (row.venue_order_id or row.filled_lots) and not isinstance(outcome, Unknown):
-        # the venue showed it to us already: "it had no effect" cannot be true of both
-        alert(out, Severity.CRITICAL, "order.contradiction", f"order {row.order_id}: {_why(outcome)}")
-        go_silent(state, out, row, why=f"shown by the venue, yet: {_why(outcome)}")
+    elif row.venue_order_id or row.filled_lots:
+        # the venue showed it to us already: a lost reply adds nothing, and "it had no effect" cannot be true
+        if not isinstance(outcome, Unknown):
+            alert(out, Severity.CRITICAL, "order.contradiction", f"order {row.order_id}: {_why(outcome)}")
+            go_silent(state, out, row, why=f"shown by the venue, yet: {_why(outcome)}")
     elif isinstance(outcome, Suppressed | Transient):
         move(state, out, row.order_id, Did.NOT_SENT, why=_why(outcome))
     elif isinstance(outcome, Fatal):
@@ -167,8 +170,7 @@ def _query_order(state: State, out: Out, request: QueryOrder, asked_mono_ns: int
     if row is None:
         return
     if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
-        if row.amend_qty_lots and outcome.value.qty_lots == row.qty_lots != row.amend_qty_lots:
-            _amend_not_taken(state, out, row, asked_mono_ns=asked_mono_ns)
+        _amend_not_taken(state, out, row, outcome.value, asked_mono_ns=asked_mono_ns)
         order_report(state, out, outcome.value, fresh=False)
         if hunt is not None:
             hunt.asking = False
@@ -182,10 +184,19 @@ def _query_order(state: State, out: Out, request: QueryOrder, asked_mono_ns: int
         chase_again(state, out, row)
 
 
-def _amend_not_taken(state: State, out: Out, row: OrderRow, *, asked_mono_ns: int) -> None:
-    """The venue shows the order with its old size, asked after the receive window: the amend did not happen."""
+def _amend_not_taken(
+    state: State, out: Out, row: OrderRow, report: OrderReport, *, asked_mono_ns: int
+) -> None:
+    """The venue shows the order as it was, asked after the receive window: the amend did not happen."""
     hunt = state.live.chases.get(row.order_id)
-    if hunt is None or asked_mono_ns < hunt.absent_after_mono_ns:
+    shown = (report.qty_lots, report.price_ticks)
+    if (
+        not row.amend_qty_lots
+        or shown != (row.qty_lots, row.price_ticks)
+        or shown == (row.amend_qty_lots, row.amend_price_ticks)
+        or hunt is None
+        or asked_mono_ns < hunt.absent_after_mono_ns
+    ):
         return
     emit(
         state,
@@ -228,7 +239,8 @@ def _positions(state: State, out: Out, request: QueryPositions, asked_mono_ns: i
     _read_failed(state, out, f"positions (source {request.source})", words.positions.failures, outcome)
     words.source = (request.source + 1) % POSITION_SOURCES_MAX
     if words.positions.failures % POSITION_SOURCES_MAX:
-        after_ms(state, out, TimerKind.RECONCILE_POSITIONS, session.settings.timings.query_retry_ms, key=1)
+        wait_ms = session.settings.timings.query_retry_ms
+        after_ms(state, out, TimerKind.RECONCILE_POSITIONS, wait_ms, key=ASK_POSITIONS)
     positions_failed(state, out, asked_mono_ns=asked_mono_ns, why=_why(outcome))
 
 
@@ -251,17 +263,36 @@ def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, ou
     session = state.live
     session.words.trades_asking.pop(request.instrument, None)
     if isinstance(outcome, Ok) and isinstance(outcome.value, Trades):
-        for trade in outcome.value.trades:
+        trades = outcome.value.trades
+        for trade in trades:
             trade_report(state, out, trade)
+        if not outcome.value.complete:
+            last = max((trade.venue_ns for trade in trades), default=0)
+            if last > request.since_venue_ns:
+                fetch_trades(state, out, request.instrument, since_venue_ns=last)
+                return
+            _cut(out, f"executions in {request.instrument}")
         step_done(state, out, f"trades/{request.instrument}")
     else:
         _read_failed(state, out, f"executions in {request.instrument}", 1, outcome)
 
 
+def _cut(out: Out, what: str) -> None:
+    """A list that the venue cut and that cannot be read on: the positions and balances will tell."""
+    alert(out, Severity.CRITICAL, "venue.list_cut", f"{what}: the venue's list is not complete")
+
+
 def _cash(state: State, out: Out, request: QueryCash, asked_mono_ns: int, outcome: Outcome) -> None:
     state.live.words.cash_asking = False
     if isinstance(outcome, Ok) and isinstance(outcome.value, CashEntries):
+        entries = outcome.value.entries
         cash_answer(state, out, outcome.value)
+        if not outcome.value.complete:
+            last = max((entry.venue_ns for entry in entries), default=0)
+            if last > request.since_venue_ns:
+                ask_cash(state, out, since_venue_ns=last)
+            else:
+                _cut(out, "income list")
     else:
         _read_failed(state, out, "income list", 1, outcome)
 
@@ -314,7 +345,7 @@ def _deadman(state: State, out: Out, request: ArmDeadman, asked_mono_ns: int, ou
     session = state.live
     if isinstance(outcome, Ok) and request.countdown_ms:
         session.deadman_until_mono_ns[request.instrument] = asked_mono_ns + request.countdown_ms * NS_PER_MS
-    elif isinstance(outcome, Fatal):
+    elif isinstance(outcome, Fatal) and not session.deadman_until_mono_ns:  # it never worked
         session.deadman_exists = False
         alert(out, Severity.WARNING, "deadman.absent", f"no dead-man switch at this venue: {_why(outcome)}")
     elif request.countdown_ms:

@@ -61,7 +61,7 @@ def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) ->
             if not fresh or (hunt is not None and hunt.asking):
                 cancel_again(state, out, row)
         elif row.amend_qty_lots:
-            if hunt is None and not fresh:
+            if not fresh:
                 chase(state, out, row)
         elif hunt is not None and not hunt.fills_only:
             del session.chases[row.order_id]

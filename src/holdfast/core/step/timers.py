@@ -13,6 +13,9 @@ from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import work
 from holdfast.core.step.orders import ack_due, chase_due
 from holdfast.core.step.reconcile import (
+    ASK_BALANCES,
+    ASK_POSITIONS,
+    REGULAR,
     after_clock,
     ask_balances,
     ask_cash,
@@ -23,6 +26,7 @@ from holdfast.core.step.reconcile import (
 from holdfast.vocab.effects import EndProcess, Severity
 from holdfast.vocab.events import TimerFired, TimerKind
 from holdfast.vocab.holds import HoldCause, Release, Scope
+from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import ArmDeadman, QuerySpecs
 from holdfast.vocab.units import NS_PER_MS
 
@@ -215,7 +219,8 @@ def _clock(state: State, out: Out, key: int) -> None:
 
 def _orders(state: State, out: Out, _: int) -> None:
     session = state.live
-    ask_orders(state, out)
+    if session.offset_known:
+        ask_orders(state, out)
     after_ms(state, out, TimerKind.RECONCILE_ORDERS, session.settings.timings.reconcile_orders_ms)
     if session.start_steps:
         after_clock_again(state, out)
@@ -231,13 +236,18 @@ def after_clock_again(state: State, out: Out) -> None:
 
 
 def _positions(state: State, out: Out, key: int) -> None:
-    """``key`` 1 is the quick retry at the next source after a failure; 0 the regular round."""
+    """The regular round, or one more question soon (after a failure or a difference)."""
     session = state.live
-    ask_positions(state, out)
-    if key == 0:
-        ask_balances(state, out)
-        ask_cash(state, out)
+    if key == REGULAR:
         after_ms(state, out, TimerKind.RECONCILE_POSITIONS, session.settings.timings.reconcile_positions_ms)
+    if not session.offset_known:
+        return  # the books open at the venue's time: nothing is compared before that
+    if key in (REGULAR, ASK_POSITIONS):
+        ask_positions(state, out)
+    if key in (REGULAR, ASK_BALANCES):
+        ask_balances(state, out)
+    if key == REGULAR:
+        ask_cash(state, out)
 
 
 def _deadman(state: State, out: Out, _: int) -> None:
@@ -247,7 +257,9 @@ def _deadman(state: State, out: Out, _: int) -> None:
         return
     if not session.ending:
         for instrument in state.specs:
-            ask(state, out, ArmDeadman(instrument=instrument, countdown_ms=wait_ms))
+            # it changes the account: not without the lease; but a tripped latch must not stop it
+            request = ArmDeadman(instrument=instrument, countdown_ms=wait_ms)
+            ask(state, out, request, lane=Lane.CANCEL)
     after_ms(state, out, TimerKind.DEADMAN, wait_ms // 4)
 
 
