@@ -13,8 +13,9 @@ import pytest
 from holdfast.app.errors import Exit, HoldfastError, exit_of, lines_of
 from holdfast.app.init import write_operators
 from holdfast.config.operators import new_token, token_hash
+from holdfast.ops import registry
 from holdfast.ops.commands import TABLE
-from holdfast.ops.registry import entries, unregister
+from holdfast.ops.registry import entries, register, unregister
 from holdfast.runtime.wire import Answer
 from tests.house.operating import SOURCE, Terminal, a_latch, a_status, an_answering_bot, holdfast, registered
 
@@ -94,6 +95,27 @@ def test_several_bots_must_be_told_apart(run, bot, guard):
     assert "several bots are meant: demo" in said.err
     assert 0 == run("status", "--account", "demo").code
     assert 0 == run("status", "--state-dir", str(run.home / "state")).code
+
+
+def test_among_stopped_bots_none_runs(run, guard):
+    for name in ("a", "b"):
+        (run.home / name).mkdir()
+        register(registered(run.home / name, latch=None, account=name)._replace(pid=0))
+    said = run("status")
+    assert 4 == said.code
+    assert "none of the 2 bots that this machine knows is running" in said.err
+
+
+def test_the_register_forgets_old_bots_but_no_living_one(run, bot, guard):
+    for number in range(registry.DEAD_MAX + 10):
+        entry = registered(run.home / "state", latch=None)
+        register(
+            entry._replace(pid=0, state_dir=f"/gone/{number}", account=f"old{number}", started_wall_ns=number)
+        )
+    registered(run.home / "state", latch=None)
+    names = [entry.account for entry in entries()]
+    assert registry.DEAD_MAX + 1 == len(names)
+    assert {"demo", f"old{registry.DEAD_MAX + 9}"} <= set(names)
 
 
 def test_a_stopped_bot_stays_in_the_register_without_a_process(run, bot, guard):

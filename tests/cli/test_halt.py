@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.app.init import write_keys
+from holdfast.app.venues import account_identity, venue_identity
+from holdfast.config.load import load
+from holdfast.config.secrets import load_secrets
 from holdfast.guard.latch import shell_line
 from holdfast.guard.notes import read_note
 from holdfast.ops.registry import entry_here, register, start_ticks
@@ -115,10 +119,33 @@ def test_a_broken_configuration_keeps_nobody_from_halting(run, guard, broken):
 
 def test_a_bot_that_the_register_does_not_know_is_found_by_its_configuration(run, guard):
     """The register is a convenience: venue and account number name the latch."""
-    latch = a_latch(guard)
-    a_config(run.home)
+    config = load(a_config(run.home))
+    latch = a_latch(guard, venue=venue_identity(config), uid=config.account.uid)
     assert 0 == run("halt").code
     assert latch.tripped()
+
+
+def test_an_account_without_a_number_is_found_by_its_key(run, guard):
+    """What the command line computes and what the bot computes must be one name, or the halt hits nothing."""
+    path = a_config(run.home)
+    path.write_text(a_config_text(('uid = "1000001"', "")))
+    write_keys(run.home)
+    config = load(path)
+    latch = a_latch(guard, venue=venue_identity(config), uid=account_identity(config, load_secrets(config)))
+    assert 0 == run("halt").code
+    assert latch.tripped()
+
+
+def test_a_bot_that_was_stopped_is_left_alone_by_a_halt_of_whatever_runs(run, guard):
+    stopped, running = a_latch(guard, uid="1"), a_latch(guard, uid="2")
+    for name, latch in (("stopped", stopped), ("running", running)):
+        (run.home / name).mkdir()
+        entry = registered(run.home / name, latch=latch, account=name)
+        if name == "stopped":
+            register(entry._replace(pid=0))
+    assert 0 == run("halt").code
+    assert running.tripped()
+    assert not stopped.tripped()
 
 
 def test_with_nothing_named_every_bot_is_halted(run, guard):

@@ -100,11 +100,13 @@ def test_a_trip_between_reading_and_writing_of_a_clear_survives(guard, monkeypat
     latch.trip("ann", "first")
     seen = latch.observe()
     real_pread = os.pread
+    reads: list[bytes] = []
 
     def pread(descriptor, size, offset):
-        data = real_pread(descriptor, size, offset)
-        os.pwrite(descriptor, b"another trip %03d" % (data[15] % 100), 0)
-        return data
+        reads.append(real_pread(descriptor, size, offset))
+        if len(reads) == 1:
+            os.pwrite(descriptor, b"another trip 16b", 0)
+        return reads[-1]
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "pread", pread)

@@ -242,7 +242,7 @@ def test_a_child_that_ends_leaves_the_lease_locked(guard):
 def test_a_file_replaced_between_opening_and_locking_is_not_the_one_that_counts(guard, monkeypatch):
     """A lock on a file that nobody else can find locks nobody out."""
     real_flock = fcntl.flock
-    moved = []
+    moved: list[Path] = []
 
     def flock(descriptor, operation):
         if not moved:

@@ -198,7 +198,11 @@ class Room:
         """Let time pass: timers fire, answers arrive, quotes keep coming every 200 ms unless told not to."""
         until = self.mono_ns + (ms + s * 1_000) * NS_PER_MS
         next_quotes = self.mono_ns
+        instant, turns = self.mono_ns, 0
         while True:
+            turns = turns + 1 if instant == self.mono_ns else 0
+            instant = self.mono_ns
+            assert turns < BUSY_STEPS, f"busy at one instant: {self.records[-1][0]}"
             dues = [due for due, _, _ in self._later[:1]]
             dues += [min(self._timers.values())[0]] if self._timers else []
             dues += [next_quotes] if self.quoting else []

@@ -12,7 +12,7 @@ from holdfast.app.errors import HoldfastError
 from holdfast.app.options import ServeOptions
 from holdfast.app.serve import hosts_of, main
 from holdfast.config.schema import ServeSection
-from tests.house.operating import SOURCE, a_latch, an_answering_bot, holdfast
+from tests.house.operating import SOURCE, a_latch, an_answering_bot, holdfast, registered
 
 pytestmark = pytest.mark.process
 
@@ -49,6 +49,7 @@ def call(port, method, path, token):
 def test_what_init_wrote_can_be_served_and_halted_through(home):
     latch = a_latch(home.parent / "guard")
     token = (home / "operator.token").read_text().strip()
+    registered(home / "state", latch=latch, config_path=str(home / "holdfast.toml"))
     with an_answering_bot(home / "state") as bot, served(home) as port:
         assert 200 == call(port, "GET", "/v1/status", token)[0]
         assert 401 == call(port, "GET", "/v1/status", "wrong")[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import time
 from pathlib import Path
 
@@ -12,48 +11,55 @@ from holdfast.vocab.events import Intent
 from holdfast.vocab.market import Quote
 
 SIGNAL_BYTES = 64
+BURSTS, WRITES = 0, 1  # what the counters count
+
+
+def counters(path: Path) -> memoryview:
+    """Counters of 64 bits that processes share through a file."""
+    if not path.exists():
+        path.write_bytes(bytes(SIGNAL_BYTES))
+    with path.open("r+b") as file:
+        return memoryview(mmap.mmap(file.fileno(), SIGNAL_BYTES)).cast("Q")
+
+
+def ladder(ctx: Context, quote: Quote, count: int, lots: int) -> list[Intent]:
+    """So many resting buys, far enough below the market to stay there."""
+    price = quote.bid_ticks - quote.bid_ticks // 50
+    return [ctx.buy("BTCUSDT", qty_lots=lots, price_ticks=price - index) for index in range(count)]
 
 
 class Burster(Strategy):
-    """Places a burst of resting orders far from the market, cancels them, and starts again: full rate for ever.
+    """A burst of orders that rest far from the market, then their cancels, and again: full rate for ever.
 
-    ``signal``: a file whose first bytes count the bursts, so that another process can strike in the middle of one.
+    ``signal``: where it counts its bursts, so that another process can strike in the middle of one. ``trade``: also
+    takes a little at the market with every burst, to and fro, so that there are fills.
     """
 
-    def __init__(self, *, burst: int = 20, every_ms: int = 150, signal: str = "", lots: int = 10) -> None:
+    def __init__(
+        self, *, signal: str, burst: int = 40, every_ms: int = 200, lots: int = 5, trade: bool = False
+    ) -> None:
         self._burst = burst
         self._every_ns = every_ms * 1_000_000
         self._lots = lots
+        self._trade = trade
         self._next_ns = 0
-        self._step = 0
-        self._count = 0
-        self._map: mmap.mmap | None = None
-        if signal:
-            path = Path(signal)
-            if not path.exists():
-                path.write_bytes(bytes(SIGNAL_BYTES))
-            with path.open("r+b") as file:
-                self._map = mmap.mmap(file.fileno(), SIGNAL_BYTES)
+        self._counters = counters(Path(signal))
 
     def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
         if quote.instrument != "BTCUSDT" or ctx.mono_ns < self._next_ns:
             return None
         self._next_ns = ctx.mono_ns + self._every_ns
-        if ctx.orders("BTCUSDT"):
-            return [ctx.cancel_all("BTCUSDT")]
-        if self._map is not None:
-            self._count += 1
-            self._map[:8] = self._count.to_bytes(8, "little")
-        price = quote.bid_ticks - quote.bid_ticks // 50
-        return [
-            ctx.buy("BTCUSDT", qty_lots=self._lots, price_ticks=price - index) for index in range(self._burst)
-        ]
+        wants: list[Intent] = [ctx.cancel_all("BTCUSDT")] if ctx.orders("BTCUSDT") else []
+        self._counters[BURSTS] += 1
+        if self._trade:
+            wants.append(ctx.target("BTCUSDT", -self._lots if ctx.position_lots("BTCUSDT") > 0 else self._lots))
+        return [*wants, *ladder(ctx, quote, self._burst, self._lots)]
 
 
 class Blocker(Strategy):
-    """Blocks the loop once, when told by a file, and then returns fifty intents."""
+    """When told by a file, blocks the loop and then returns fifty intents."""
 
-    def __init__(self, *, flag: str, block_ms: int = 500, lots: int = 10) -> None:
+    def __init__(self, *, flag: str, block_ms: int = 500, lots: int = 1) -> None:
         self._flag = Path(flag)
         self._block_ms = block_ms
         self._lots = lots
@@ -61,21 +67,28 @@ class Blocker(Strategy):
     def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
         if quote.instrument != "BTCUSDT" or not self._flag.exists():
             return None
-        os.rename(self._flag, self._flag.with_suffix(".blocking"))
+        self._flag.rename(self._flag.with_suffix(".blocking"))
         end = time.monotonic() + self._block_ms / 1000
         while time.monotonic() < end:
             sum(range(1000))
-        price = quote.bid_ticks - quote.bid_ticks // 50
-        return [ctx.buy("BTCUSDT", qty_lots=self._lots, price_ticks=price - index) for index in range(50)]
+        self._flag.with_suffix(".blocking").rename(self._flag.with_suffix(".returned"))
+        return ladder(ctx, quote, 50, self._lots)
 
 
 class Holder(Strategy):
-    """Takes a position once and keeps it."""
+    """Takes a position and keeps it; ``flag``: only once this file is there."""
 
-    def __init__(self, *, lots: int = 50) -> None:
+    def __init__(self, *, lots: int = 50, flag: str = "") -> None:
         self._lots = lots
+        self._flag = flag
 
     def on_quote(self, ctx: Context, quote: Quote) -> Intent | None:
         if quote.instrument != "BTCUSDT" or ctx.position_lots("BTCUSDT") or ctx.orders("BTCUSDT"):
             return None
+        if self._flag and not Path(self._flag).exists():
+            return None
         return ctx.target("BTCUSDT", self._lots)
+
+
+class Sleeper(Strategy):
+    """Wants nothing."""

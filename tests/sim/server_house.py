@@ -138,7 +138,7 @@ class Bench:
 
     # --- control --------------------------------------------------------------------------------------------------
 
-    async def control(self, method, path, **body):
+    async def control(self, method, path, /, **body):
         """The answer of the control endpoint."""
         data = json.dumps(body) if body else None
         async with self.http.request(method, self.server.control_url + path, data=data) as reply:
@@ -191,11 +191,27 @@ async def silence(socket, seconds=0.3):
 
 
 def a_config(**changes):
-    facts = {"accounts": (AccountConfig(), AccountConfig(name="other", api_key="key-2", secret="s2", uid="2"))}
+    facts = {
+        "accounts": (AccountConfig(), AccountConfig(name="other", api_key="key-2", secret="s2", uid="2"))
+    }
     limits = changes.pop("limits", None)
     if limits is not None:
         facts["limits"] = LimitsConfig(**limits)
     return SimConfig(**{**facts, **changes})
+
+
+def signed_ws(params, *, key=KEY, secret=SECRET):
+    params = {**params, "apiKey": key, "timestamp": int(time.time() * 1000)}
+    text = "&".join(f"{name}={params[name]}" for name in sorted(params))
+    return {**params, "signature": hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()}
+
+
+async def ask_ws(socket, method, *, bare=False, request_id="r1", **params):
+    """One request's answer."""
+    await socket.send_json(
+        {"id": request_id, "method": method, "params": params if bare else signed_ws(params)}
+    )
+    return json.loads((await asyncio.wait_for(socket.receive(), 5)).data)
 
 
 @asynccontextmanager

@@ -3,66 +3,68 @@
 import json
 import re
 
-ORDER = set(
-    "clientOrderId cumQuote executedQty orderId avgPrice origQty price reduceOnly side positionSide status stopPrice "
-    "closePosition symbol timeInForce type origType updateTime workingType priceProtect priceMatch "
-    "selfTradePreventionMode goodTillDate".split()
+
+def names(text):
+    """Words, as a set."""
+    return set(text.split())
+
+
+ORDER = names(
+    """clientOrderId cumQuote executedQty orderId avgPrice origQty price reduceOnly side positionSide status
+    stopPrice closePosition symbol timeInForce type origType updateTime workingType priceProtect priceMatch
+    selfTradePreventionMode goodTillDate"""
 )
-ALGO = set(
-    "algoId clientAlgoId algoType orderType symbol side positionSide timeInForce quantity algoStatus triggerPrice price "
-    "icebergQuantity selfTradePreventionMode workingType priceMatch closePosition priceProtect reduceOnly createTime "
-    "updateTime triggerTime goodTillDate".split()
+ALGO = names(
+    """algoId clientAlgoId algoType orderType symbol side positionSide timeInForce quantity algoStatus triggerPrice
+    price icebergQuantity selfTradePreventionMode workingType priceMatch closePosition priceProtect reduceOnly
+    createTime updateTime triggerTime goodTillDate"""
 )
-ALGO_QUERIED = ALGO | set(
-    "actualOrderId actualPrice actualQty actualType tpTriggerPrice tpPrice slTriggerPrice slPrice tpOrderType".split()
+ALGO_QUERIED = ALGO | names(
+    "actualOrderId actualPrice actualQty actualType tpTriggerPrice tpPrice slTriggerPrice slPrice tpOrderType"
 )
-TRADE = set(
-    "buyer commission commissionAsset id maker orderId price qty quoteQty realizedPnl side positionSide symbol time".split()
+TRADE = names(
+    "buyer commission commissionAsset id maker orderId price qty quoteQty realizedPnl side positionSide symbol time"
 )
-POSITION_V2 = set(
-    "entryPrice breakEvenPrice marginType isAutoAddMargin isolatedMargin leverage liquidationPrice markPrice "
-    "maxNotionalValue positionAmt notional isolatedWallet symbol unRealizedProfit positionSide updateTime".split()
+POSITION_V2 = names(
+    """entryPrice breakEvenPrice marginType isAutoAddMargin isolatedMargin leverage liquidationPrice markPrice
+    maxNotionalValue positionAmt notional isolatedWallet symbol unRealizedProfit positionSide updateTime"""
 )
-POSITION_V3 = set(
-    "symbol positionSide positionAmt entryPrice breakEvenPrice markPrice unRealizedProfit liquidationPrice "
-    "isolatedMargin notional marginAsset isolatedWallet initialMargin maintMargin positionInitialMargin "
-    "openOrderInitialMargin adl bidNotional askNotional updateTime".split()
+POSITION_V3 = names(
+    """symbol positionSide positionAmt entryPrice breakEvenPrice markPrice unRealizedProfit liquidationPrice
+    isolatedMargin notional marginAsset isolatedWallet initialMargin maintMargin positionInitialMargin
+    openOrderInitialMargin adl bidNotional askNotional updateTime"""
 )
-TOTALS = set(
-    "totalInitialMargin totalMaintMargin totalWalletBalance totalUnrealizedProfit totalMarginBalance "
-    "totalPositionInitialMargin totalOpenOrderInitialMargin totalCrossWalletBalance totalCrossUnPnl availableBalance "
-    "maxWithdrawAmount assets positions".split()
+TOTALS = names(
+    """totalInitialMargin totalMaintMargin totalWalletBalance totalUnrealizedProfit totalMarginBalance
+    totalPositionInitialMargin totalOpenOrderInitialMargin totalCrossWalletBalance totalCrossUnPnl
+    availableBalance maxWithdrawAmount assets positions"""
 )
-ACCOUNT_V2 = TOTALS | set(
-    "feeTier canTrade canDeposit canWithdraw updateTime multiAssetsMargin tradeGroupId".split()
+ACCOUNT_V2 = TOTALS | names(
+    "feeTier canTrade canDeposit canWithdraw updateTime multiAssetsMargin tradeGroupId"
 )
-ASSET = set(
-    "asset walletBalance unrealizedProfit marginBalance maintMargin initialMargin positionInitialMargin "
-    "openOrderInitialMargin crossWalletBalance crossUnPnl availableBalance maxWithdrawAmount updateTime".split()
+ASSET = names(
+    """asset walletBalance unrealizedProfit marginBalance maintMargin initialMargin positionInitialMargin
+    openOrderInitialMargin crossWalletBalance crossUnPnl availableBalance maxWithdrawAmount updateTime"""
 )
-TICKER = set(
-    "symbol priceChange priceChangePercent weightedAvgPrice lastPrice lastQty openPrice highPrice lowPrice volume "
-    "quoteVolume openTime closeTime firstId lastId count".split()
+TICKER = names(
+    """symbol priceChange priceChangePercent weightedAvgPrice lastPrice lastQty openPrice highPrice lowPrice volume
+    quoteVolume openTime closeTime firstId lastId count"""
 )
-PREMIUM = set(
-    "symbol markPrice indexPrice estimatedSettlePrice lastFundingRate interestRate nextFundingTime time".split()
+PREMIUM = names(
+    "symbol markPrice indexPrice estimatedSettlePrice lastFundingRate interestRate nextFundingTime time"
 )
-SYMBOL = set(
-    "symbol pair contractType deliveryDate onboardDate status maintMarginPercent requiredMarginPercent baseAsset "
-    "quoteAsset marginAsset pricePrecision quantityPrecision baseAssetPrecision quotePrecision underlyingType "
-    "underlyingSubType settlePlan triggerProtect liquidationFee marketTakeBound filters orderTypes timeInForce".split()
+SYMBOL = names(
+    """symbol pair contractType deliveryDate onboardDate status maintMarginPercent requiredMarginPercent baseAsset
+    quoteAsset marginAsset pricePrecision quantityPrecision baseAssetPrecision quotePrecision underlyingType
+    underlyingSubType settlePlan triggerProtect liquidationFee marketTakeBound filters orderTypes timeInForce"""
 )
 
 # of the user stream
-ORDER_UPDATE = set(
-    "s c S o f q p ap sp x X i l z L N n T t b a m R wt ot ps cp pP si ss rp V pm gtd".split()
-)
-TRADE_LITE = set("e E T s q p m c S L l t i".split())
-ACCOUNT_BALANCE = set("a wb cw bc".split())
-ACCOUNT_POSITION = set("s pa ep cr up mt iw ps bep".split())
-ALGO_UPDATE = set(
-    "caid aid at o s S ps f q X ai ap aq act tp p V wt pm cp pP R tt gtd".split()
-)
+ORDER_UPDATE = names("s c S o f q p ap sp x X i l z L N n T t b a m R wt ot ps cp pP si ss rp V pm gtd")
+TRADE_LITE = names("e E T s q p m c S L l t i")
+ACCOUNT_BALANCE = names("a wb cw bc")
+ACCOUNT_POSITION = names("s pa ep cr up mt iw ps bep")
+ALGO_UPDATE = names("caid aid at o s S ps f q X ai ap aq act tp p V wt pm cp pP R tt gtd")
 
 TRAILING_ONLY = {"activatePrice", "priceRate", "callbackRate", "AP", "cr"}
 
@@ -77,7 +79,11 @@ def reply_of(path):
 def message_of(path):
     """The data of a recorded subscription example: what follows the line of a single =."""
     text = path.read_text(encoding="utf-8-sig")
-    found = re.split(r"^=\s*$", text, flags=re.MULTILINE)[-1] if re.search(r"^=\s*$", text, re.MULTILINE) else None
+    found = (
+        re.split(r"^=\s*$", text, flags=re.MULTILINE)[-1]
+        if re.search(r"^=\s*$", text, re.MULTILINE)
+        else None
+    )
     told = json.loads(found if found is not None else text)
     return told.get("data", told) if isinstance(told, dict) else told
 
@@ -93,7 +99,9 @@ def kinds(value):
         return {name: kinds(one) for name, one in value.items()}
     if isinstance(value, list):
         return [kinds(value[0])] if value else []
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+    return (
+        "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+    )
 
 
 def missing(expected, told, *, path="", ignore=frozenset()):
@@ -114,6 +122,6 @@ def missing(expected, told, *, path="", ignore=frozenset()):
         if not isinstance(told, list):
             return [f"{path}: {told!r} is no list"]
         return missing(expected[0], told[0], path=f"{path}[]", ignore=ignore) if expected and told else []
-    if expected in {"NoneType"} or told is None or kinds(told) == expected:
+    if expected == "NoneType" or told is None or kinds(told) == expected:
         return []
     return [f"{path}: {told!r} is not a {expected}"]

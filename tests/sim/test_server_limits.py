@@ -90,7 +90,9 @@ def test_too_many_requests_are_told_when_to_come_back():
             told = [await bench.ask("GET", "/fapi/v1/time") for _ in range(9)]
             statuses = [status for status, _, _ in told]
             assert [200] * 5 + [429, 429, 418, 418] == statuses
-            assert all(1 <= int(headers["Retry-After"]) <= 120 for status, _, headers in told if status != 200)
+            assert all(
+                1 <= int(headers["Retry-After"]) <= 120 for status, _, headers in told if status != 200
+            )
             assert "banned until" in told[-1][1]["msg"]
 
     run(main())

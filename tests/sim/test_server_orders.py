@@ -14,7 +14,14 @@ ALGO = "/fapi/v1/algoOrder"
 B = {"symbol": "BTCUSDT"}
 LIMIT = {**B, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.010", "price": "59000"}
 MARKET = {**B, "side": "BUY", "type": "MARKET", "quantity": "0.010"}
-STOP = {**B, "algoType": "CONDITIONAL", "side": "SELL", "type": "STOP_MARKET", "quantity": "0.01", "triggerPrice": "58000"}
+STOP = {
+    **B,
+    "algoType": "CONDITIONAL",
+    "side": "SELL",
+    "type": "STOP_MARKET",
+    "quantity": "0.01",
+    "triggerPrice": "58000",
+}
 
 
 def without(terms, *names):
@@ -86,7 +93,9 @@ def test_an_order_that_is_not_there():
         async with a_bench() as bench:
             assert -2013 == await bench.code("GET", ORDER, **B, orderId=1)
             assert -2011 == await bench.code("DELETE", ORDER, **B, orderId=1)
-            assert -2013 == await bench.code("PUT", ORDER, **B, orderId=1, side="BUY", quantity="0.01", price="1")
+            assert -2013 == await bench.code(
+                "PUT", ORDER, **B, orderId=1, side="BUY", quantity="0.01", price="1"
+            )
             assert -1102 == await bench.code("GET", ORDER, **B)
 
     run(main())
@@ -98,7 +107,11 @@ def test_ack_shows_the_order_as_accepted_and_result_what_became_of_it():
             ack = await bench.ok("POST", ORDER, **MARKET)
             result = await bench.ok("POST", ORDER, **MARKET, newOrderRespType="RESULT")
             assert ("NEW", "0.000") == (ack["status"], ack["executedQty"])
-            assert ("FILLED", "0.010", "60000.10000") == (result["status"], result["executedQty"], result["avgPrice"])
+            assert ("FILLED", "0.010", "60000.10000") == (
+                result["status"],
+                result["executedQty"],
+                result["avgPrice"],
+            )
             assert "FILLED" == (await bench.ok("GET", ORDER, **B, orderId=ack["orderId"]))["status"]
 
     run(main())
@@ -141,7 +154,7 @@ def test_a_batch_succeeds_and_fails_one_by_one_inside_one_200():
             truth = await bench.truth()
             asked = [(one["kind"], one["accepted"]) for one in truth["requests"]]
             expected = [("place", True), ("place", False), ("place", True)]
-            assert expected + [("cancel", True), ("cancel", False), ("cancel", True)] == asked
+            assert [*expected, ("cancel", True), ("cancel", False), ("cancel", True)] == asked
 
     run(main())
 
@@ -222,6 +235,7 @@ def test_cancelling_all_orders_leaves_conditional_ones():
 
 def test_the_countdown_cancels_by_itself():
     """What is left when the bot dies must go away without it."""
+
     async def main():
         async with a_bench() as bench:
             await bench.place()
@@ -262,7 +276,9 @@ def test_settings_are_told_back_and_refused_when_nothing_changes():
             assert -4028 == await bench.code("POST", "/fapi/v1/leverage", **B, leverage=500)
             assert -4046 == await bench.code("POST", "/fapi/v1/marginType", **B, marginType="CROSSED")
             assert -4059 == await bench.code("POST", "/fapi/v1/positionSide/dual", dualSidePosition="false")
-            assert 200 == (await bench.ok("POST", "/fapi/v1/positionSide/dual", dualSidePosition="true"))["code"]
+            assert (
+                200 == (await bench.ok("POST", "/fapi/v1/positionSide/dual", dualSidePosition="true"))["code"]
+            )
             assert {"dualSidePosition": True} == await bench.ok("GET", "/fapi/v1/positionSide/dual")
 
     run(main())

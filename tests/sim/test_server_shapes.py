@@ -185,7 +185,13 @@ def test_a_user_event_has_exactly_the_names_that_the_venue_gives():
                     quantity="0.01",
                     triggerPrice="59000",
                 )
-                wanted = "ORDER_TRADE_UPDATE ACCOUNT_UPDATE TRADE_LITE ACCOUNT_CONFIG_UPDATE ALGO_UPDATE".split()
+                wanted = [
+                    "ORDER_TRADE_UPDATE",
+                    "ACCOUNT_UPDATE",
+                    "TRADE_LITE",
+                    "ACCOUNT_CONFIG_UPDATE",
+                    "ALGO_UPDATE",
+                ]
                 told = await hear(socket, *wanted)
                 assert shapes.ORDER_UPDATE | {"er"} == set(told["ORDER_TRADE_UPDATE"]["o"])
                 assert shapes.TRADE_LITE == set(told["TRADE_LITE"])
@@ -202,11 +208,20 @@ def test_a_user_event_has_exactly_the_names_that_the_venue_gives():
 
 # What an example shows of another product or of the past, with the reason why we do not.
 NOT_OURS = {
-    ("GET", "/fapi/v3/positionRisk"): {"leverage", "maxNotionalValue", "marginType", "isAutoAddMargin"},  # version 2's
-    ("GET", "/fapi/v1/symbolConfig"): {"isAutoAddMargin"},  # a text in one example, true or false in the others
+    ("GET", "/fapi/v3/positionRisk"): {
+        "leverage",
+        "maxNotionalValue",
+        "marginType",
+        "isAutoAddMargin",
+    },  # version 2's
+    ("GET", "/fapi/v1/symbolConfig"): {
+        "isAutoAddMargin"
+    },  # a text in one example, true or false in the others
     ("GET", "/fapi/v1/income"): {"tranId", "tradeId"},  # a number and a text, swapped in one example
     ("GET", "/fapi/v1/adlQuantile"): {"HEDGE"},  # only of a hedged account
-    ("GET", "/fapi/v1/exchangeInfo"): {"autoAssetExchange"},  # a number in the example, a text in every capture
+    ("GET", "/fapi/v1/exchangeInfo"): {
+        "autoAssetExchange"
+    },  # a number in the example, a text in every capture
 }
 
 

@@ -1,6 +1,7 @@
 """A small HTTP server on loopback that answers as Binance documents, or as badly as a test wants."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -146,7 +147,7 @@ class FakeBinance:
 
     async def tell(self, message: object) -> None:
         for socket in self.user_sockets:
-            if not socket.closed:
+            with contextlib.suppress(ConnectionError):  # the other end may be leaving
                 await socket.send_str(message if isinstance(message, str) else json.dumps(message))
 
 
@@ -157,7 +158,7 @@ async def fake_binance(host: str = "127.0.0.1") -> AsyncIterator[FakeBinance]:
     app.router.add_get("/private/ws", fake.user_stream)
     app.router.add_get("/ws/{key}", fake.user_stream)
     app.router.add_route("*", "/{path:.*}", fake.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, host, 0)
     await site.start()

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holdfast.venues.binance.user import UserReader
 from holdfast.vocab.events import CashHinted, NoticeKind, OrderReported, TradeReported, VenueNotice
@@ -222,3 +224,15 @@ def test_published_messages_are_read(data_dir):
     known = ("BNBUSDT", "BTCUSD_240329", "ETHUSDT-")
     assert [] == [event.text for event in strange if not any(name in event.text for name in known)]
     assert sum(isinstance(event, TradeReported) for event in events) >= 8
+
+
+@given(st.binary(max_size=120))
+def test_no_bytes_raise(raw):
+    events = UserReader(BOOK).read(raw, 1, 2)
+    assert all(isinstance(event, VenueNotice) for event in events)
+
+
+@given(st.integers(0, 420), st.binary(min_size=1, max_size=3))
+def test_no_damaged_message_raises(where, damage):
+    raw = json.dumps(update()).encode()
+    UserReader(BOOK).read(raw[:where] + damage + raw[where + len(damage) :], 1, 2)

@@ -109,8 +109,10 @@ encode_event = _EVENT_ENCODER.encode
 
 
 def _decode_event(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
-    """The event as written; its own times are those of its receipt."""
+    """The event as written, with the times of its receipt."""
     event: MarketEvent = _EVENT_DECODER.decode(raw)
+    if event.wall_ns != wall_ns or event.mono_ns != mono_ns:
+        event = msgspec.structs.replace(event, wall_ns=wall_ns, mono_ns=mono_ns)
     return event
 
 

@@ -42,7 +42,7 @@ from holdfast.runtime.recover import SNAPSHOT_EVERY_RECORDS, Kept, encode_kept
 from holdfast.runtime.socket import ControlSocket
 from holdfast.runtime.telemetry import setup_log
 from holdfast.runtime.wire import Act, Answer
-from holdfast.store.store import ReadStore
+from holdfast.store.store import ReadStore, StoreFailed
 from holdfast.vocab.effects import Alert, Record, Severity
 from holdfast.vocab.events import Command, StrategySaved, Verb
 from holdfast.vocab.holds import Scope
@@ -251,8 +251,8 @@ class _Run:
             if watch is not None:
                 watch.stop()
             await venue.close()
+            self._commit_store()
             if self._store is not None:
-                self._store.commit()
                 self._store.close()
             disk.opened.journal.close()
             if log is not None:
@@ -264,20 +264,39 @@ class _Run:
 
     def _open_store(self, disk: OnDisk) -> None:
         path = self.state_dir / "read.sqlite"
-        store = self._store = ReadStore.open(str(path))
-        if store.next_index != disk.opened.journal.record_count:
-            store.rebuild(iterate(str(disk.journal_dir)))
+        try:
+            store = self._store = ReadStore.open(str(path))
+            if store.next_index != disk.opened.journal.record_count:
+                store.rebuild(iterate(str(disk.journal_dir)))
+        except StoreFailed as error:
+            self._lose_store(error)
+
+    def _lose_store(self, error: StoreFailed) -> None:
+        """Go on without it: everything in it is in the journal, and the next start rebuilds it."""
+        self.log.warning("the read store is lost until the next start", why=str(error))
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def _commit_store(self) -> None:
+        if self._store is not None:
+            try:
+                self._store.commit()
+            except StoreFailed as error:
+                self._lose_store(error)
 
     def _tap(self, looker: Looker, index: int, record: Record) -> None:
         looker.tap(index, record)
         if self._store is not None:
-            self._store.apply(index, record)
+            try:
+                self._store.apply(index, record)
+            except StoreFailed as error:
+                self._lose_store(error)
         if isinstance(record, StrategySaved):
             self._saved[record.strategy] = record.state
 
     def _maintain(self, looker: Looker) -> None:
-        if self._store is not None:
-            self._store.commit()
+        self._commit_store()
         now = self.clock.mono_ns()
         if now - self._last_second >= NS_PER_S:
             self._last_second = now

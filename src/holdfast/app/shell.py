@@ -47,8 +47,10 @@ app.add_typer(journal_app, name="journal")
 
 Config = Annotated[str | None, typer.Option(help=f"Configuration file (default: {CONFIG_NAME} here).")]
 OptionalConfig = Annotated[
-    str | None, typer.Option(help="Configuration file; without one, the demonstration.")
+    str | None,
+    typer.Option(help=f"Configuration file (default: {CONFIG_NAME} here, else the demonstration)."),
 ]
+Demo = Annotated[bool, typer.Option("--demo", help=f"The demonstration, even with a {CONFIG_NAME} here.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 For = Annotated[str | None, typer.Option("--for", help="End after this long: 60s, 5min.")]
 StateDir = Annotated[str | None, typer.Option(help="In place of the configuration's state_dir.")]
@@ -109,12 +111,13 @@ def _run(
     data_dir: DataDir = None,
     no_tui: Annotated[bool, typer.Option("--no-tui", help="No live view on this terminal.")] = False,
     seed: Seed = None,
+    demo: Demo = False,
 ) -> int:
     """Trade: one process, one account. Without a configuration, the demonstration on a simulated venue."""
     return _start(
         "run",
         RunOptions(
-            config=config,
+            config=_found(config, demo=demo),
             for_s=_seconds("--for", for_),
             json=json,
             state_dir=state_dir,
@@ -169,13 +172,19 @@ def _backtest(
     seed: Seed = None,
     quotes: Annotated[int | None, typer.Option(help="Stop after so many quotes.", min=1)] = None,
     state_dir: StateDir = None,
+    demo: Demo = False,
     json: Json = False,
 ) -> int:
     """The same core and strategies over recorded or generated data, as fast as it goes."""
     return _start(
         "backtest",
         BacktestOptions(
-            config=config, data_dir=data_dir, seed=seed, quotes=quotes, state_dir=state_dir, json=json
+            config=_found(config, demo=demo),
+            data_dir=data_dir,
+            seed=seed,
+            quotes=quotes,
+            state_dir=state_dir,
+            json=json,
         ),
     )
 
@@ -206,7 +215,7 @@ def _watchdog(
 @app.command("watch")
 def _watch(
     *,
-    config: OptionalConfig = None,
+    config: Config = None,
     account: Annotated[str | None, typer.Option(help="The bot of this account.")] = None,
     state_dir: Annotated[str | None, typer.Option(help="The bot with this state directory.")] = None,
     socket: Annotated[str | None, typer.Option(help="The bot behind this control socket.")] = None,
@@ -235,7 +244,7 @@ def _init(
 
 
 @app.command("doctor")
-def _doctor(*, config: OptionalConfig = None, json: Json = False) -> int:
+def _doctor(*, config: Config = None, json: Json = False) -> int:
     """Look for what would keep the bot from running well here."""
     return _start("doctor", DoctorOptions(config=config, json=json))
 
@@ -320,15 +329,22 @@ def _journal(
 
 def _config(named: str | None) -> str:
     """The configuration meant. Errors: UsageError when there is none."""
-    from pathlib import Path
-
-    if named:
-        return named
-    if Path(CONFIG_NAME).is_file():
-        return CONFIG_NAME
+    if found := _found(named):
+        return found
     raise UsageError(
         f"no configuration: expected {CONFIG_NAME} here or --config FILE (holdfast init writes one)"
     )
+
+
+def _found(named: str | None, *, demo: bool = False) -> str | None:
+    """The configuration named, else the one here, else None: the demonstration. Errors: UsageError for both."""
+    from pathlib import Path
+
+    if demo and named:
+        raise UsageError("--demo and --config: expected one of them")
+    if named or demo:
+        return named
+    return CONFIG_NAME if Path(CONFIG_NAME).is_file() else None
 
 
 def _seconds(name: str, text: str | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import msgspec
@@ -199,7 +200,8 @@ class VenueWords(Struct, kw_only=True):
     cash_asking: bool = False
 
 
-class Session(Struct, kw_only=True):
+@dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
+class Session:
     """What a restart forgets: rebuilt at every ``Started`` from its settings and the books."""
 
     settings: Settings
@@ -210,24 +212,24 @@ class Session(Struct, kw_only=True):
     started_mono_ns: int
     started_wall_ns: int
     boot_id: str
-    calls: dict[int, PendingCall] = {}
+    calls: dict[int, PendingCall] = field(default_factory=dict)
     next_call_id: int = 1
     user_stream_up: bool = False
-    feeds_up: dict[str, bool] = {}
+    feeds_up: dict[str, bool] = field(default_factory=dict)
     offset_ns: int = 0
     offset_known: bool = False
     offset_first_ns: int = 0
-    words: VenueWords = msgspec.field(default_factory=VenueWords)
-    suspects: dict[str, int] = {}
-    start_steps: dict[str, bool] = {}  # what the start must still hear, by name
+    words: VenueWords = field(default_factory=VenueWords)
+    suspects: dict[str, int] = field(default_factory=dict)
+    start_steps: dict[str, bool] = field(default_factory=dict)  # what the start must still hear, by name
     ready: bool = False
     armed: bool = False  # once in this life: whatever places the startup hold again waits for a person
-    chases: dict[int, Chase] = {}
-    jobs: dict[str, FlattenJob] = {}
-    deadman_until_mono_ns: dict[str, int] = {}
+    chases: dict[int, Chase] = field(default_factory=dict)
+    jobs: dict[str, FlattenJob] = field(default_factory=dict)
+    deadman_until_mono_ns: dict[str, int] = field(default_factory=dict)
     deadman_exists: bool = True
     latch_nonce: int = 0
-    clear_since_mono_ns: dict[int, int] = {}
+    clear_since_mono_ns: dict[int, int] = field(default_factory=dict)
     equity_floor_e8: int | None = None
     marking: bool = False
     ending: str = ""  # why the process will end once everything is final

@@ -26,27 +26,29 @@ class Note:
 
 def read_note(path: str, nonce: int) -> Note | None:
     """The note left with a trip of the latch at ``path``; None where there is none."""
-    import json
-
     try:
         with open(notes_path(path), "rb") as file:
             lines = file.read(2 * NOTES_BYTES_MAX).splitlines()
     except OSError:
         return None
-    for line in reversed(lines):
-        try:
-            said = json.loads(line)
-            if said["nonce"] == nonce:
-                return Note(
-                    nonce=nonce,
-                    by=str(said["by"]),
-                    reason=str(said["reason"]),
-                    wall_ns=int(said["wall_ns"]),
-                    pid=int(said["pid"]),
-                )
-        except (ValueError, KeyError, TypeError):
-            continue  # somebody else's line, or half of one
-    return None
+    return next((note for line in reversed(lines) if (note := _parse(line)) and note.nonce == nonce), None)
+
+
+def _parse(line: bytes) -> Note | None:
+    """The note in a line; None for somebody else's line, or half of one."""
+    import json
+
+    try:
+        said = json.loads(line)
+        return Note(
+            nonce=int(said["nonce"]),
+            by=str(said["by"]),
+            reason=str(said["reason"]),
+            wall_ns=int(said["wall_ns"]),
+            pid=int(said["pid"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def notes_path(latch_path: str) -> str:

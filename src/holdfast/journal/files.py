@@ -107,10 +107,13 @@ class RealFiles:
         os.posix_fallocate(handle, 0, size)
 
     write = staticmethod(os.pwrite)
-    sync = staticmethod(os.fdatasync)
     close = staticmethod(os.close)
     rename = staticmethod(os.replace)
     remove = staticmethod(os.unlink)
+
+    @staticmethod
+    def sync(handle: int) -> None:
+        os.fdatasync(handle)
 
     def sync_dir(self, path: str) -> None:
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -57,6 +57,9 @@ def open_for_append(
     try:
         files.make_dir(directory)
         lock = files.lock_dir(directory)
+        files.sync_dir(
+            directory
+        )  # a killed start may have left entries that only memory has: none may outlive another
         return _open(directory, account, tuple(anchors), files, segment_bytes, reserve_bytes, lock)
     except BlockingIOError:
         raise JournalFailed(f"{directory}: another process has this journal open") from None

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from holdfast.guard.latch import ensure_dir, guard_dir
 
 ENTRIES_MAX: Final = 500
+DEAD_MAX: Final = 20
 ENTRY_BYTES_MAX: Final = 16_384
 _SOCKET_PATH_BYTES_MAX: Final = 107
 
@@ -62,6 +63,7 @@ def register(entry: Entry) -> Path:
     new = path.with_suffix(f".new-{os.getpid()}")
     new.write_text(json.dumps(entry._asdict()), encoding="utf-8")
     new.replace(path)
+    _prune(directory)
     return path
 
 
@@ -119,6 +121,17 @@ def start_ticks(pid: int) -> int:
         return 0
     fields = text.rpartition(")")[2].split()
     return 0 if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def _prune(directory: Path) -> None:
+    """Forget all but the newest of the bots without a process, so that the directory stays small."""
+    dead = [
+        (entry.started_wall_ns, path)
+        for path in directory.glob("*.json")
+        if (entry := _read(path)) is not None and not entry.alive
+    ]
+    for _, path in sorted(dead)[:-DEAD_MAX]:
+        path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Entry | None:

@@ -131,6 +131,8 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 
 def _t(value: object) -> str:
     """A value as harmless text: a venue's words and a person's reasons may hold anything."""
+    if isinstance(value, dict):
+        return ", ".join(f"{_t(name)} {_t(item)}" for name, item in value.items()) or NONE
     return NONE if value is None or value == "" else clean(str(value))
 
 

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from holdfast.config.identity import account_name, venue_name
 from holdfast.ops.errors import NotRunning, UsageError
 from holdfast.ops.registry import Entry, entries, socket_path
 
@@ -63,8 +64,15 @@ def targets(wanted: Wanted, *, halting: bool) -> list[Target]:
     config = wanted.config or (CONFIG_NAME if Path(CONFIG_NAME).is_file() else "")
     if config:
         return [_of_config(Path(config).resolve(), known)]
-    alive = [entry for entry in known if entry.alive] or known
-    return _one([_of_entry(entry) for entry in alive], "a bot on this machine", halting=halting)
+    alive = [entry for entry in known if entry.alive]
+    if halting:
+        # One that crashed may be on its way back up, and is halted too; one that was stopped stays as it is.
+        alive = [entry for entry in known if entry.pid] or known
+    elif not alive and len(known) > 1:
+        raise NotRunning(
+            f"none of the {len(known)} bots that this machine knows is running (holdfast status --all)"
+        )
+    return _one([_of_entry(entry) for entry in alive or known], "a bot on this machine", halting=halting)
 
 
 def _one(found: list[Target], what: str, *, halting: bool) -> list[Target]:
@@ -117,16 +125,32 @@ def _of_config(path: Path, known: list[Entry]) -> Target:
     raw = _peek(path)
     account, paths = _table(raw, "account"), _table(raw, "paths")
     state_dir = path.parent / Path(_text(paths, "state_dir") or "state").expanduser()
+    venue = _table(raw, "venue")
     return Target(
         account=_text(account, "name"),
-        venue=_text(account, "venue"),
-        account_uid=_text(account, "uid"),
+        venue=venue_name(
+            venue=_text(account, "venue"), kind=_text(venue, "kind"), rest_url=_text(venue, "rest_url")
+        ),
+        account_uid=account_name(
+            uid=_text(account, "uid"), api_key=_api_key(account, path.parent), name=_text(account, "name")
+        ),
         socket_path=socket_path(state_dir),
         state_dir=state_dir,
         config_path=str(path),
         operators_file=_operators(str(path), state_dir),
         entry=None,
     )
+
+
+def _api_key(account: dict[str, Any], home: Path) -> str:
+    """The venue key's public half, which names an account that pins no number; empty where it cannot be read."""
+    named = _text(account, "key_file")
+    if not named:
+        return os.environ.get(_text(account, "key_env"), "")
+    try:
+        return _text(_peek(home / Path(named).expanduser()), "api_key")
+    except UsageError:
+        return ""
 
 
 def _operators(config_path: str, state_dir: Path) -> Path:

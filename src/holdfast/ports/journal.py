@@ -17,6 +17,11 @@ class JournalPort(Protocol):
 
     record_count: int
 
+    @property
+    def full(self) -> bool:
+        """True while there is no space for the next segment: what remains is being used up."""
+        ...
+
     def append(self, record: Record, market_pos: int, *, urgent: bool = False) -> None:
         """Frame one record. ``market_pos``: how many frames the market log held before it.
 

@@ -4,6 +4,10 @@ Synchronous and clockless, so that a backtest, a simulation and the live loop ru
 order is fixed: an event is journaled, stepped, its facts are journaled; a batch ends with one write (and one
 sync where it sends an order); only then are its effects carried out. Intents that a callback returns are
 stepped at once, before the next frame.
+
+A full disk stops risk and not the exit: the first record that only the journal's reserve could take trips the
+latch, and from then on strategies' wishes for risk are not heard. Everything else is written into the reserve,
+so that cancelling, getting flat and whatever the books need go on.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Final, Protocol
 
 from holdfast.core.state import State
 from holdfast.core.step import step
-from holdfast.ports.journal import JournalPort, MarketLogPort
+from holdfast.ports.journal import JournalFull, JournalPort, MarketLogPort
 from holdfast.runtime.timers import Timers
 from holdfast.vocab.effects import (
     Alert,
@@ -25,9 +29,10 @@ from holdfast.vocab.effects import (
     EndProcess,
     Record,
     SetTimer,
+    Severity,
     TripLatch,
 )
-from holdfast.vocab.events import Event
+from holdfast.vocab.events import AmendIntent, Event, OrderIntent, StrategySaved, TargetIntent
 from holdfast.vocab.facts import (
     Fact,
     FillBooked,
@@ -72,6 +77,7 @@ _TO_HOST: Final = frozenset(
     {OrderApproved, OrderMoved, OrderAmended, FillBooked, IntentRefused, HoldPlaced, HoldReleased}
 )
 _MARKET: Final = frozenset({Quote, Trade, Mark, Depth, Malformed})
+_UNHEARD_WHEN_FULL: Final = frozenset({OrderIntent, TargetIntent, AmendIntent, StrategySaved})
 
 
 class Engine:
@@ -96,8 +102,10 @@ class Engine:
         "_tap",
         "_world",
         "delivered_count",
+        "full",
         "state",
         "timers",
+        "unheard_count",
     )
 
     def __init__(
@@ -114,6 +122,8 @@ class Engine:
         self.state = state
         self.timers = Timers()
         self.delivered_count = 0
+        self.full = ""  # why the journal takes only what the exit needs; empty while all is well
+        self.unheard_count = 0  # wishes of strategies that a full journal had no room for
         self._tap = tap
         self._host = host
         self._journal = journal
@@ -147,7 +157,7 @@ class Engine:
             self.delivered_count += 1
             wants = self._host.on_market(event)
             if wants:
-                self._inbox.extend(wants)
+                self._hear(wants)
                 self._drain()
             return
         # nothing may be journaled between these facts: what the world puts meanwhile waits in the inbox
@@ -184,7 +194,10 @@ class Engine:
             while inbox:
                 invariant(len(inbox) <= INBOX_MAX, "the inbox is bounded", waiting=len(inbox))
                 event = inbox.popleft()
-                journal.append(event, market_log.frame_count)
+                try:
+                    journal.append(event, market_log.frame_count)
+                except JournalFull as error:
+                    self._append_urgent(event, market_log.frame_count, error)
                 if tap is not None:
                     tap(journal.record_count - 1, event)
                 self._take(step(state, event))
@@ -205,9 +218,12 @@ class Engine:
                 handler(effect)
             elif kind in _MARKET:
                 self.delivered_count += 1
-                self._inbox.extend(self._host.on_market(effect))  # type: ignore[arg-type]
+                self._hear(self._host.on_market(effect))  # type: ignore[arg-type]
             else:
-                journal.append(effect, pos)  # type: ignore[arg-type]
+                try:
+                    journal.append(effect, pos)  # type: ignore[arg-type]
+                except JournalFull as error:
+                    self._append_urgent(effect, pos, error)  # type: ignore[arg-type]
                 if tap is not None:
                     tap(journal.record_count - 1, effect)  # type: ignore[arg-type]
                 if kind in _TO_HOST:
@@ -217,7 +233,41 @@ class Engine:
                         mono_ns=session.now_mono_ns,
                     )
                     if wants:
-                        self._inbox.extend(wants)
+                        self._hear(wants)
+
+    def _hear(self, wants: Sequence[Event]) -> None:
+        """What strategies want, unless the journal has room for the exit only."""
+        if self.full:
+            heard = [want for want in wants if type(want) not in _UNHEARD_WHEN_FULL]
+            self.unheard_count += len(wants) - len(heard)
+            wants = heard
+        self._inbox.extend(wants)
+
+    # --- a full disk ------------------------------------------------------------------------------------------
+
+    def _append_urgent(self, record: Record, pos: int, error: JournalFull) -> None:
+        """Only the reserve is left: stop risk before anything else, then write into it.
+
+        Errors: JournalFull once the reserve is used up too; then the process ends.
+        """
+        if not self.full:
+            self.full = str(error)
+            self._out.append(Alert(severity=Severity.CRITICAL, kind="journal.full", text=self.full))
+            stepping, self._stepping = self._stepping, True  # its LatchSeen comes after this record
+            try:
+                self._world.trip_latch(TripLatch(by="journal", reason="the disk is full: only the exit is left"))
+            finally:
+                self._stepping = stepping
+        self._journal.append(record, pos, urgent=True)
+
+    def look_at_disk(self) -> None:
+        """Hear strategies again once the disk has space for another segment; the hold is a person's to lift."""
+        if self.full and not self._journal.full:
+            self.full = ""
+            self._out.append(
+                Alert(severity=Severity.INFO, kind="journal.space", text="the journal has space again")
+            )
+            self._need_flush()
 
     # --- out --------------------------------------------------------------------------------------------------
 
@@ -236,6 +286,8 @@ class Engine:
         self._flushing = True
         try:
             while True:
+                if self._inbox and not self._stepping:
+                    self._drain()
                 self._write()
                 out = self._out
                 if not out:
@@ -272,5 +324,12 @@ class Engine:
     def mark_books(self, *, clean_stop: bool = False) -> None:
         """Journal the books' hash here; at a clean stop the whole state's too."""
         state = self.state
+        journal = self._journal
+        pos = self._market_log.frame_count
         mark = HashMark(books_hash=state.books_hash(), state_hash=state.state_hash() if clean_stop else "")
-        self._journal.append(mark, self._market_log.frame_count)
+        try:
+            journal.append(mark, pos)
+        except JournalFull as error:
+            self._append_urgent(mark, pos, error)
+        if self._tap is not None:
+            self._tap(journal.record_count - 1, mark)

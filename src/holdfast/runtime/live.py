@@ -316,6 +316,8 @@ class Live:
         if self._ending or self._loop is None:
             return
         try:
+            if self.engine is not None:
+                self.engine.look_at_disk()
             self._on_maintenance()
         except BaseException as error:  # noqa: BLE001 - as above
             self.fatal(error)

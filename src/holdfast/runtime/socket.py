@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from holdfast.runtime.views import UnknownView
 from holdfast.runtime.wire import (
     ANSWER_BYTES_MAX,
     ASK_AGE_S_MAX,
@@ -38,7 +39,7 @@ from holdfast.vocab.units import NS_PER_S
 
 ViewArgs: TypeAlias = Mapping[str, str | int | bool]
 ViewCall: TypeAlias = Callable[[str, ViewArgs], object]
-"""(name, arguments) to a record of ``runtime.views``; KeyError where there is no such view."""
+"""(name, arguments) to a record of ``runtime.views``; UnknownView (or KeyError) where it cannot be had."""
 ActCall: TypeAlias = Callable[[Act], Awaitable[Answer]]
 
 PATH_BYTES_MAX: Final = 107  # what the kernel holds of a Unix socket's path
@@ -160,6 +161,8 @@ class ControlSocket:
             return Answer(ok=True, data=self._view(ask.name, ask.args))
         except KeyError:
             return Answer(ok=False, text=f"there is no view {ask.name!r}")
+        except UnknownView as error:
+            return Answer(ok=False, text=str(error))
         except Exception as error:  # noqa: BLE001 - a view's fault must not end the process that trades
             return Answer(ok=False, text=f"the view {ask.name} failed: {type(error).__name__}: {error}")
 

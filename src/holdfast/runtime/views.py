@@ -12,6 +12,10 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 
+class UnknownView(Exception):
+    """A look that is not offered, or not yet, or with arguments that make no sense: one line."""
+
+
 class _View(Struct, frozen=True, kw_only=True):
     pass
 

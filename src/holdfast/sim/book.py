@@ -9,7 +9,7 @@ until the source says something new of that level.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from holdfast.sim.model import Order
@@ -24,7 +24,7 @@ NO_ASK: Final = 1 << 62  # above every price; the lowest price that no bid has i
 class BookSide:
     """Bids (``sign`` 1) or asks (−1). A price's key is price × sign: the larger, the better."""
 
-    __slots__ = ("debits", "keys", "ladder", "ladder_keys", "ladder_max", "levels", "sign", "whole")
+    __slots__ = ("debits", "keys", "ladder", "ladder_keys", "ladder_max", "levels", "news", "sign", "whole")
 
     def __init__(self, sign: int, *, ladder_max: int) -> None:
         self.sign = sign
@@ -32,6 +32,7 @@ class BookSide:
         self.keys: list[int] = []  # of ``levels``, the best last
         self.ladder: dict[int, int] = {}  # exogenous lots by price, as the depth diffs told
         self.ladder_keys: list[int] = []
+        self.news: dict[int, int] = {}  # told by diffs, not yet in the ladder: most are never looked at
         self.ladder_max = ladder_max
         self.whole = False  # a snapshot was seen: a level that is not in the ladder is empty
         self.debits: dict[int, int] = {}  # lots that our takers took of a level since it was last told
@@ -58,24 +59,53 @@ class BookSide:
         """Prices at which our orders rest, best first: a copy, safe while orders leave."""
         return [key * self.sign for key in reversed(self.keys)]
 
-    def set_level(self, price_ticks: int, lots: int) -> None:
-        """A depth diff's word on one level; 0 deletes it. A new word ends its debit."""
-        key = price_ticks * self.sign
-        if lots:
-            if price_ticks not in self.ladder:
-                insort(self.ladder_keys, key)
-                if len(self.ladder_keys) > self.ladder_max:
-                    worst = self.ladder_keys.pop(0) * self.sign
-                    self.ladder.pop(worst, None)
-                    if worst == price_ticks:
-                        return
-            self.ladder[price_ticks] = lots
-        elif self.ladder.pop(price_ticks, None) is not None:
-            del self.ladder_keys[bisect_left(self.ladder_keys, key)]
-        self.debits.pop(price_ticks, None)
+    def tell(self, levels: Iterable[tuple[int, int]]) -> None:
+        """A depth diff's word on some levels; size 0 deletes one. A new word ends a level's debit.
+
+        Orders of ours there have at most its size before them. The ladder itself is only brought up to date when
+        somebody looks (``look``), for diffs are many and looks are few.
+        """
+        self.news.update(levels)
+        if self.levels or self.debits:
+            told = dict(levels)
+            for price in [price for price in self.debits if price in told]:
+                del self.debits[price]
+            for price, queue in self.levels.items():
+                if price in told:
+                    for order in queue:
+                        order.ahead_lots = min(order.ahead_lots, told[price])
+        if len(self.news) > self.ladder_max:
+            self.look()
+
+    def look(self) -> None:
+        """Bring the ladder up to date. The deepest levels fall out of a full one."""
+        if not self.news:
+            return
+        ladder, keys, sign = self.ladder, self.ladder_keys, self.sign
+        if len(self.news) * 8 < len(ladder):  # few: put each in its place
+            for price, lots in self.news.items():
+                if lots:
+                    if price not in ladder:
+                        insort(keys, price * sign)
+                    ladder[price] = lots
+                elif ladder.pop(price, None) is not None:
+                    del keys[bisect_left(keys, price * sign)]
+        else:
+            ladder.update(self.news)
+            for price, lots in self.news.items():
+                if not lots:
+                    del ladder[price]
+            keys = sorted(price * sign for price in ladder)
+        self.news.clear()
+        if len(keys) > self.ladder_max:
+            for key in keys[: -self.ladder_max]:
+                del ladder[key * sign]
+            keys = keys[-self.ladder_max :]
+        self.ladder_keys = keys
 
     def clear_ladder(self) -> None:
         """Forget all levels: a snapshot follows."""
+        self.news.clear()
         self.ladder.clear()
         self.ladder_keys.clear()
         self.debits.clear()
@@ -92,7 +122,7 @@ class BookSide:
         self.debits = {
             price: lots
             for price, lots in self.debits.items()
-            if price * self.sign < touch_key and price in self.ladder
+            if price * self.sign < touch_key and self.news.get(price, self.ladder.get(price))
         }
 
 
@@ -208,8 +238,9 @@ class Book:
         if not touch_ticks or price_ticks * sign > touch_ticks * sign:
             return 0
         if price_ticks == touch_ticks:
-            lots = touch_lots
-        elif price_ticks in side.ladder:
+            return max(0, touch_lots - side.debits.get(price_ticks, 0))
+        side.look()
+        if price_ticks in side.ladder:
             lots = side.ladder[price_ticks]
         elif side.whole and side.ladder_keys and price_ticks * sign > side.ladder_keys[0]:
             lots = 0
@@ -236,6 +267,7 @@ class Book:
         lots -= debits.get(price, 0)
         if lots > 0:
             yield price, lots
+        side.look()
         for at in range(bisect_left(side.ladder_keys, price * sign) - 1, -1, -1):
             price = side.ladder_keys[at] * sign
             lots = side.ladder[price] - debits.get(price, 0)

@@ -101,21 +101,18 @@ class Exchange(Queries):
             if now_ns >= book.mark_due_ns:
                 self._smooth_mark(book, now_ns)
         elif isinstance(event, Trade):
-            self._on_trade(book, event, now_ns)
+            if event.market:
+                price = book.last_ticks = event.price_ticks
+                if price <= book.own_bid or price >= book.own_ask:
+                    self._moves.on_trade(book, event, now_ns)
+                if price >= book.trigger_up or price <= book.trigger_down:
+                    self._conditionals.on_price(book, LAST, price, now_ns)
+                if self._state.touched:
+                    self._liquidator.judge_touched(now_ns)
         elif isinstance(event, Mark):
             self._on_mark(book, event, now_ns)
         elif isinstance(event, Depth):
             self._on_depth(book, event, now_ns)
-
-    def _on_trade(self, book: Book, trade: Trade, now_ns: int) -> None:
-        if not trade.market:
-            return
-        price = book.last_ticks = trade.price_ticks
-        if price <= book.own_bid or price >= book.own_ask:
-            self._moves.on_trade(book, trade, now_ns)
-        if price >= book.trigger_up or price <= book.trigger_down:
-            self._conditionals.on_price(book, LAST, price, now_ns)
-        self._settle(now_ns)
 
     def _on_mark(self, book: Book, mark: Mark, now_ns: int) -> None:
         book.mark_recorded = True
@@ -124,16 +121,16 @@ class Exchange(Queries):
         self._set_mark(book, mark.mark_ticks, now_ns)
 
     def _on_depth(self, book: Book, depth: Depth, now_ns: int) -> None:
-        for sign, levels in ((1, depth.bids), (-1, depth.asks)):
-            side = book.side_of(sign)
+        for side, levels in ((book.bids, depth.bids), (book.asks, depth.asks)):
             if depth.snapshot:
                 side.clear_ladder()
                 side.whole = True
-            for price, lots in levels:
-                side.set_level(price, lots)
-                if price in side.levels:
-                    self._moves.on_level(book, sign, price, lots)
-        if book.quote is book.derived and book.bids.ladder_keys and book.asks.ladder_keys:
+            side.tell(levels)
+        if book.quote is not book.derived:
+            return  # quotes lead
+        book.bids.look()
+        book.asks.look()
+        if book.bids.ladder_keys and book.asks.ladder_keys:
             # no quotes in this source: the ladder's best is the touch
             bid, ask = book.bids.ladder_keys[-1], -book.asks.ladder_keys[-1]
             quote = Quote(

@@ -91,8 +91,3 @@ class Moves:
                 for order in side.levels.get(price, ()):
                     order.ahead_lots = max(0, order.ahead_lots - served)
                 return
-
-    def on_level(self, book: Book, sign: int, price_ticks: int, lots: int) -> None:
-        """A depth diff told of a level: orders of ours there have at most its size before them."""
-        for order in book.side_of(sign).levels.get(price_ticks, ()):
-            order.ahead_lots = min(order.ahead_lots, lots)

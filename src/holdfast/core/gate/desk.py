@@ -6,7 +6,7 @@ that the next fill will change, never by a copy.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from dataclasses import dataclass, field
 
 from holdfast.core.views import MarketView, OpenView, PositionView
 from holdfast.vocab.holds import Hold, HoldLevel
@@ -14,7 +14,8 @@ from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import AccountLimits, InstrumentLimits, StrategyLimits
 
 
-class AskedWindow(Struct, kw_only=True):
+@dataclass(slots=True, kw_only=True)
+class AskedWindow:
     """When the last orders were asked for: a ring as long as the killing threshold."""
 
     ring_mono_ns: list[int]
@@ -32,7 +33,8 @@ class AskedWindow(Struct, kw_only=True):
         return self.ring_mono_ns[self.next_index - count]
 
 
-class AccountDesk(Struct, kw_only=True):
+@dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
+class AccountDesk:
     """What all desks share. ``gross_e8``: notional of the account at worst case, kept per instrument."""
 
     limits: AccountLimits
@@ -41,7 +43,7 @@ class AccountDesk(Struct, kw_only=True):
     duplicate_window_ns: int
     now_mono_ns: int = 0
     gross_e8: int = 0
-    gross_by_instrument: dict[str, int] = {}
+    gross_by_instrument: dict[str, int] = field(default_factory=dict)
     equity_e8: int | None = None
     open_orders_count: int = 0
 

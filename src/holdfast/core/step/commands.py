@@ -8,6 +8,7 @@ from typing import Final
 from holdfast.core.holds.rules import RULES
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold
+from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.orders import cancel_scope
 from holdfast.core.step.reconcile import arm_if_possible, full_round, not_armable
@@ -133,6 +134,8 @@ def _lift(state: State, out: Out, command: Command, hold: Hold) -> Answer:
     if why:
         return False, f"hold {hold.hold_id} stays: {why}"
     release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
+    if hold.cause is HoldCause.DRAWDOWN_BREAKER:
+        mark_equity(state, out)  # watch the floor again from here, not from the next timer
     return True, f"hold {hold.hold_id} released" + _still(state)
 
 

@@ -19,6 +19,7 @@ from holdfast.core.step.emit import (
     release_hold,
     touch,
 )
+from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.orders import chase, fetch_trades, go_silent
 from holdfast.core.step.reports import order_report
 from holdfast.vocab.effects import Severity
@@ -113,6 +114,7 @@ def _become_ready(state: State, out: Out) -> None:
     session.ready = True
     took_ms = (session.now_mono_ns - session.started_mono_ns) // NS_PER_MS
     alert(out, Severity.INFO, "start.reconciled", f"reconciled with the venue in {took_ms} ms")
+    mark_equity(state, out)  # the day's peak counts from here, not from the first timer
     if session.settings.arm_auto:
         arm_if_possible(state, out, by="auto", reason="arm = auto")
 
@@ -378,7 +380,6 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
                         venue_ns=ledger.books_since_venue_ns,
                     ),
                 )
-        session.account.equity_e8 = state.equity_e8()
         step_done(state, out, "balances")
         return
     changed = max((row.changed_mono_ns for row in ledger.positions.values()), default=0)

@@ -253,7 +253,7 @@ def _positions(state: State, out: Out, key: int) -> None:
 def _deadman(state: State, out: Out, _: int) -> None:
     session = state.live
     wait_ms = session.settings.timings.deadman_ms
-    if not session.deadman_exists:
+    if not wait_ms or not session.deadman_exists:
         return
     if not session.ending:
         for instrument in state.specs:

@@ -113,12 +113,11 @@ class Derived:
 
     def on_mark(self, view: SymbolView, at_ms: int, own_stream: str) -> None:
         """A new mark price."""
-        told_ms = self._mark_told_ms.get(view.symbol, 0)
         for stream, every_ms in ((f"{view.stream}@markPrice@1s", 0), (f"{view.stream}@markPrice", 2_900)):
-            if stream != own_stream and self._venue.hub.wanted(stream) and at_ms - told_ms >= every_ms:
+            due = at_ms - self._mark_told_ms.get(stream, 0) >= every_ms
+            if due and stream != own_stream and self._venue.hub.wanted(stream):
+                self._mark_told_ms[stream] = at_ms
                 self._venue.hub.publish(stream, _encode(self.mark_message(view, at_ms)))
-        if at_ms - told_ms >= 2_900:
-            self._mark_told_ms[view.symbol] = at_ms
 
     def on_liquidation(self, event: OrderEvent) -> None:
         """The venue closed somebody's position."""
@@ -277,7 +276,7 @@ class Derived:
             "o": numerals.price(bar.open_ticks),
             "h": numerals.price(bar.high_ticks),
             "l": numerals.price(bar.low_ticks),
-            "v": numerals.bare_qty(bar.lots),
+            "v": numerals.qty(bar.lots),
             "q": fixed(numerals.notional_e8(bar.tick_lots) // 10**6, 2),
         }
         if mini:
@@ -290,7 +289,7 @@ class Derived:
             "p": numerals.price(change),
             "P": percent(change, bar.open_ticks, 3),
             "w": numerals.average(bar.tick_lots, bar.lots, numerals.price_decimals),
-            "Q": numerals.bare_qty(view.trades[-1].lots if view.trades else 0),
+            "Q": numerals.qty(view.trades[-1].lots if view.trades else 0),
             "O": bar.open_ms + step_ms,
             "C": bar.close_ms + step_ms,
             "F": bar.first_id,
@@ -348,11 +347,11 @@ class Derived:
             "c": numerals.price(candle.close_ticks),
             "h": numerals.price(candle.high_ticks),
             "l": numerals.price(candle.low_ticks),
-            "v": numerals.bare_qty(candle.lots),
+            "v": numerals.qty(candle.lots),
             "n": candle.count,
             "x": closed,
             "q": numerals.quote(candle.tick_lots),
-            "V": numerals.bare_qty(candle.buy_lots),
+            "V": numerals.qty(candle.buy_lots),
             "Q": numerals.quote(candle.buy_tick_lots),
             "B": "0",
         }

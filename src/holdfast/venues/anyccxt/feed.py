@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.ports.clock import Clock
-from holdfast.ports.feed import FrameSink
+from holdfast.ports.feed import Decode, FrameSink
 from holdfast.ports.venue import EventSink
 from holdfast.venues.anyccxt.codec import Grid, Unreadable, number
 from holdfast.venues.transport.budget import Budget
@@ -48,7 +48,7 @@ def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
     try:
         event: MarketEvent = replace(_decoder.decode(raw), wall_ns=wall_ns, mono_ns=mono_ns)
         return event
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return Malformed("", "not an event", wall_ns, mono_ns)
 
 
@@ -65,7 +65,7 @@ class CcxtFeed:
     ) -> None:
         self.name = config.exchange_id
         self.codec = CODEC
-        self.decode = decode
+        self.decode: Decode = decode
         self._config = config
         self._grids = dict(grids)
         self._clock = clock or SystemClock()

@@ -122,6 +122,7 @@ def decoder(specs: Iterable[InstrumentSpec]) -> Decode:
     bare = msgspec.json.Decoder(_Data, strict=False).decode
     wrapped = msgspec.json.Decoder(_Envelope, strict=False).decode
     slow = _slow_path(grids, ticks_of)
+    least, most, low, high = _LEAST + 0.5, _COUNT_MAX, 0.5 - _OFF, 0.5 + _OFF
 
     def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
         try:
@@ -129,16 +130,23 @@ def decoder(specs: Iterable[InstrumentSpec]) -> Decode:
             if type(message) is _BookTicker:
                 symbol = message.s
                 ticks, per_lot = grids[symbol]
-                bid = message.B * per_lot
-                ask = message.A * per_lot
-                bid_lots = int(bid + 0.5)
-                ask_lots = int(ask + 0.5)
-                # NaN and infinity have raised in int() already; zero and negative sizes fail the first bound.
+                # With the half added int() rounds to the nearest; NaN and infinity raise in it.
+                bid = message.B * per_lot + 0.5
+                ask = message.A * per_lot + 0.5
+                bid_lots = int(bid)
+                ask_lots = int(ask)
+                bid_rest = bid - bid_lots
+                ask_rest = ask - ask_lots
+                # Zero and negative sizes fail the first bounds. Plain comparisons: a chained one costs twice as much.
                 if (
-                    _LEAST < bid < _COUNT_MAX
-                    and _LEAST < ask < _COUNT_MAX
-                    and -_OFF < bid - bid_lots < _OFF
-                    and -_OFF < ask - ask_lots < _OFF
+                    bid > least
+                    and ask > least
+                    and bid < most
+                    and ask < most
+                    and bid_rest > low
+                    and bid_rest < high
+                    and ask_rest > low
+                    and ask_rest < high
                 ):
                     return Quote(
                         symbol,
@@ -154,7 +162,10 @@ def decoder(specs: Iterable[InstrumentSpec]) -> Decode:
                 return Malformed(symbol, "size off the lot, or not above zero", wall_ns, mono_ns)
             return slow(message, wall_ns, mono_ns)
         except (msgspec.MsgspecError, KeyError, IndexError, ValueError, OverflowError) as error:
-            return _refused(raw, error, wall_ns, mono_ns)
+            inner = _enveloped(raw)
+            if inner is not None and raw[2] != _ENVELOPE:
+                return decode(inner, wall_ns, mono_ns)  # an envelope that is written in another order
+            return _refused(inner or raw, error, wall_ns, mono_ns)
 
     return decode
 
@@ -225,12 +236,23 @@ _probe: Final = msgspec.json.Decoder(_Other, strict=False).decode
 _KNOWN: Final = frozenset({"bookTicker", "trade", "markPriceUpdate", "depthUpdate"})
 
 
+def _enveloped(raw: bytes) -> bytes | None:
+    """What an envelope holds, as long as it is no envelope itself."""
+    try:
+        frame = _probe(raw)
+        inner = bytes(frame.data)
+        if frame.e is not None or not inner or bytes(_probe(inner).data):
+            return None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return inner
+
+
 def _refused(raw: bytes, error: Exception, wall_ns: int, mono_ns: int) -> MarketEvent | None:
     """Why a frame was not accepted; None for the replies to our own SUBSCRIBE."""
     try:
-        frame = _probe(raw)
-        inner = _probe(bytes(frame.data)) if bytes(frame.data) else frame
-    except msgspec.MsgspecError:
+        inner = _probe(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return Malformed("", "not a frame", wall_ns, mono_ns)
     if inner.error is not None or inner.code is not None:
         return Malformed("", "the venue refused a subscription", wall_ns, mono_ns)

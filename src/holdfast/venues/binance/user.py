@@ -54,7 +54,7 @@ class UserReader:
             if kind in _READ:
                 return self._unreadable(f"{kind}: {error}", "", wall_ns, mono_ns)
             return self._other(kind, raw, wall_ns, mono_ns)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return self._unreadable("not a message", "", wall_ns, mono_ns)
         except Unreadable as error:
             return self._unreadable(str(error), "", wall_ns, mono_ns)
@@ -197,6 +197,6 @@ def _type_of(raw: bytes) -> str:
         outer = wire.envelope(raw)
         if outer.e is None and bytes(outer.data):
             outer = wire.envelope(bytes(outer.data))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return "untyped"
     return (outer.e or "untyped")[:64]

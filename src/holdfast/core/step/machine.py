@@ -1,0 +1,179 @@
+"""One step: an event in, facts and effects out. This package alone knows the order of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from holdfast.core.state import State
+from holdfast.core.step import commands, intents, market, reconcile, replies, reports, timers
+from holdfast.core.step.emit import Out, alert, emit, place_hold
+from holdfast.core.step.flatten import resume_flatten, work
+from holdfast.vocab import events
+from holdfast.vocab import market as data
+from holdfast.vocab.effects import Effect, Severity
+from holdfast.vocab.facts import EpochBegan
+from holdfast.vocab.holds import HoldCause, Scope
+
+
+def step(state: State, event: events.Event | data.MarketEvent) -> Sequence[Effect]:
+    """Take one event: change ``state``, and return facts and effects in the order they must happen.
+
+    An accepted market event is returned itself, for the strategies. Never raises for anything that the
+    world can do; ``InvariantBroken`` for our own mistakes.
+    """
+    return _STAGES[type(event)](state, event)
+
+
+def _started(state: State, event: events.Started) -> Out:
+    out: Out = []
+    settings = event.settings
+    state.begin(event)
+    emit(
+        state,
+        out,
+        EpochBegan(
+            epoch=max(state.books.orders.epoch + 1, event.epoch_floor),
+            account=settings.account,
+            config_hash=settings.config_hash,
+            build=event.build,
+            settle_asset=settings.settle_asset,
+            tick_lot_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
+            boot_id=event.boot_id,
+        ),
+    )
+    state.begin(event)  # again: now the ledger knows the units
+    place_hold(state, out, HoldCause.STARTUP, by="start", reason="started: reconcile, then arm")
+    reconcile.begin_start(state, out)
+    timers.set_first_timers(state, out)
+    for began in list(state.books.flattens.values()):
+        resume_flatten(state, out, scope=began.scope, by=began.by, reason=began.reason, patient=began.patient)
+    return out
+
+
+def _timed(
+    stage: Callable[..., Out],
+) -> Callable[[State, events.Event], Out]:
+    def timed(state: State, event: events.Event) -> Out:
+        session = state.live
+        session.now_mono_ns = session.account.now_mono_ns = event.mono_ns
+        session.now_wall_ns = event.wall_ns
+        return stage(state, event)
+
+    return timed
+
+
+def _order_reported(state: State, event: events.OrderReported) -> Out:
+    out: Out = []
+    reports.order_report(state, out, event.report, fresh=True)
+    _after_word(state, out)
+    return out
+
+
+def _trade_reported(state: State, event: events.TradeReported) -> Out:
+    out: Out = []
+    reports.trade_report(state, out, event.trade)
+    if event.report is not None:
+        reports.order_report(state, out, event.report, fresh=True)
+    _after_word(state, out)
+    return out
+
+
+def _after_word(state: State, out: Out) -> None:
+    if state.live.jobs:
+        work(state, out)
+    if state.live.ending:
+        commands.end_if_final(state, out)
+    reconcile.settle_start(state, out)
+
+
+def _cash_hinted(state: State, event: events.CashHinted) -> Out:
+    out: Out = []
+    reconcile.ask_cash(state, out)
+    return out
+
+
+_NOTICE_SEVERITY: Final = {
+    events.NoticeKind.MARGIN_CALL: Severity.CRITICAL,
+    events.NoticeKind.TRIGGER_REJECTED: Severity.CRITICAL,
+    events.NoticeKind.UNREADABLE: Severity.CRITICAL,
+}
+
+
+def _notice(state: State, event: events.VenueNotice) -> Out:
+    out: Out = []
+    severity = _NOTICE_SEVERITY.get(event.kind, Severity.WARNING)
+    alert(out, severity, f"venue.{event.kind.value}", f"{event.instrument} {event.text}".strip())
+    if event.kind is events.NoticeKind.UNREADABLE:
+        place_hold(
+            state,
+            out,
+            HoldCause.UNKNOWN_ERROR,
+            by="venue",
+            reason=f"a message on our account's stream could not be read: {event.text}",
+        )
+        reconcile.full_round(state, out)
+    elif event.kind is events.NoticeKind.POSITION_MODE_CHANGED:
+        place_hold(state, out, HoldCause.SPEC_CHANGED, by="venue", reason="the position mode was changed")
+    return out
+
+
+def _stream(state: State, event: events.StreamChanged) -> Out:
+    out: Out = []
+    session = state.live
+    if event.stream is events.Stream.USER:
+        was_up = session.user_stream_up
+        session.user_stream_up = event.up
+        if event.up and not was_up and session.ready:
+            reconcile.full_round(state, out)  # what happened while we were deaf
+        if event.up and session.ready and session.settings.arm_auto and not session.armed:
+            reconcile.arm_if_possible(state, out, by="auto", reason="arm = auto")
+    else:
+        session.feeds_up[event.name] = event.up
+    if not event.up:
+        alert(out, Severity.WARNING, f"stream.{event.stream.value}", f"{event.name} is down: {event.why}")
+    return out
+
+
+def _strategy_failed(state: State, event: events.StrategyFailed) -> Out:
+    out: Out = []
+    place_hold(
+        state,
+        out,
+        HoldCause.STRATEGY_FAILED,
+        scope=Scope(strategy=event.strategy),
+        by="host",
+        reason=event.error,
+    )
+    return out
+
+
+def _strategy_saved(state: State, event: events.StrategySaved) -> Out:
+    return []
+
+
+_STAGES: Final[dict[type, Callable[..., Sequence[Effect]]]] = {
+    data.Quote: market.on_quote,
+    data.Trade: market.on_trade,
+    data.Mark: market.on_mark,
+    data.Depth: market.on_depth,
+    data.Malformed: market.on_malformed,
+    events.Started: _started,
+    events.Stopping: _timed(commands.on_stopping),
+    events.OrderIntent: _timed(intents.on_order),
+    events.TargetIntent: _timed(intents.on_target),
+    events.CancelIntent: _timed(intents.on_cancel),
+    events.AmendIntent: _timed(intents.on_amend),
+    events.Command: _timed(commands.on_command),
+    events.CallDone: _timed(replies.on_call_done),
+    events.OrderReported: _timed(_order_reported),
+    events.TradeReported: _timed(_trade_reported),
+    events.CashHinted: _timed(_cash_hinted),
+    events.VenueNotice: _timed(_notice),
+    events.StreamChanged: _timed(_stream),
+    events.TimerFired: _timed(timers.on_timer),
+    events.LatchSeen: _timed(commands.on_latch),
+    events.LeaseLost: _timed(commands.on_lease),
+    events.StrategyFailed: _timed(_strategy_failed),
+    events.StrategySaved: _timed(_strategy_saved),
+}

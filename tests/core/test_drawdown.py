@@ -1,0 +1,250 @@
+"""Equity, the day's peak, and the ladder that stands on it."""
+
+import pytest
+
+from holdfast.core.monitor.equity import DAY_NS, Drawdown, floor_e8, marked
+from holdfast.vocab.facts import EquityMarked
+from holdfast.vocab.holds import HoldCause, HoldLevel
+from holdfast.vocab.orders import OrderState
+from holdfast.vocab.refusals import NotReducing
+from tests.house.room import a_running_core
+from tests.house.setup import BTC, BTC_TICKS, E8, ETH, OPENING_E8, instrument_limits, strategy_limits
+
+LONG = 200  # lots of BTC: 12,000, so that 1 % of price is 120 of 10,000 equity
+
+
+def a_drawdown(*, peak, equity, day=5):
+    down = Drawdown()
+    down.apply(EquityMarked(equity_e8=equity, peak_e8=peak, day=day))
+    return down
+
+
+@pytest.mark.parametrize(
+    ("peak", "equity", "ppm"),
+    [
+        (100, 100, 0),
+        (100, 90, 100_000),
+        (100, 110, 0),
+        (3, 2, 333_334),
+        (100, -50, 1_500_000),
+        (0, 0, 0),
+        (0, -1, 1_000_000),
+        (-10, -10, 0),
+        (-10, -11, 1_000_000),
+    ],
+)
+def test_drawdown_is_rounded_up(peak, equity, ppm):
+    assert ppm == a_drawdown(peak=peak, equity=equity).drawdown_ppm()
+
+
+def test_before_the_first_mark_there_is_no_drawdown():
+    assert 0 == Drawdown().drawdown_ppm()
+
+
+def test_the_peak_rises_within_a_day_and_begins_anew_with_the_next():
+    down = a_drawdown(peak=100, equity=90)
+    assert 100 == marked(down, net_equity_e8=95, wall_ns=5 * DAY_NS).peak_e8
+    assert 120 == marked(down, net_equity_e8=120, wall_ns=5 * DAY_NS + 7).peak_e8
+    assert EquityMarked(equity_e8=80, peak_e8=80, day=6) == marked(
+        down, net_equity_e8=80, wall_ns=6 * DAY_NS
+    )
+
+
+def test_a_wall_clock_that_steps_back_keeps_the_day():
+    """A clock moved back and forth must not wash a loss away."""
+    down = a_drawdown(peak=100, equity=90)
+    assert EquityMarked(equity_e8=80, peak_e8=100, day=5) == marked(
+        down, net_equity_e8=80, wall_ns=4 * DAY_NS
+    )
+
+
+def test_the_floor_is_where_the_breaker_trips():
+    """The hot path compares with the floor alone: it must never be below what the ladder says."""
+    for peak in (1, 3, 99, 1_000_003):
+        floor = floor_e8(peak, breaker_ppm=100_000)
+        assert a_drawdown(peak=peak, equity=floor).drawdown_ppm() <= 100_000
+        assert a_drawdown(peak=peak, equity=floor - 1).drawdown_ppm() > 100_000
+
+
+# --- in the step ----------------------------------------------------------------------------------------------------
+
+
+def a_long_core(**changes):
+    """Long 200 lots of BTC, bought without a spread to speak of; limits that do not get in the way."""
+    room = a_running_core(
+        instrument_limits=(
+            instrument_limits(BTC, order_lots_max=200, order_notional_e8_max=10**14, jump_ppm_max=200_000),
+            instrument_limits(ETH),
+        ),
+        strategy_limits=(
+            strategy_limits("alpha", BTC, order_lots_max=200),
+            strategy_limits("alpha", ETH, order_lots_max=200),
+        ),
+        **changes,
+    )
+    room.venue.fee_ppm = 0
+    room.targets(LONG)
+    room.run(s=2)
+    assert LONG == room.position()
+    assert [] == room.causes()
+    return room
+
+
+def falls(room, percent):
+    room.quotes(mid=BTC_TICKS - BTC_TICKS * percent // 100)
+
+
+def test_equity_is_wallet_and_what_the_position_is_worth():
+    room = a_long_core()
+    room.quotes(mid=BTC_TICKS + 1_000)
+    room.run(ms=1_000)
+    # bought at the ask, five ticks over the mid
+    assert OPENING_E8 + LONG * (1_000 - 5) * 10_000 == room.books.drawdown.equity_e8
+    assert OPENING_E8 + LONG * (1_000 - 5) * 10_000 == room.state.equity_e8()
+
+
+def test_five_percent_down_is_a_warning_that_halves():
+    room = a_long_core()
+    falls(room, 4)
+    room.run(ms=1_000)
+    assert [] == room.causes()
+    falls(room, 5)
+    room.run(ms=1_000)
+    assert ["drawdown_warning"] == room.causes()
+    assert HoldLevel.REDUCED == room.level()
+
+
+def test_the_warning_goes_by_itself_below_three_percent_and_not_before():
+    """A band, so that it does not flutter at the edge."""
+    room = a_long_core()
+    falls(room, 5)
+    room.run(s=1)
+    falls(room, 3)
+    room.run(s=10)
+    assert ["drawdown_warning"] == room.causes()
+    falls(room, 2)
+    room.run(s=1)
+    assert [] == room.causes()
+    assert [] == [alert for alert in room.alerted("released.drawdown_warning") if "ann" in alert.text]
+
+
+def test_ten_percent_down_breaks_cancels_and_lets_only_exits_through():
+    room = a_long_core()
+    resting = room.buys(50, instrument=ETH, at=249_000)
+    falls(room, 9)
+    room.run(s=1)
+    assert HoldLevel.REDUCE_ONLY == room.level() == room.level(instrument=ETH)
+    assert OrderState.CANCELLED is resting.state
+    assert isinstance(room.buys(5), NotReducing)
+    assert OrderState.LIVE is room.sells(5).state
+
+
+def test_twelve_percent_in_one_quote_goes_straight_to_the_breaker_at_that_quote():
+    """Seed 002's breaker was reachable only through Warning, at the next timer: a crash does not wait."""
+    room = a_long_core()
+    before = room.mono_ns
+    falls(room, 11)
+    assert before == room.mono_ns
+    assert ["drawdown_breaker"] == room.causes()
+
+
+def test_the_venues_mark_alone_trips_it_too():
+    room = a_long_core()
+    room.marks(BTC_TICKS - BTC_TICKS * 11 // 100)
+    assert ["drawdown_breaker"] == room.causes()
+
+
+def test_after_the_breaker_quotes_write_nothing_more_down():
+    """At half a million quotes a second the journal would drown in marks."""
+    room = a_long_core()
+    falls(room, 11)
+    facts = len(room.facts)
+    for tick in range(50):
+        room.quotes(mid=BTC_TICKS - BTC_TICKS * 11 // 100 - tick)
+    assert facts == len(room.facts)
+
+
+def test_a_breaker_stays_through_its_cool_down_and_while_still_down():
+    room = a_long_core()
+    falls(room, 11)
+    hold = room.hold("drawdown_breaker")
+
+    assert "cool-down" in room.says("resume", hold_id=hold.hold_id).text
+    room.run(s=899)
+    assert not room.says("resume", hold_id=hold.hold_id).accepted
+    room.run(s=2)
+    assert "still over" in room.says("resume", hold_id=hold.hold_id).text
+    falls(room, 2)
+    room.run(s=1)
+    assert room.says("resume", hold_id=hold.hold_id).accepted
+    assert [] == room.causes()
+    falls(room, 14)
+    assert ["drawdown_breaker"] == room.causes()  # and it watches again
+
+
+def test_the_breakers_cool_down_restarts_in_full_after_a_reboot():
+    """Uptime of another boot says nothing: ours may be longer by chance."""
+    room = a_long_core()
+    falls(room, 11)
+    hold = room.hold("drawdown_breaker")
+    room.run(s=890)
+    room.restarts(reboot=True)
+    room.run(s=890)
+    assert "cool-down" in room.says("resume", hold_id=hold.hold_id).text
+
+
+def test_the_breaker_and_the_peak_survive_a_restart():
+    """A breaker whose state dies with the process is reset by the crash it causes."""
+    room = a_long_core()
+    falls(room, 8)
+    room.run(s=1)
+    room.restarts()
+    room.run(s=1)
+    assert OPENING_E8 == room.books.drawdown.peak_e8
+    falls(room, 11)
+    assert room.hold("drawdown_breaker")
+
+
+def test_a_new_day_begins_at_its_own_peak():
+    room = a_long_core()
+    falls(room, 5)
+    room.run(s=1)
+    assert ["drawdown_warning"] == room.causes()
+    room.wall_ns += DAY_NS
+    room.run(s=1)
+    assert [] == room.causes()
+    assert room.books.drawdown.peak_e8 == room.books.drawdown.equity_e8 < OPENING_E8
+
+
+def test_money_that_comes_or_goes_is_no_profit_and_no_loss():
+    """A withdrawal must not trip the breaker, a deposit must not hide a loss."""
+    room = a_long_core()
+    room.venue.pays("TRANSFER", -4_000 * E8)
+    room.tell_cash("TRANSFER")
+    room.run(s=2)
+    assert [] == room.causes()
+    assert 6_000 * E8 > room.state.equity_e8()
+    room.venue.pays("TRANSFER", 90_000 * E8)
+    room.tell_cash("TRANSFER")
+    room.run(s=1)
+    falls(room, 11)
+    assert ["drawdown_breaker"] == room.causes()
+
+
+def test_funding_is_a_cost_like_any_other():
+    room = a_long_core()
+    room.venue.pays("FUNDING_FEE", -600 * E8, instrument=BTC)
+    room.tell_cash("FUNDING_FEE")
+    room.run(s=2)
+    assert ["drawdown_warning"] == room.causes()
+    assert -600 * E8 == room.books.ledger.position(BTC).funding_e8
+
+
+def test_without_a_price_equity_is_not_known_and_nothing_new_is_allowed():
+    room = a_long_core()
+    room.quoting = False
+    room.restarts()
+    assert room.state.equity_e8() is None
+    room.quotes(ETH)
+    refusal = room.buys(10, instrument=ETH, at=249_000)
+    assert "UnknownEquity" == type(refusal).__name__

@@ -1,0 +1,429 @@
+"""Real processes for the tests: a simulated venue, a bot, the command line. Everything started is ended."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from holdfast.app.parts import account_tag
+from holdfast.app.simulate_venue import END_WITH_PARENT
+from holdfast.config.operators import token_hash
+from holdfast.guard.latch import key_of, latch_path
+from holdfast.guard.lease import SUFFIX as LEASE_SUFFIX
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "src" / "holdfast" / "app" / "demo.toml"
+GENERATED = '[source]\nkind = "generated"\nseed = 7\n'
+START_S = 60.0
+UID = "1000001"
+NAME = "demo"
+TOKENS = {"ada": "hf_ada-of-the-tests-0123456789", "bob": "hf_bob-of-the-tests-0123456789"}
+_PR_SET_PDEATHSIG = 1
+
+
+class Home:
+    """A directory of one test's own: configurations, states, and the guard directory of its bots."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.guard = Path(tempfile.mkdtemp(prefix="hf-test-", dir="/dev/shm"))
+        self.running: list[SimProcess | Bot | subprocess.Popen[Any]] = []
+
+    def sim(self, extra: str = GENERATED) -> SimProcess:
+        """A simulated venue on free ports."""
+        sim = SimProcess(self, extra)
+        self.running.append(sim)
+        return sim
+
+    def bot(self, sim: SimProcess, name: str = "bot", **options: Any) -> Bot:
+        """A bot with a configuration of its own; not started."""
+        bot = Bot(self, sim, name, **options)
+        self.running.append(bot)
+        return bot
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Ours, without anything that would reach another bot."""
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "COV_"))
+        }
+        return {
+            **kept,
+            "HOLDFAST_GUARD_DIR": str(self.guard),
+            "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+            "COLUMNS": "200",
+            **more,
+        }
+
+    def close(self) -> None:
+        """End what runs, in the opposite order of its start, and remove the guard directory."""
+        try:
+            for one in reversed(self.running):
+                if isinstance(one, subprocess.Popen):
+                    end(one)
+                else:
+                    one.close()
+        finally:
+            shutil.rmtree(self.guard, ignore_errors=True)
+
+
+class SimProcess:
+    """``holdfast sim`` on free ports; it ends with us however we end."""
+
+    def __init__(self, home: Home, extra: str = GENERATED) -> None:
+        config = home.path / "sim.toml"
+        config.write_text(
+            "[limits]\nweight_per_minute = 600000\norders_per_10s = 100000\norders_per_minute = 600000\n" + extra
+        )
+        words = [sys.executable, "-m", "holdfast", "sim", "--port", "0", "--control-port", "0", "--json"]
+        with (home.path / "sim.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*words, "--config", str(config)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=home.environment(**{END_WITH_PARENT: "1"}),
+                cwd=home.path,
+            )
+        assert self.process.stdout is not None
+        said = json.loads(self.process.stdout.readline())
+        self.url, self.ws_url, self.control_url = said["url"], said["ws_url"], said["control_url"]
+
+    def control(self, method: str, path: str, body: object = None) -> Any:
+        """Ask the control port. Errors: AssertionError with its words."""
+        request = urllib.request.Request(
+            self.control_url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.code} {error.read()!r}") from error
+
+    def truth(self) -> Any:
+        """The account's ground truth, requests included."""
+        return self.control("GET", "/truth")
+
+    def position_lots(self, symbol: str = "BTCUSDT") -> int:
+        """The true position."""
+        found = self.control("GET", "/truth?requests=0")["positions"]
+        return sum(one["position_lots"] for one in found if one["symbol"] == symbol)
+
+    def requests(self, *kinds: str, since_seq: int = 0) -> list[dict[str, Any]]:
+        """Order requests that reached the venue, of these kinds (or all), in order."""
+        found = self.control("GET", f"/truth?since_seq={since_seq}")["requests"]
+        return [one for one in found if not kinds or one["kind"] in kinds]
+
+    def fault(self, kind: str, **spec: Any) -> int:
+        """Put a fault to work."""
+        return int(self.control("POST", "/faults", {"kind": kind, **spec})["fault_id"])
+
+    def heal(self, fault_id: int | None = None) -> None:
+        """Take one fault away, or all."""
+        self.control("DELETE", "/faults" + ("" if fault_id is None else f"?fault_id={fault_id}"))
+
+    def close(self) -> None:
+        """End it."""
+        end(self.process)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class Bot:
+    """``holdfast run`` on a configuration of its own; a person arms it."""
+
+    def __init__(
+        self,
+        home: Home,
+        sim: SimProcess,
+        name: str = "bot",
+        *,
+        strategy: str = "Sleeper",
+        params: dict[str, Any] | None = None,
+        edits: dict[str, str] | None = None,
+        state_dir: Path | None = None,
+    ) -> None:
+        self.house = home
+        self.sim = sim
+        self.home = home.path / name
+        self.home.mkdir(exist_ok=True)
+        self.state_dir = state_dir or self.home / "state"
+        self.config = self.home / "holdfast.toml"
+        self.stamps = self.home / "stamps.jsonl"
+        self.signal = self.home / "signal"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.config.write_text(
+            configuration(sim, strategy=strategy, params=params or {}, edits=edits or {})
+        )
+        tomllib.loads(self.config.read_text())
+        write_private(self.home / "demo-keys.toml", 'api_key = "sim-key"\nsecret = "sim-secret"\n')
+        for person, token in TOKENS.items():
+            write_private(self.home / f"{person}.token", token)
+        write_private(
+            self.home / "operators.toml",
+            "".join(
+                f'[operator.{person}]\nrole = "risk"\ntoken_sha256 = "{token_hash(token)}"\n'
+                for person, token in TOKENS.items()
+            ),
+        )
+
+    # --- life -----------------------------------------------------------------------------------------------
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start it and wait for nothing."""
+        words = [sys.executable, "-m", "tests.process.bot_main", str(self.stamps), str(self.signal)]
+        with (self.home / "run.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*words, str(self.config), str(self.state_dir)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.house.environment(),
+                cwd=ROOT,
+                preexec_fn=end_with_us,
+            )
+        return self.process
+
+    def start(self) -> float:
+        """Start it and wait until it answers; returns how long that took."""
+        began = time.monotonic()
+        process = self.spawn()
+
+        def answers() -> bool:
+            assert process.poll() is None, f"it ended with {process.poll()}\n{self.log()}"
+            return self.look("ping") is not None
+
+        until(answers, "the bot answers", self.log)
+        return time.monotonic() - began
+
+    def arm(self) -> None:
+        """Arm it as soon as it can be."""
+        until(lambda: self.act("arm", "--reason", "test")[0] == 0, "the bot arms", self.log)
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, timeout_s: float = 60) -> int:
+        """A clean stop (Ctrl-C); returns the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=timeout_s)
+
+    def wait(self, timeout_s: float = 30) -> int:
+        """Until it ends by itself; returns the exit code."""
+        assert self.process is not None
+        return self.process.wait(timeout=timeout_s)
+
+    def close(self) -> None:
+        """End it if it runs."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGCONT)
+            end(self.process)
+
+    # --- talking --------------------------------------------------------------------------------------------
+
+    def cli(self, *words: str, timeout_s: float = 90) -> tuple[int, str]:
+        """The command line on this bot: (exit code, everything it said)."""
+        done = run_cli(self.house, *words, "--config", str(self.config), cwd=self.home, timeout_s=timeout_s)
+        return done.returncode, done.stdout + done.stderr
+
+    def act(self, *words: str, by: str = "ada", timeout_s: float = 90) -> tuple[int, str]:
+        """A command that needs a person."""
+        return self.cli(*words, "--token-file", str(self.home / f"{by}.token"), timeout_s=timeout_s)
+
+    def look(self, view: str) -> Any:
+        """A view, over the control socket and without a process of its own; None where nobody answers."""
+        from holdfast.ops.ctl import Control
+        from holdfast.ops.errors import NotRunning
+
+        try:
+            with Control(self.socket_path) as control:
+                answer = control.view(view)
+        except NotRunning:
+            return None
+        return answer.data if answer.ok else None
+
+    def status(self) -> dict[str, Any]:
+        """The status view."""
+        found = self.look("status")
+        assert found is not None, self.log()
+        return dict(found)
+
+    def holds(self, *causes: str) -> list[dict[str, Any]]:
+        """Standing holds of these causes (or all)."""
+        return [one for one in self.status()["holds"] if not causes or one["cause"] in causes]
+
+    def resume(self) -> None:
+        """A person resumes every hold that one person may."""
+        for hold in self.holds():
+            if hold["release"] == "person" and hold["cause"] != "startup":
+                code, said = self.act("resume", str(hold["hold_id"]), "--reason", "looked, all is well")
+                assert code == 0, said
+        until(lambda: self.status()["level"] == "none", "trading is permitted again", self.tell)
+
+    # --- where ------------------------------------------------------------------------------------------------
+
+    @property
+    def socket_path(self) -> Path:
+        """Its control socket."""
+        from holdfast.ops.registry import socket_path
+
+        previous = os.environ.get("HOLDFAST_GUARD_DIR")
+        os.environ["HOLDFAST_GUARD_DIR"] = str(self.house.guard)
+        try:
+            return socket_path(self.state_dir)
+        finally:
+            if previous is None:
+                del os.environ["HOLDFAST_GUARD_DIR"]
+            else:
+                os.environ["HOLDFAST_GUARD_DIR"] = previous
+
+    @property
+    def latch(self) -> Path:
+        """Its latch's file."""
+        return next(iter(sorted(self.house.guard.glob("*.latch"))))
+
+    @property
+    def tag(self) -> int:
+        """The account's half of its client order ids."""
+        return account_tag(venue="binanceusdm", account=NAME)
+
+    @property
+    def journal_dir(self) -> Path:
+        """Its decision journal."""
+        return self.state_dir / "journal"
+
+    def log(self) -> str:
+        """The end of what it said."""
+        path = self.home / "run.log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else "(it said nothing)"
+
+    def tell(self) -> str:
+        """Status and log, for a failed wait."""
+        return f"{json.dumps(self.look('status'))}\n{self.log()}"
+
+    def alerts(self, kind: str) -> list[str]:
+        """What it told people, of one kind."""
+        path = self.state_dir / "holdfast.log"
+        rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+        return [row["event"] for row in rows if row.get("kind") == kind]
+
+
+def configuration(
+    sim: SimProcess, *, strategy: str, params: dict[str, Any], edits: dict[str, str]
+) -> str:
+    """The demonstration's configuration with one strategy named test, roomy limits, and a person to arm it."""
+    text = DEMO.read_text()
+    head, tail = text[: text.index("[strategy.quoter]")], text[text.index("[paths]") :]
+    start, stop = head.index("# The quoter would hold"), head.index("[timings]")
+    limits = "".join(
+        f'[limits.strategy.test.{name}]\norder_max = "{size}"\nposition_max = "{most}"\n\n'
+        for name, size, most in (("BTCUSDT", "0.5 BTC", "0.5 BTC"), ("ETHUSDT", "8 ETH", "10 ETH"))
+    )
+    head = head[:start] + limits + head[stop:]
+    words = "".join(f"{name} = {json.dumps(value)}\n" for name, value in params.items())
+    body = (
+        f'{head}[strategy.test]\nclass = "tests.process.strategies:{strategy}"\n'
+        f'instruments = ["BTCUSDT", "ETHUSDT"]\n\n[strategy.test.params]\n{words}\n{tail}'
+    )
+    for old, new in {
+        '"http://127.0.0.1:8710"': f'"{sim.url}"',
+        '"ws://127.0.0.1:8710"': f'"{sim.ws_url}"',
+        '"http://127.0.0.1:8711"': f'"{sim.control_url}"',
+        'arm = "auto"': f'arm = "person"\nuid = "{UID}"',
+        "orders_per_s_refuse = 80": "orders_per_s_refuse = 400",
+        "orders_per_s_kill = 100": "orders_per_s_kill = 1000",
+        "open_orders_max = 40": "open_orders_max = 300",
+        'gross_notional_max = "100000 USDT"': 'gross_notional_max = "900000 USDT"',
+        'leverage_max = "1.5x"': 'leverage_max = "9x"',
+        **edits,
+    }.items():
+        assert old in body, old
+        body = body.replace(old, new)
+    return body
+
+
+def run_cli(
+    home: Home, *words: str, cwd: Path, timeout_s: float = 90, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """``holdfast WORDS`` as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "holdfast", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=home.environment(**more),
+        cwd=cwd,
+        check=False,
+    )
+
+
+def write_private(path: Path, text: str) -> None:
+    """A file that only we may read."""
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def until(
+    holds: Callable[[], bool],
+    what: str,
+    tell: Callable[[], str] = str,
+    timeout_s: float = START_S,
+    pause_s: float = 0.05,
+) -> float:
+    """Wait until it holds; returns how long it took."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > timeout_s:
+            raise AssertionError(f"not within {timeout_s} s: {what}\n{tell()}")
+        time.sleep(pause_s)
+    return time.monotonic() - began
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """End a process that we started."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def end_with_us() -> None:
+    """In a child before it becomes the bot: it dies with the test run, however that ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def a_home(path: Path) -> Iterator[Home]:
+    """A home that is cleaned up afterwards."""
+    home = Home(path)
+    try:
+        yield home
+    finally:
+        home.close()
+
+
+__all__ = ["LEASE_SUFFIX", "Bot", "Home", "SimProcess", "a_home", "key_of", "latch_path"]
