@@ -200,6 +200,7 @@ def test_flatten_shows_its_plan_and_sends_nothing_unconfirmed(run, bot):
     assert 2 == said.code
     assert "BTCUSDT" in said.err
     assert "nothing was sent: add --yes" in said.err
+    assert "trading is not held: strategies may open again behind the exit" in said.err
     assert [] == bot.told
     assert 0 == run("flatten", "--yes").code
     assert ["flatten"] == [act.verb for act in bot.told]
@@ -240,6 +241,7 @@ BAD_WORDS = [
     (["run", "--for", "-5s"], 2, "--for"),
     (["run", "--for", "nan"], 2, "--for: expected a length of time"),
     (["run", "--nonsense"], 2, "no such option"),
+    (["run", "--demo", "--config", "x.toml"], 2, "--demo and --config: expected one of them"),
     (["sim", "--port", "99999"], 2, "invalid value for '--port'"),
     (["sim", "--seed", "-1"], 2, "invalid value for '--seed'"),
     (["up"], 2, "no configuration"),

@@ -92,6 +92,7 @@ class NaiveVenue:
         self.dead_sources = set()
         self.unlisted = ()
         self.deadman = {}
+        self.page_max = None  # how many executions or cash entries one answer holds; None: all
         self.asked = []  # every request, in order
         self._script = defaultdict(deque)
         self._sticky = {}
@@ -383,11 +384,15 @@ class NaiveVenue:
             for trade in self.trades
             if trade.instrument == request.instrument and trade.venue_ns >= since
         )
-        return Ok(value=Trades(instrument=request.instrument, trades=found, complete=True))
+        page = found[: self.page_max]
+        return Ok(
+            value=Trades(instrument=request.instrument, trades=page, complete=len(page) == len(found))
+        )
 
     def _cash(self, request: QueryCash):
         found = tuple(entry for entry in self.cash if entry.venue_ns >= request.since_venue_ns)
-        return Ok(value=CashEntries(entries=found, complete=True))
+        page = found[: self.page_max]
+        return Ok(value=CashEntries(entries=page, complete=len(page) == len(found)))
 
     def _specs(self, request: QuerySpecs):
         return Ok(value=Specs(specs=tuple(self.specs.values())))

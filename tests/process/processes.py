@@ -27,7 +27,7 @@ from holdfast.guard.lease import SUFFIX as LEASE_SUFFIX
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "src" / "holdfast" / "app" / "demo.toml"
 GENERATED = '[source]\nkind = "generated"\nseed = 7\n'
-START_S = 60.0
+START_S = 30.0
 UID = "1000001"
 NAME = "demo"
 TOKENS = {"ada": "hf_ada-of-the-tests-0123456789", "bob": "hf_bob-of-the-tests-0123456789"}
@@ -271,6 +271,11 @@ class Bot:
     def holds(self, *causes: str) -> list[dict[str, Any]]:
         """Standing holds of these causes (or all)."""
         return [one for one in self.status()["holds"] if not causes or one["cause"] in causes]
+
+    def halted_by(self, *causes: str) -> bool:
+        """Whether a hold of each of these causes stands and the strictest is HALTED or KILLED."""
+        status = self.status()
+        return status["level"] in {"halted", "killed"} and {*causes} <= {one["cause"] for one in status["holds"]}
 
     def resume(self) -> None:
         """A person resumes every hold that one person may."""

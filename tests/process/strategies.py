@@ -57,21 +57,23 @@ class Burster(Strategy):
 
 
 class Blocker(Strategy):
-    """When told by a file, blocks the loop and then returns fifty intents."""
+    """When told by a file, blocks the loop for the milliseconds that it names, and then returns fifty intents.
 
-    def __init__(self, *, flag: str, block_ms: int = 500, lots: int = 1) -> None:
+    The file's suffix then says how far it is: ``.blocking``, ``.returned``.
+    """
+
+    def __init__(self, *, flag: str, lots: int = 2) -> None:
         self._flag = Path(flag)
-        self._block_ms = block_ms
         self._lots = lots
 
     def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
         if quote.instrument != "BTCUSDT" or not self._flag.exists():
             return None
-        self._flag.rename(self._flag.with_suffix(".blocking"))
-        end = time.monotonic() + self._block_ms / 1000
+        blocking = self._flag.rename(self._flag.with_suffix(".blocking"))
+        end = time.monotonic() + int(blocking.read_text()) / 1000
         while time.monotonic() < end:
             sum(range(1000))
-        self._flag.with_suffix(".blocking").rename(self._flag.with_suffix(".returned"))
+        blocking.rename(self._flag.with_suffix(".returned"))
         return ladder(ctx, quote, 50, self._lots)
 
 

@@ -1,5 +1,9 @@
 """The book's rules: our orders in price-time priority among exogenous quantity per level."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.sim.book import BookSide
 from holdfast.sim.model import OrderEvent
 from holdfast.sim.rules import SyntheticDepth
 from tests.sim.engine_house import BUY, SELL, Venue, X, a_spec, config
@@ -244,7 +248,28 @@ def test_the_public_depth_shows_neither_our_orders_nor_what_we_took():
 def test_the_deepest_known_levels_fall_out_of_a_full_ladder():
     venue = Venue(settings=config(ladder_levels_max=3))
     venue.depth(bids=[(990 + i, 1) for i in range(10)], snapshot=True)
-    assert [997, 998, 999] == sorted(venue.exchange._books[X].bids.ladder)
+    side = venue.exchange._books[X].bids
+    side.look()
+    assert [997, 998, 999] == sorted(side.ladder) == side.ladder_keys
+
+
+diffs = st.lists(
+    st.lists(st.tuples(st.integers(900, 999), st.integers(0, 3)), min_size=1, max_size=40), max_size=12
+)
+
+
+@given(diffs, st.sets(st.integers(0, 11)))
+def test_the_ladder_is_what_the_diffs_say_however_often_it_is_looked_at(diffs, looks):
+    """It is brought up to date only when somebody looks; that must not show."""
+    side, naive = BookSide(1, ladder_max=1000), {}
+    for at, levels in enumerate(diffs):
+        side.tell(levels)
+        naive.update(levels)
+        if at in looks:
+            side.look()
+    side.look()
+    assert {price: lots for price, lots in naive.items() if lots} == side.ladder
+    assert sorted(side.ladder) == side.ladder_keys
 
 
 def test_an_account_does_not_trade_with_itself():

@@ -172,7 +172,8 @@ def test_the_average_price_of_a_fill_is_exact_to_the_digit():
 def test_a_user_event_has_exactly_the_names_that_the_venue_gives():
     async def main():
         async with a_bench() as bench:
-            async with bench.socket(f"/private/ws?listenKey={await bench.listen_key()}") as socket:
+            key = await bench.listen_key()
+            async with bench.socket(f"/private/ws?listenKey={key}") as socket:
                 await bench.market()
                 await bench.ok("POST", "/fapi/v1/leverage", **S, leverage=9)
                 await bench.ok(

@@ -55,6 +55,7 @@ class _Resolver:
             settle_asset=config.account.settle_asset,
             arm_auto=config.account.arm == "auto",
             config_hash=fingerprint(config),
+            account_uid=config.account.uid,
             account_limits=self._account(),
             instrument_limits=tuple(
                 self._instrument(name, limits) for name, limits in config.limits.instrument.items()

@@ -175,7 +175,7 @@ def _tell(row: Row, args: Mapping[str, Value], target: Target, options: Options)
             target.socket_path, timeout_s=TELL_TIMEOUT_S if latched else options.timeout_s
         ) as control:
             if row.friction is Friction.CONFIRM and not options.yes:
-                _confirm(control.view(FLATTEN_PLAN, args), row, options)
+                _confirm(control, args, row, options)
             timeout_s = TELL_TIMEOUT_S if row.name == "halt" else None
             answer = control.act(act_of(row, args, by=by, second_by=second_by), timeout_s=timeout_s)
             if not answer.ok:
@@ -213,11 +213,14 @@ def _asked(options: Options, question: str) -> str:
     return options.ask(question).strip() if options.ask is not None else ""
 
 
-def _confirm(plan: Any, row: Row, options: Options) -> None:
+def _confirm(control: Any, args: Mapping[str, Value], row: Row, options: Options) -> None:
     """Show what would be done and have it confirmed. Errors: UsageError when it is not."""
     from holdfast.ops.show import show
 
+    plan, status = control.view(FLATTEN_PLAN, args), control.view("status")
     lines = show(FLATTEN_PLAN, plan.data) if plan.ok else f"the plan is not known: {plan.text}"
+    if status.ok and status.data["level"] in {"none", "reduced"}:
+        lines += "\ntrading is not held: strategies may open again behind the exit (holdfast pause, first)"
     sys.stderr.write(lines + "\n")
     if options.ask is None:
         raise UsageError(f"{row.name}: nothing was sent: add --yes to carry out this plan")

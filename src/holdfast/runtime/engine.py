@@ -255,7 +255,9 @@ class Engine:
             self._out.append(Alert(severity=Severity.CRITICAL, kind="journal.full", text=self.full))
             stepping, self._stepping = self._stepping, True  # its LatchSeen comes after this record
             try:
-                self._world.trip_latch(TripLatch(by="journal", reason="the disk is full: only the exit is left"))
+                self._world.trip_latch(
+                    TripLatch(by="journal", reason="the disk is full: only the exit is left")
+                )
             finally:
                 self._stepping = stepping
         self._journal.append(record, pos, urgent=True)

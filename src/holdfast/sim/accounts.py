@@ -54,6 +54,7 @@ class Accounts:
             opening=dict(balances),
             fills=deque(maxlen=config.fills_kept_max),
             incomes=deque(maxlen=config.incomes_kept_max),
+            cash=deque(maxlen=config.incomes_kept_max),
         )
         accounts[name] = account
         return account
@@ -174,17 +175,18 @@ class Accounts:
     def _income(
         self, account: Account, kind: str, asset: str, amount_e8: int, symbol: str, now_ns: int, trade_id: int
     ) -> None:
-        account.incomes.append(
-            Income(
-                tran_id=self._state.next_tran_id(),
-                kind=kind,
-                asset=asset,
-                amount_e8=amount_e8,
-                symbol=symbol,
-                venue_ns=now_ns,
-                trade_id=trade_id,
-            )
+        income = Income(
+            tran_id=self._state.next_tran_id(),
+            kind=kind,
+            asset=asset,
+            amount_e8=amount_e8,
+            symbol=symbol,
+            venue_ns=now_ns,
+            trade_id=trade_id,
         )
+        account.incomes.append(income)
+        if not trade_id:
+            account.cash.append(income)
 
     # --- margin -----------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from holdfast.sim.answers import (
 )
 from holdfast.sim.exchange import Exchange
 from holdfast.sim.model import Account, Refused
+from holdfast.sim.queries import CASH_KINDS
 from holdfast.vocab.ids import client_id_text
 from holdfast.vocab.outcome import Fatal, Ok, Outcome
 from holdfast.vocab.reports import (
@@ -51,11 +52,6 @@ from holdfast.vocab.requests import (
 
 POSITION_SOURCES: Final = 3
 ROWS_MAX: Final = 50_000  # executions or cash entries in one answer; more makes it incomplete
-CASH_KINDS: Final = (
-    "TRANSFER",
-    "FUNDING_FEE",
-    "INSURANCE_CLEAR",
-)  # the rest of the income list are executions
 
 _KINDS: Final[dict[type, Kind]] = {
     PlaceOrder: Kind.PLACE,

@@ -253,6 +253,7 @@ class Account(Struct, kw_only=True, eq=False):
     algo_ids: dict[tuple[str, str], int] = {}
     fills: deque[Fill] = field(default_factory=deque)
     incomes: deque[Income] = field(default_factory=deque)
+    cash: deque[Income] = field(default_factory=deque)  # those of them that no execution caused
     fills_count: int = 0  # ever, also those that fell out of the history
     margin_called: bool = False
     updated_ns: int = 0

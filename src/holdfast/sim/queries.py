@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -21,6 +21,8 @@ from holdfast.sim.model import (
     Summary,
 )
 from holdfast.sim.state import State, copy_of
+
+CASH_KINDS: Final = ("TRANSFER", "FUNDING_FEE", "INSURANCE_CLEAR")  # the other kinds of income are executions
 
 Record = TypeVar("Record")
 
@@ -223,7 +225,7 @@ class Queries:
     ) -> list[Income]:
         """Income entries, oldest first; without ``start_ns`` the newest ``limit``."""
         found: list[Income] = []
-        for income in reversed(account.incomes):
+        for income in reversed(account.cash if kind in CASH_KINDS else account.incomes):
             if start_ns is not None and income.venue_ns < start_ns:
                 break
             if symbol not in {None, income.symbol} or kind not in {None, income.kind}:

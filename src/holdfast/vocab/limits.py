@@ -93,3 +93,4 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     timings: Timings
     instruments: tuple[InstrumentSpec, ...]
     strategies: tuple[StrategySetup, ...]
+    account_uid: str = ""  # the venue's account number that may be traded; empty: not pinned

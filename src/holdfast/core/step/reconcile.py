@@ -16,6 +16,7 @@ from holdfast.core.step.emit import (
     emit,
     find_break,
     heal_break,
+    place_hold,
     release_hold,
     touch,
 )
@@ -365,6 +366,16 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
     words.balances.mono_ns = asked_mono_ns
     words.balances.failures = 0
     words.wallet_e8 = {report.asset: report.wallet_e8 for report in answer.balances}
+    pinned = session.settings.account_uid
+    if pinned and answer.account_uid and answer.account_uid != pinned:
+        place_hold(
+            state,
+            out,
+            HoldCause.VENUE_AUTH,
+            by="reconcile",
+            reason=f"the key opens account {answer.account_uid}, the configuration pins {pinned}",
+        )
+        return  # its balances are somebody else's: nothing of them is booked, and the start stays incomplete
     if asset not in ledger.opening_e8:
         for report in answer.balances:
             if report.wallet_e8 or report.asset == asset:

@@ -25,6 +25,14 @@ from holdfast.venues.transport.clock import VenueClock
 from holdfast.venues.transport.hop import HOP, BudgetSpent, OutcomeUnknown, Unpermitted, leaving
 from holdfast.venues.transport.session import AllowedHosts, GuardedSession
 
+_OUR_OPTIONS: Final = {
+    "maxRetriesOnFailure": 0,
+    "adjustForTimeDifference": False,
+    "fetchCurrencies": False,
+    "fetchMargins": False,
+    "warnOnFetchOpenOrdersWithoutSymbol": False,
+}
+
 RawTap = Callable[[Any], None]
 """One message of a stream, as parsed from the wire, right after ccxt has handled it."""
 
@@ -229,14 +237,8 @@ def build(
     settings: dict[str, Any] = {
         **credentials.for_ccxt(),
         "enableRateLimit": budget is not None,
-        "options": {
-            "maxRetriesOnFailure": 0,
-            "adjustForTimeDifference": False,
-            "fetchCurrencies": False,
-            "fetchMargins": False,
-            "warnOnFetchOpenOrdersWithoutSymbol": False,
-            **(options or {}),
-        },
+        # Ours last: no option that a configuration brings may turn retries or signed extras on again.
+        "options": {**(options or {}), **_OUR_OPTIONS},
     }
     exchange = hardened(settings)
     exchange.holdfast_clock = venue_clock

@@ -1,0 +1,229 @@
+"""Amends go through the same gate, and count at the larger size until the venue shows one or the other."""
+
+import pytest
+from msgspec import structs
+
+from holdfast.vocab.facts import AmendStep, OrderAmended
+from holdfast.vocab.orders import OrderState, OrderType, Side
+from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient, Withheld
+from holdfast.vocab.refusals import (
+    Held,
+    NoSuchOwnOrder,
+    NotAllowed,
+    NotReducing,
+    OutsideCollar,
+    OverOrderSize,
+    OverPosition,
+    OverRate,
+    QtyOutOfRange,
+    TooManyOrders,
+)
+from holdfast.vocab.reports import Done
+from holdfast.vocab.requests import AmendOrder, QueryOrder
+from tests.house.room import a_running_core
+from tests.house.setup import BTC, account_limits, timings
+
+S = OrderState
+
+
+def counted(room):
+    return room.books.orders.open_in(BTC).buy_lots, room.books.orders.open_of("alpha", BTC).buy_lots
+
+
+def steps(room):
+    return [fact.step for fact in room.facts_of(OrderAmended)]
+
+
+def test_an_amend_takes_effect_when_the_venue_says_so():
+    room = a_running_core()
+    order = room.buys(10)
+    assert room.amends(order, lots=20, at=598_000) is None
+    assert (20, 598_000, 0) == (order.qty_lots, order.price_ticks, order.amend_qty_lots)
+    assert [AmendStep.ASKED, AmendStep.DONE] == steps(room)
+    assert (20, 20) == counted(room)
+
+
+@pytest.mark.parametrize(("to", "counts"), [(20, 20), (4, 10)])
+def test_while_unanswered_the_larger_size_counts(to, counts):
+    """Either may be the truth at the venue."""
+    room = a_running_core()
+    order = room.buys(10)
+    room.holds_answers()
+    room.amends(order, lots=to)
+    assert (counts, counts) == counted(room)
+    room.answers_now()
+    assert (to, to) == counted(room)
+
+
+@pytest.mark.parametrize(
+    "outcome", [Fatal(why="no", code="-1"), Transient(why="busy"), Suppressed(by=Withheld.LATCH)]
+)
+def test_an_amend_that_had_no_effect_leaves_the_order_as_it_was(outcome):
+    room = a_running_core()
+    order = room.buys(10)
+    room.venue.will_answer(AmendOrder, outcome)
+    room.amends(order, lots=20)
+    assert [AmendStep.ASKED, AmendStep.REFUSED] == steps(room)
+    assert (10, 10) == counted(room)
+    assert room.amends(order, lots=12) is None
+
+
+@pytest.mark.parametrize("lots", [20, 10])
+def test_an_amend_that_was_lost_is_given_up_only_after_its_own_window(lots):
+    """The order is old, the amend is not: it may still arrive within the venue's receive window."""
+    room = a_running_core()
+    order = room.buys(10)
+    room.run(s=60)
+    room.venue.will_lose(AmendOrder)
+    room.amends(order, lots=lots, at=598_000)
+    room.run(ms=1_200)
+    assert lots == order.amend_qty_lots
+    assert room.venue.asked_for(QueryOrder)
+    room.run(s=2)
+    assert 0 == order.amend_qty_lots
+    assert (10, 597_000) == (order.qty_lots, order.price_ticks)
+    assert AmendStep.REFUSED is steps(room)[-1]
+
+
+def test_an_amend_whose_answer_was_lost_is_found_to_have_happened():
+    room = a_running_core()
+    order = room.buys(10)
+    room.venue.stream_deaf = True
+    room.venue.will_lose_the_answer_to(AmendOrder)
+    room.amends(order, lots=20)
+    room.run(s=1)
+    assert (20, 0, AmendStep.DONE) == (order.qty_lots, order.amend_qty_lots, steps(room)[-1])
+
+
+def test_an_answer_of_another_kind_is_asked_after():
+    room = a_running_core()
+    order = room.buys(10)
+    room.venue.will_answer(AmendOrder, Ok(value=Done()))
+    room.amends(order, lots=20)
+    room.run(s=3)
+    assert (10, 0) == (order.qty_lots, order.amend_qty_lots)
+
+
+def test_a_fill_meanwhile_does_not_end_the_wait_for_the_amend():
+    """A report with the old size, sent before the amend arrived, must not stop the search."""
+    room = a_running_core()
+    order = room.buys(10)
+    room.venue.will_lose(AmendOrder)
+    room.amends(order, lots=20)
+    room.venue.fills(order, lots=2)
+    room.settle()
+    assert (20, 18) == (order.amend_qty_lots, order.open_lots())
+    room.run(s=4)
+    assert (0, 8) == (order.amend_qty_lots, order.open_lots())
+
+
+def test_an_order_that_ends_meanwhile_forgets_its_amend():
+    room = a_running_core()
+    order = room.buys(10)
+    room.holds_answers()
+    room.amends(order, lots=20)
+    room.venue.fills(order)
+    room.settle()
+    assert S.LIVE is order.state  # ten of what may be twenty
+    room.held_calls = None
+    room.run(s=12)
+    assert (S.FILLED, 0) == (order.state, order.open_lots())
+
+
+def refused(room, order, **changes):
+    return room.amends(order, **changes)
+
+
+def test_an_amend_is_judged_by_every_rule_of_a_new_order():
+    room = a_running_core()
+    order = room.buys(10)
+    assert OverOrderSize(qty_lots=81, limit_lots=80) == refused(room, order, lots=81)
+    assert isinstance(refused(room, order, at=590_000), OutsideCollar)
+    assert isinstance(refused(room, order, lots=0), QtyOutOfRange)
+    room.buys(80)
+    room.buys(80)
+    assert OverPosition(of="strategy", would_be_lots=201, limit_lots=200) == refused(room, order, lots=41)
+    assert refused(room, order, lots=40) is None  # itself is not counted twice
+
+
+def test_an_amend_is_no_way_round_a_hold():
+    room = a_running_core()
+    order = room.buys(10)
+    room.says("ban", instrument=BTC)
+    resting = [row for row in room.books.orders.live.values() if row.state is S.LIVE]
+    assert [] == resting
+    room = a_running_core()
+    order = room.buys(10)
+    room.says("halt", instrument=BTC)
+    assert isinstance(refused(room, order, lots=9), Held)
+
+
+def test_at_reduce_only_an_exit_may_be_amended_up_to_the_position_and_no_further():
+    room = a_running_core()
+    room.targets(10)
+    exit_order = room.sells(5)
+    room.says("ban", instrument=BTC)
+    assert S.LIVE is exit_order.state
+    assert refused(room, exit_order, lots=10) is None
+    assert NotReducing(position_lots=10, reducing_lots=0, qty_lots=11) == refused(room, exit_order, lots=11)
+
+
+def test_what_is_filled_already_is_no_part_of_the_new_risk():
+    room = a_running_core()
+    order = room.buys(80)
+    room.venue.fills(order, lots=60)
+    room.settle()
+    assert refused(room, order, lots=140) is None
+    assert OverOrderSize(qty_lots=81, limit_lots=80) == refused(room, order, lots=141)
+
+
+def test_amends_count_in_the_rate():
+    room = a_running_core()
+    order = room.buys(10)
+    found = [refused(room, order, at=597_000 + n) for n in range(20)]
+    assert 19 == found.count(None)
+    assert OverRate(count=21, limit=20) == found[-1]
+
+
+def test_an_amend_back_and_forth_is_no_duplicate_but_a_number_is():
+    room = a_running_core(timings=timings(duplicate_window_ms=5_000))
+    order = room.buys(10)
+    assert refused(room, order, at=598_000) is None
+    assert refused(room, order, at=597_000) is None
+    used = next(event for event, _ in reversed(room.records) if type(event).__name__ == "AmendIntent")
+    room.tell(used)
+    assert "DuplicateIntent" == type(room.state.session.last_refusal).__name__
+
+
+def test_only_ones_own_live_limit_order_can_be_amended():
+    room = a_running_core()
+    order = room.buys(10)
+    no = NoSuchOwnOrder(order_id=order.order_id)
+    assert NoSuchOwnOrder == type(refused(room, order, strategy="beta"))
+    room.holds_answers()
+    room.amends(order, lots=11)
+    assert no == refused(room, order, lots=12)  # one at a time
+    room.answers_now()
+    room.cancels(order)
+    assert no == refused(room, order, lots=12)
+    room.targets(10)
+    stop = room.wants_protection(10)
+    assert OrderType.STOP_MARKET is stop.terms.order_type
+    assert NoSuchOwnOrder(order_id=stop.order_id) == room.amends(stop, lots=5, at=1)
+    assert isinstance(refused(room, structs.replace(order, strategy="gamma")), NotAllowed)
+
+
+def test_with_every_place_taken_a_resting_order_cannot_be_amended_either():
+    """One too few rather than one too many: the count is of open orders, the amended one included."""
+    room = a_running_core(account_limits=account_limits(open_orders_max=1))
+    order = room.buys(10)
+    assert TooManyOrders(count=1, limit=1) == refused(room, order, lots=9)
+
+
+def test_an_amend_of_a_sell_counts_on_the_sell_side():
+    room = a_running_core()
+    order = room.sells(10)
+    room.holds_answers()
+    room.amends(order, lots=25)
+    assert 25 == room.books.orders.open_in(BTC).sell_lots
+    assert Side.SELL is order.terms.side
