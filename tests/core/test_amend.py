@@ -124,10 +124,10 @@ def test_an_order_that_ends_meanwhile_forgets_its_amend():
     room.amends(order, lots=20)
     room.venue.fills(order)
     room.settle()
-    assert S.LIVE is order.state  # ten of what may be twenty
-    room.held_calls = None
-    room.run(s=12)
-    assert (S.FILLED, 0) == (order.state, order.open_lots())
+    assert (S.FILLED, 0, 0) == (order.state, order.amend_qty_lots, order.open_lots())
+    room.answers_now()
+    room.run(s=5)
+    assert (S.FILLED, 10) == (order.state, room.position())
 
 
 def refused(room, order, **changes):
@@ -213,11 +213,13 @@ def test_only_ones_own_live_limit_order_can_be_amended():
     assert isinstance(refused(room, structs.replace(order, strategy="gamma")), NotAllowed)
 
 
-def test_with_every_place_taken_a_resting_order_cannot_be_amended_either():
-    """One too few rather than one too many: the count is of open orders, the amended one included."""
+def test_with_every_place_taken_a_resting_order_can_still_be_amended():
+    """It takes the place that it has."""
     room = a_running_core(account_limits=account_limits(open_orders_max=1))
     order = room.buys(10)
-    assert TooManyOrders(count=1, limit=1) == refused(room, order, lots=9)
+    assert TooManyOrders(count=1, limit=1) == room.buys(10)
+    assert refused(room, order, lots=9) is None
+    assert 1 == room.state.session.account.open_orders_count
 
 
 def test_an_amend_of_a_sell_counts_on_the_sell_side():

@@ -178,7 +178,7 @@ class Room:
             outcome = self.venue.answer(call.request)
         done = CallDone(wall_ns=0, mono_ns=0, call_id=call.call_id, outcome=outcome)
         self._drain_stream()  # the stream is as quick as the reply
-        self.arrive(done, self.latency_ms)
+        self.arrive(done, self.latency_ms + self.venue.slow.get(type(call.request), 0))
 
     def _drain_stream(self):
         while self.venue.stream:

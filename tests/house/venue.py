@@ -93,6 +93,7 @@ class NaiveVenue:
         self.unlisted = ()
         self.deadman = {}
         self.page_max = None  # how many executions or cash entries one answer holds; None: all
+        self.slow = {}  # kind of request -> how many ms longer its answer takes
         self.asked = []  # every request, in order
         self._script = defaultdict(deque)
         self._sticky = {}

@@ -28,7 +28,6 @@ ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "src" / "holdfast" / "app" / "demo.toml"
 GENERATED = '[source]\nkind = "generated"\nseed = 7\n'
 START_S = 30.0
-UID = "1000001"
 NAME = "demo"
 TOKENS = {"ada": "hf_ada-of-the-tests-0123456789", "bob": "hf_bob-of-the-tests-0123456789"}
 _PR_SET_PDEATHSIG = 1
@@ -202,18 +201,30 @@ class Bot:
     def start(self) -> float:
         """Start it and wait until it answers; returns how long that took."""
         began = time.monotonic()
-        process = self.spawn()
+        self.spawn()
 
         def answers() -> bool:
-            assert process.poll() is None, f"it ended with {process.poll()}\n{self.log()}"
+            self.alive()
             return self.look("ping") is not None
 
         until(answers, "the bot answers", self.log)
         return time.monotonic() - began
 
+    def alive(self) -> None:
+        """Errors: AssertionError with its last words when it ended by itself."""
+        assert self.process is not None
+        assert self.process.poll() is None, f"it ended with {self.process.poll()}\n{self.log()}"
+
     def arm(self) -> None:
         """Arm it as soon as it can be."""
-        until(lambda: self.act("arm", "--reason", "test")[0] == 0, "the bot arms", self.log)
+        said = [""]
+
+        def armed() -> bool:
+            self.alive()
+            code, said[0] = self.act("arm", "--reason", "test")
+            return code == 0
+
+        until(armed, "the bot arms", lambda: f"{said[0]}\n{self.tell()}")
 
     def kill(self) -> None:
         """kill -9."""
@@ -264,6 +275,7 @@ class Bot:
 
     def status(self) -> dict[str, Any]:
         """The status view."""
+        self.alive()
         found = self.look("status")
         assert found is not None, self.log()
         return dict(found)
@@ -354,7 +366,7 @@ def configuration(
         '"http://127.0.0.1:8710"': f'"{sim.url}"',
         '"ws://127.0.0.1:8710"': f'"{sim.ws_url}"',
         '"http://127.0.0.1:8711"': f'"{sim.control_url}"',
-        'arm = "auto"': f'arm = "person"\nuid = "{UID}"',
+        'arm = "auto"': 'arm = "person"',
         "orders_per_s_refuse = 80": "orders_per_s_refuse = 400",
         "orders_per_s_kill = 100": "orders_per_s_kill = 1000",
         "open_orders_max = 40": "open_orders_max = 300",

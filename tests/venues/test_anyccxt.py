@@ -138,7 +138,9 @@ def test_what_was_never_written_was_never_sent():
 
     assert isinstance(failed(Kind.PLACE, chained(OSError()), status=None, written=False), Transient)
     assert isinstance(failed(Kind.PLACE, chained(TimeoutError()), status=None, written=False), Transient)
-    assert isinstance(failed(Kind.PLACE, ccxt_errors.ArgumentsRequired("x"), status=None, written=False), Fatal)
+    assert isinstance(
+        failed(Kind.PLACE, ccxt_errors.ArgumentsRequired("x"), status=None, written=False), Fatal
+    )
     assert isinstance(failed(Kind.PLACE, WireMismatch("x"), status=None, written=False), Fatal)
     assert isinstance(failed(Kind.PLACE, chained(OSError()), status=None), Unknown)
     assert isinstance(failed(Kind.PLACE, chained(TimeoutError()), status=None), Unknown)
@@ -166,9 +168,20 @@ def test_an_order_is_written_in_ccxts_words_with_exact_texts():
     limit = order_of(BOOK, order_id(), asked(qty_lots=7, price_ticks=600_001, tif=TimeInForce.POST_ONLY))
     assert ("limit", "buy", "7", "60000.1") == (limit.type, limit.side, limit.amount, limit.price)
     assert {"clientOrderId": OUR_ID, "postOnly": True} == limit.params
-    market = order_of(BOOK, order_id(), asked(order_type=OrderType.MARKET, price_ticks=None, side=Side.SELL, reduce_only=True))
-    assert ("market", "sell", None, True) == (market.type, market.side, market.price, market.params["reduceOnly"])
-    stop = order_of(BOOK, order_id(), asked(order_type=OrderType.STOP_MARKET, price_ticks=None, trigger_ticks=5))
+    market = order_of(
+        BOOK,
+        order_id(),
+        asked(order_type=OrderType.MARKET, price_ticks=None, side=Side.SELL, reduce_only=True),
+    )
+    assert ("market", "sell", None, True) == (
+        market.type,
+        market.side,
+        market.price,
+        market.params["reduceOnly"],
+    )
+    stop = order_of(
+        BOOK, order_id(), asked(order_type=OrderType.STOP_MARKET, price_ticks=None, trigger_ticks=5)
+    )
     assert "0.5" == stop.params["stopLossPrice"]
     for senseless in ({"qty_lots": 0}, {"price_ticks": None}, {"close_position": True}, {"instrument": "X"}):
         with pytest.raises(Unreadable):
@@ -269,7 +282,14 @@ def test_an_order_is_read_exactly():
     assert VenueStatus.FILLED is order_report(BOOK, {**ORDER, "status": "closed", "filled": 7.0}).status
     assert VenueStatus.CANCELLED is order_report(BOOK, {**ORDER, "status": "closed"}).status
     assert VenueStatus.OTHER is order_report(BOOK, {**ORDER, "status": None}).status
-    for bad in ({"id": None}, {"amount": None}, {"amount": "7.5"}, {"filled": "nan"}, {"side": None}, {"symbol": "X"}):
+    for bad in (
+        {"id": None},
+        {"amount": None},
+        {"amount": "7.5"},
+        {"filled": "nan"},
+        {"side": None},
+        {"symbol": "X"},
+    ):
         with pytest.raises(Unreadable):
             order_report(BOOK, {**ORDER, **bad})
 
@@ -292,7 +312,15 @@ def test_a_bare_acknowledgement_is_the_order_that_we_sent():
 
 def test_a_trade_without_its_fee_is_unreadable():
     """A plausible zero would be wrong money."""
-    row = {"id": "1", "order": "9", "symbol": SYMBOL, "side": "sell", "amount": "2", "price": "60000.1", "timestamp": 5}
+    row = {
+        "id": "1",
+        "order": "9",
+        "symbol": SYMBOL,
+        "side": "sell",
+        "amount": "2",
+        "price": "60000.1",
+        "timestamp": 5,
+    }
     fee = {"cost": "0.000000001", "currency": "USDT"}
     trade = trade_report(BOOK, {**row, "fee": fee}, {"9": OUR_ID})
     assert (order_id(), 1, "USDT", Side.SELL) == (trade.order_id, trade.fee_e8, trade.fee_asset, trade.side)
@@ -303,8 +331,17 @@ def test_a_trade_without_its_fee_is_unreadable():
 
 
 def test_positions_and_balances_are_read_exactly():
-    position = {"symbol": SYMBOL, "contracts": "3", "side": "short", "markPrice": "60000.14", "timestamp": None}
-    assert (-3, 600_001) == (position_report(BOOK, position).position_lots, position_report(BOOK, position).mark_ticks)
+    position = {
+        "symbol": SYMBOL,
+        "contracts": "3",
+        "side": "short",
+        "markPrice": "60000.14",
+        "timestamp": None,
+    }
+    assert (-3, 600_001) == (
+        position_report(BOOK, position).position_lots,
+        position_report(BOOK, position).mark_ticks,
+    )
     assert position_report(BOOK, {**position, "contracts": "0"}) is None
     with pytest.raises(Unreadable):
         position_report(BOOK, {**position, "side": None})
@@ -330,7 +367,12 @@ def test_numbers_are_exact_in_every_form_that_ccxt_has(value):
 
 def test_an_unknown_exchange_or_market_is_refused_in_one_line():
     async def story():
-        plain = {"symbols": (SYMBOL,), "account_tag": 1, "credentials": Credentials(), "order_window_ms": 1_000}
+        plain = {
+            "symbols": (SYMBOL,),
+            "account_tag": 1,
+            "credentials": Credentials(),
+            "order_window_ms": 1_000,
+        }
         with pytest.raises(VenueUnusable, match="ccxt knows no exchange 'nowhere'"):
             AnyCcxtVenue(AnyCcxtConfig(exchange_id="nowhere", **plain))
 
@@ -352,9 +394,21 @@ def test_every_exchange_of_ccxt_can_be_hardened():
 
 def test_the_markets_of_several_venues_are_counted_or_refused(data_dir=None):
     """Linear contracts and spot of any venue: as ccxt describes them."""
-    okx = {**MARKET, "symbol": "ETH/USDT:USDT", "contractSize": 0.1, "precision": {"amount": 0.01, "price": 0.01}}
+    okx = {
+        **MARKET,
+        "symbol": "ETH/USDT:USDT",
+        "contractSize": 0.1,
+        "precision": {"amount": 0.01, "price": 0.01},
+    }
     assert ("0.001", 1_000) == (grid_of(okx, 4).spec.lot, grid_of(okx, 4).spec.tick_lot_e8)
-    spot = {**MARKET, "symbol": "BTC/USDT", "contract": False, "spot": True, "settle": None, "contractSize": None}
+    spot = {
+        **MARKET,
+        "symbol": "BTC/USDT",
+        "contract": False,
+        "spot": True,
+        "settle": None,
+        "contractSize": None,
+    }
     spot |= {"precision": {"amount": 1e-05, "price": 0.01}}
     assert ("0.00001", "USDT") == (grid_of(spot, 4).spec.lot, grid_of(spot, 4).spec.settle_asset)
     assert json.dumps(okx)

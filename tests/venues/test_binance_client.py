@@ -65,7 +65,11 @@ def test_loading_gives_the_configured_instruments_and_the_venues_own_limits():
             "BTCUSDT: no filter",
         ),
         ("GET /fapi/v1/positionSide/dual", reply({"dualSidePosition": True}), "hedge mode"),
-        ("GET /fapi/v1/positionSide/dual", reply({"code": -2015, "msg": "Invalid API-key"}, status=401), "Invalid API-key"),
+        (
+            "GET /fapi/v1/positionSide/dual",
+            reply({"code": -2015, "msg": "Invalid API-key"}, status=401),
+            "Invalid API-key",
+        ),
     ],
     ids=["no time", "no list", "odd list", "unknown", "no filters", "hedged", "bad key"],
 )
@@ -104,18 +108,38 @@ def test_the_three_sources_of_positions_are_three_addresses():
         (2, "GET /fapi/v2/positionRisk", [row]),
     ):
         outcome, fake = answers(QueryPositions(source=source), **{path: body})
-        assert ([10], source) == ([one.position_lots for one in outcome.value.positions], outcome.value.source)
+        assert ([10], source) == (
+            [one.position_lots for one in outcome.value.positions],
+            outcome.value.source,
+        )
         assert path == " ".join(fake.asked[-1][:2])
     assert isinstance(answers(QueryPositions(source=3))[0], Fatal)
 
 
 def test_open_orders_are_plain_and_conditional_ones_or_nothing():
-    """"All cancelled" left live stops: they are in another list."""
-    plain = {"orderId": 7, "symbol": "BTCUSDT", "status": "NEW", "clientOrderId": "x", "price": "1", "origQty": "1"}
+    """ "All cancelled" left live stops: they are in another list."""
+    plain = {
+        "orderId": 7,
+        "symbol": "BTCUSDT",
+        "status": "NEW",
+        "clientOrderId": "x",
+        "price": "1",
+        "origQty": "1",
+    }
     plain |= {"executedQty": "0", "side": "BUY"}
-    algo = {"algoId": 8, "clientAlgoId": "y", "symbol": "BTCUSDT", "side": "SELL", "quantity": "1", "algoStatus": "NEW"}
+    algo = {
+        "algoId": 8,
+        "clientAlgoId": "y",
+        "symbol": "BTCUSDT",
+        "side": "SELL",
+        "quantity": "1",
+        "algoStatus": "NEW",
+    }
     algo |= {"triggerPrice": "1"}
-    lists = {"GET /fapi/v1/openOrders": [plain, {**plain, "symbol": "DOGEUSDT"}], "GET /fapi/v1/openAlgoOrders": [algo]}
+    lists = {
+        "GET /fapi/v1/openOrders": [plain, {**plain, "symbol": "DOGEUSDT"}],
+        "GET /fapi/v1/openAlgoOrders": [algo],
+    }
     orders = answers(QueryOpenOrders(), **lists)[0].value
     assert [("7", False), ("8", True)] == [(one.venue_order_id, one.conditional) for one in orders.orders]
     assert ("DOGEUSDT",) == orders.unlisted
@@ -226,7 +250,9 @@ def test_the_account_tells_its_name_and_whether_the_key_may_withdraw():
             fake.answers["GET /fapi/v3/account"] = lambda *_: reply(account)
             outcome = await venue.call(QueryBalances(), Lane.READ, yes)
             assert (None, "") == (outcome.value.can_withdraw, outcome.value.account_uid)
-            fake.answers["GET /fapi/v1/accountConfig"] = lambda *_: reply({"canTrade": True, "canWithdraw": True})
+            fake.answers["GET /fapi/v1/accountConfig"] = lambda *_: reply(
+                {"canTrade": True, "canWithdraw": True}
+            )
             fake.answers["GET /fapi/v3/balance"] = lambda *_: reply([{"accountAlias": "SgsR"}])
             outcome = await venue.call(QueryBalances(), Lane.READ, yes)
             assert (True, "SgsR") == (outcome.value.can_withdraw, outcome.value.account_uid)
@@ -258,9 +284,13 @@ def test_a_conditional_order_lives_on_its_own_address():
             stop = place(order_type=OrderType.STOP_MARKET, price_ticks=None, trigger_ticks=610_000)
             placed = await venue.call(stop, Lane.RISK, yes)
             assert (True, "9") == (placed.value.conditional, placed.value.venue_order_id)
-            fake.answers["DELETE /fapi/v1/algoOrder"] = lambda *_: reply({"algoId": 9, "code": "200", "msg": "success"})
+            fake.answers["DELETE /fapi/v1/algoOrder"] = lambda *_: reply(
+                {"algoId": 9, "code": "200", "msg": "success"}
+            )
             fake.answers["GET /fapi/v1/algoOrder"] = lambda *_: reply({**row, "algoStatus": "CANCELED"})
-            cancel = CancelOrder(order_id=order_id(), venue_order_id="", instrument="BTCUSDT", conditional=True)
+            cancel = CancelOrder(
+                order_id=order_id(), venue_order_id="", instrument="BTCUSDT", conditional=True
+            )
             cancelled = await venue.call(cancel, Lane.CANCEL, yes)
             assert "CANCELLED" == cancelled.value.status.name
             gone = reply({"code": -2011, "msg": "Unknown order sent."}, status=400)

@@ -115,7 +115,8 @@ def test_an_order_is_written_as_the_venue_documents_it():
 
 def test_a_conditional_order_goes_to_the_algo_service():
     stop = place_params(
-        BOOK, place(order_type=OrderType.STOP_MARKET, price_ticks=None, trigger_ticks=580_000, reduce_only=True)
+        BOOK,
+        place(order_type=OrderType.STOP_MARKET, price_ticks=None, trigger_ticks=580_000, reduce_only=True),
     )
     assert ("CONDITIONAL", "58000", "true", OUR_ID) == (
         stop["algoType"],
@@ -124,7 +125,8 @@ def test_a_conditional_order_goes_to_the_algo_service():
         stop["clientAlgoId"],
     )
     closing = place_params(
-        BOOK, place(order_type=OrderType.STOP_MARKET, price_ticks=None, trigger_ticks=580_000, close_position=True)
+        BOOK,
+        place(order_type=OrderType.STOP_MARKET, price_ticks=None, trigger_ticks=580_000, close_position=True),
     )
     assert "true" == closing["closePosition"]
     assert not {"quantity", "reduceOnly"} & set(closing)
@@ -149,7 +151,12 @@ def test_senseless_terms_are_never_written(changes):
 
 def test_ours_is_named_by_our_id_and_a_foreign_order_by_the_venues():
     amend = AmendOrder(
-        order_id=order_id(), venue_order_id="9", instrument="BTCUSDT", side=Side.BUY, qty_lots=1, price_ticks=1
+        order_id=order_id(),
+        venue_order_id="9",
+        instrument="BTCUSDT",
+        side=Side.BUY,
+        qty_lots=1,
+        price_ticks=1,
     )
     assert OUR_ID == amend_params(BOOK, amend)["origClientOrderId"]
     ours = CancelOrder(order_id=order_id(), venue_order_id="9", instrument="BTCUSDT")
@@ -192,7 +199,11 @@ def test_an_order_is_read_in_our_units():
     report = order()
     assert (order_id(), "7", Side.SELL) == (report.order_id, report.venue_order_id, report.side)
     assert (10, 4, 600_000) == (report.qty_lots, report.filled_lots, report.price_ticks)
-    assert (VenueStatus.PARTIALLY_FILLED, True, False) == (report.status, report.reduce_only, report.conditional)
+    assert (VenueStatus.PARTIALLY_FILLED, True, False) == (
+        report.status,
+        report.reduce_only,
+        report.conditional,
+    )
     assert 1_700_000_000_123_000_000 == report.venue_ns
     assert order(price="0").price_ticks is None
     assert order(clientOrderId="web_abc").order_id is None
@@ -296,10 +307,19 @@ def test_positions_are_net_and_those_we_have_no_facts_of_are_named():
 
 
 def test_money_is_read_from_texts():
-    assert 12_262_412_345_678 == balance_reports([wire.AssetRow(asset="USDT", wallet_balance="122624.12345678")])[0].wallet_e8
-    row = wire.IncomeRow(income_type="FUNDING_FEE", income="-0.37500000", asset="USDT", time=2, tran_id="9689322392")
+    assert (
+        12_262_412_345_678
+        == balance_reports([wire.AssetRow(asset="USDT", wallet_balance="122624.12345678")])[0].wallet_e8
+    )
+    row = wire.IncomeRow(
+        income_type="FUNDING_FEE", income="-0.37500000", asset="USDT", time=2, tran_id="9689322392"
+    )
     report = cash_report(row)
-    assert ("FUNDING_FEE:9689322392", -37_500_000, "FUNDING_FEE") == (report.cash_id, report.amount_e8, report.kind)
+    assert ("FUNDING_FEE:9689322392", -37_500_000, "FUNDING_FEE") == (
+        report.cash_id,
+        report.amount_e8,
+        report.kind,
+    )
 
 
 @pytest.mark.parametrize(
@@ -341,7 +361,10 @@ def test_an_instruments_facts_are_those_of_its_filters():
 
 def test_an_instrument_that_cannot_be_counted_exactly_is_refused():
     """Rounded facts are wrong money later."""
-    filters = [{"filterType": "PRICE_FILTER", "tickSize": "0.0000001"}, {"filterType": "LOT_SIZE", "stepSize": "0.001"}]
+    filters = [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.0000001"},
+        {"filterType": "LOT_SIZE", "stepSize": "0.001"},
+    ]
     for wrong in ([], filters, [{"filterType": "PRICE_FILTER", "tickSize": "0"}, filters[1]]):
         with pytest.raises(Unreadable):
             spec_of(rows(filters=wrong).symbols[0])
@@ -352,7 +375,9 @@ def test_a_changed_fact_is_a_new_version():
     assert known == specs_again(rows(), known)
     changed = specs_again(rows(status="BREAK"), known)
     assert [2, 2] == [one.version for one in changed]
-    assert [InstrumentStatus.CLOSED] * 2 == [one.status for one in specs_again(wire.ExchangeInfo(symbols=[]), known)]
+    assert [InstrumentStatus.CLOSED] * 2 == [
+        one.status for one in specs_again(wire.ExchangeInfo(symbols=[]), known)
+    ]
 
 
 def test_the_builders_of_these_tests_agree_with_the_codec():

@@ -13,10 +13,36 @@ from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
 from tests.venues.house import SPECS, spec
 
 DECODE = decoder(SPECS)
-QUOTE = {"e": "bookTicker", "u": 5, "s": "BTCUSDT", "b": "61800.20", "B": "2.507", "a": "61800.30", "A": "2.510"}
+QUOTE = {
+    "e": "bookTicker",
+    "u": 5,
+    "s": "BTCUSDT",
+    "b": "61800.20",
+    "B": "2.507",
+    "a": "61800.30",
+    "A": "2.510",
+}
 QUOTE |= {"T": 1723161256313, "E": 1723161256314}
-PRINT = {"e": "trade", "E": 2, "T": 3, "s": "BTCUSDT", "t": 9, "p": "61800.20", "q": "0.014", "X": "MARKET", "m": True}
-MARK = {"e": "markPriceUpdate", "E": 4, "s": "BTCUSDT", "p": "11794.17000000", "i": "1", "r": "-0.00038167", "T": 8}
+PRINT = {
+    "e": "trade",
+    "E": 2,
+    "T": 3,
+    "s": "BTCUSDT",
+    "t": 9,
+    "p": "61800.20",
+    "q": "0.014",
+    "X": "MARKET",
+    "m": True,
+}
+MARK = {
+    "e": "markPriceUpdate",
+    "E": 4,
+    "s": "BTCUSDT",
+    "p": "11794.17000000",
+    "i": "1",
+    "r": "-0.00038167",
+    "T": 8,
+}
 DEPTH = {"e": "depthUpdate", "E": 1, "T": 6, "s": "BTCUSDT", "U": 1, "u": 4, "pu": 0}
 DEPTH |= {"b": [["61800.20", "1.5"], ["61800.10", "0"]], "a": [["61800.30", "0.001"]]}
 
@@ -113,7 +139,9 @@ BAD = {
 @pytest.mark.parametrize("message", BAD.values(), ids=BAD)
 def test_what_cannot_be_accepted_is_malformed_with_a_reason(message):
     """Lax decoding lets nan and inf through: a price of nan passes every comparison."""
-    for one in (message, wrapped(message)) if isinstance(message, dict) and "stream" not in message else (message,):
+    for one in (
+        (message, wrapped(message)) if isinstance(message, dict) and "stream" not in message else (message,)
+    ):
         event = decoded(one)
         assert isinstance(event, Malformed), event
         assert event.reason
@@ -138,7 +166,12 @@ def test_every_quote_on_the_grid_is_read_exactly(tick, lot, ticks, lots, zeros):
     message = {**QUOTE, "b": text(ticks[0], tick), "a": text(ticks[1], tick)}
     message |= {"B": text(lots[0], lot), "A": text(lots[1], lot)}
     event = decoded(message, decode)
-    assert (ticks[0], lots[0], ticks[1], lots[1]) == (event.bid_ticks, event.bid_lots, event.ask_ticks, event.ask_lots)
+    assert (ticks[0], lots[0], ticks[1], lots[1]) == (
+        event.bid_ticks,
+        event.bid_lots,
+        event.ask_ticks,
+        event.ask_lots,
+    )
 
 
 @given(lots=st.integers(1, 10**8), off=st.integers(1, 99))

@@ -9,13 +9,25 @@ from holdfast.venues.binance.client import BinanceVenue
 from holdfast.vocab.orders import Lane, Side
 from holdfast.vocab.outcome import Fatal, Ok, Transient, Unknown
 from holdfast.vocab.reports import Done, NoSuchOrder
-from holdfast.vocab.requests import AmendOrder, CancelAll, CancelOrder, QueryOrder, QueryPositions, SetLeverage
+from holdfast.vocab.requests import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    QueryOrder,
+    QueryPositions,
+    SetLeverage,
+)
 from tests.venues.fake_binance import fake_binance
 from tests.venues.house import RawServer, book, config, http, loaded, order_id, place, yes
 
 PLACE = place()
 AMEND = AmendOrder(
-    order_id=order_id(), venue_order_id="7", instrument="BTCUSDT", side=Side.BUY, qty_lots=5, price_ticks=600_000
+    order_id=order_id(),
+    venue_order_id="7",
+    instrument="BTCUSDT",
+    side=Side.BUY,
+    qty_lots=5,
+    price_ticks=600_000,
 )
 CANCEL = CancelOrder(order_id=order_id(), venue_order_id="7", instrument="BTCUSDT")
 QUERY = QueryOrder(order_id=order_id(), instrument="BTCUSDT")
@@ -237,7 +249,9 @@ def test_a_duplicate_id_is_unknown_because_it_may_be_ours():
 def test_no_such_order_is_an_answer_and_not_an_error():
     assert Ok(value=NoSuchOrder(client_id=OUR_ID)) == outcome_of(QUERY, coded(-2013))
     assert Ok(value=NoSuchOrder(client_id=OUR_ID)) == outcome_of(CANCEL, coded(-2011))
-    assert Ok(value=Done(detail="nothing to cancel")) == outcome_of(CancelAll(instrument="BTCUSDT"), coded(-2011))
+    assert Ok(value=Done(detail="nothing to cancel")) == outcome_of(
+        CancelAll(instrument="BTCUSDT"), coded(-2011)
+    )
     assert isinstance(outcome_of(AMEND, coded(-2013)), Fatal)
 
 
@@ -274,5 +288,3 @@ def test_the_bodies_that_users_received_are_never_a_wrong_definite(data_dir):
 def test_an_unlisted_reply_is_counted():
     _, venue, _ = asyncio.run(answer_to(READ, STRANGE["404 html"]))
     assert 1 == venue.counts["HTTP 404"]
-
-

@@ -68,7 +68,9 @@ def test_a_fill_carries_the_orders_state_with_it():
 
 @pytest.mark.parametrize("execution", ["NEW", "CANCELED", "EXPIRED", "AMENDMENT"])
 def test_a_state_without_an_execution_is_an_order_report(execution):
-    event = one(update(x=execution, X="NEW" if execution == "AMENDMENT" else execution, l="0", t=0, n=None, N=None))
+    event = one(
+        update(x=execution, X="NEW" if execution == "AMENDMENT" else execution, l="0", t=0, n=None, N=None)
+    )
     assert isinstance(event, OrderReported)
 
 
@@ -125,7 +127,11 @@ def test_cash_that_moved_is_hinted_and_trades_are_not_hinted_twice():
     ("message", "kind", "instrument"),
     [
         ({"e": "MARGIN_CALL", "E": 1, "cw": "3", "p": [{"s": "ETHUSDT"}]}, NoticeKind.MARGIN_CALL, "ETHUSDT"),
-        ({"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": "BTCUSDT", "l": 25}}, NoticeKind.LEVERAGE_CHANGED, "BTCUSDT"),
+        (
+            {"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": "BTCUSDT", "l": 25}},
+            NoticeKind.LEVERAGE_CHANGED,
+            "BTCUSDT",
+        ),
         ({"e": "ACCOUNT_CONFIG_UPDATE", "ai": {"j": True}}, NoticeKind.POSITION_MODE_CHANGED, ""),
         (
             {"e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "or": {"s": "ETHUSDT", "i": 1, "r": "no"}},
@@ -144,7 +150,17 @@ def test_what_ccxt_ignores_is_a_notice(message, kind, instrument):
 def test_an_early_trade_without_its_fee_is_counted_and_waited_for():
     """Booked from TRADE_LITE, the fee of the full report would be dropped as a duplicate."""
     reader = UserReader(BOOK)
-    lite = {"e": "TRADE_LITE", "E": 1, "T": 1, "s": "BTCUSDT", "q": "0.001", "p": "0", "t": 5, "i": 6, "c": OUR_ID}
+    lite = {
+        "e": "TRADE_LITE",
+        "E": 1,
+        "T": 1,
+        "s": "BTCUSDT",
+        "q": "0.001",
+        "p": "0",
+        "t": 5,
+        "i": 6,
+        "c": OUR_ID,
+    }
     assert () == told(reader, lite)
     assert 1 == reader.counts["TradeLite"]
 
@@ -209,18 +225,31 @@ def test_published_messages_are_read(data_dir):
     from holdfast.venues.binance.codec import Book, Grid
     from tests.venues.house import spec
 
-    coarse = {"BTCUSDT": "0.01", "ETHUSDT": "0.01", "SOLUSDT": "0.01", "XRPUSDT": "0.0001", "DOGEUSDT": "0.00001"}
+    coarse = {
+        "BTCUSDT": "0.01",
+        "ETHUSDT": "0.01",
+        "SOLUSDT": "0.01",
+        "XRPUSDT": "0.0001",
+        "DOGEUSDT": "0.00001",
+    }
     grids = {name: Grid.of(spec(name, tick=tick, lot="0.001")) for name, tick in coarse.items()}
     reader = UserReader(Book(account_tag=1, grids=grids))
     folder = data_dir / "binance_json"
-    paths = [*(folder / "nautilus_py/ws_messages").glob("ws_futures_order*"), *(folder / "nautilus_rust/user_data_json").glob("*")]
+    paths = [
+        *(folder / "nautilus_py/ws_messages").glob("ws_futures_order*"),
+        *(folder / "nautilus_rust/user_data_json").glob("*"),
+    ]
     messages = [path.read_bytes() for path in paths if "price_match" not in path.name]
     lines = (folder / "observed_in_public_issues/order_updates.jsonl").read_text().splitlines()
     for row in map(json.loads, lines):
         inner = row["message"]
-        messages.append(json.dumps(inner if "e" in inner else {"e": "ORDER_TRADE_UPDATE", "o": inner}).encode())
+        messages.append(
+            json.dumps(inner if "e" in inner else {"e": "ORDER_TRADE_UPDATE", "o": inner}).encode()
+        )
     events = [event for message in messages for event in reader.read(message, 1, 2)]
-    strange = [event for event in events if isinstance(event, VenueNotice) and event.kind is NoticeKind.UNREADABLE]
+    strange = [
+        event for event in events if isinstance(event, VenueNotice) and event.kind is NoticeKind.UNREADABLE
+    ]
     known = ("BNBUSDT", "BTCUSD_240329", "ETHUSDT-")
     assert [] == [event.text for event in strange if not any(name in event.text for name in known)]
     assert sum(isinstance(event, TradeReported) for event in events) >= 8

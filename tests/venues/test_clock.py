@@ -37,7 +37,9 @@ def test_a_step_of_our_wall_clock_does_not_move_what_we_sign():
     hands = Hands()
     clock = VenueClock(hands)
     venue_ns = hands.wall + 12_000_000_000
-    clock.measured_at(venue_ns=venue_ns, sent_mono_ns=hands.mono - 4_000_000, got_mono_ns=hands.mono + 4_000_000)
+    clock.measured_at(
+        venue_ns=venue_ns, sent_mono_ns=hands.mono - 4_000_000, got_mono_ns=hands.mono + 4_000_000
+    )
     assert 12_000_000_000 == clock.offset_ns()
     hands.wall -= 15_000_000_000
     hands.mono += 1_000_000_000

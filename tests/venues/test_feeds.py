@@ -98,9 +98,13 @@ def test_split_addresses_carry_each_stream_where_the_venue_serves_it():
 
 def test_many_instruments_are_shared_among_connections():
     shares = shares_of(FeedConfig(), [f"C{number}USDT" for number in range(250)])
-    assert ["binance/public#1", "binance/public#2", "binance/public#3", "binance/market#1", "binance/market#2"] == [
-        share.name for share in shares
-    ]
+    assert [
+        "binance/public#1",
+        "binance/public#2",
+        "binance/public#3",
+        "binance/market#1",
+        "binance/market#2",
+    ] == [share.name for share in shares]
     assert 750 == len({stream for share in shares for stream in share.streams})
 
 
@@ -160,7 +164,9 @@ def test_a_lost_connection_is_told_once_and_opened_again():
     async def story():
         async with Publisher.running() as publisher, opened(publisher) as (_, frames, events):
             for round_ in range(3):
-                await eventually(lambda round_=round_: len(publisher.asked) == round_ + 1 and publisher.clients)
+                await eventually(
+                    lambda round_=round_: len(publisher.asked) == round_ + 1 and publisher.clients
+                )
                 for client in list(publisher.clients):
                     client.disconnect()
             await eventually(lambda: len(events) == 7)

@@ -29,7 +29,9 @@ def hardened(url: str, exchange_id: str = "binanceusdm", **options):
 
 def markets():
     exchange = ccxt_async.binanceusdm()
-    return [exchange.parse_market({**row, "contractType": "PERPETUAL", "pair": row["symbol"]}) for row in SYMBOLS]
+    return [
+        exchange.parse_market({**row, "contractType": "PERPETUAL", "pair": row["symbol"]}) for row in SYMBOLS
+    ]
 
 
 async def placing(raw_reply, **options):
@@ -109,7 +111,9 @@ def test_no_order_is_ever_retried_by_a_library(retries):
 )
 def test_the_error_table_is_chosen_by_venue_and_not_by_address(code, expected):
     """Against a simulator bare ccxt maps 90 codes differently: what was tested is not what runs."""
-    made, _ = asyncio.run(placing(http(f'{{"code":{code},"msg":"words"}}'.encode(), status="400 Bad Request")))
+    made, _ = asyncio.run(
+        placing(http(f'{{"code":{code},"msg":"words"}}'.encode(), status="400 Bad Request"))
+    )
     assert expected is type(made)
 
 
@@ -182,5 +186,7 @@ def test_ccxt_logs_nothing(caplog):
 
     with caplog.at_level(logging.DEBUG):
         asyncio.run(story())
-    ours = [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]  # that is the server
+    ours = [
+        record.getMessage() for record in caplog.records if record.name != "aiohttp.access"
+    ]  # that is the server
     assert [] == [text for text in ours if KEY in text or "signature" in text]

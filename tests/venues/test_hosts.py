@@ -7,12 +7,12 @@ import pytest
 
 from holdfast.venues.anyccxt.client import AnyCcxtConfig, AnyCcxtVenue
 from holdfast.venues.binance.client import BinanceVenue
-from holdfast.venues.transport.hardened import Credentials, Endpoints, build
 from holdfast.venues.transport.clock import SystemClock, VenueClock
+from holdfast.venues.transport.hardened import Credentials, Endpoints, build
 from holdfast.venues.transport.hop import HOP, Hop, HostRefused
 from holdfast.venues.transport.session import AllowedHosts
 from holdfast.venues.transport.sockets import KeptSocket, Plan
-from holdfast.vocab.orders import Lane, Side
+from holdfast.vocab.orders import Lane, OrderType, Side
 from holdfast.vocab.outcome import Fatal
 from holdfast.vocab.requests import (
     AmendOrder,
@@ -29,7 +29,6 @@ from holdfast.vocab.requests import (
     QueryTrades,
     SetLeverage,
 )
-from holdfast.vocab.orders import OrderType
 from tests.venues.fake_binance import KEY, SECRET, fake_binance
 from tests.venues.house import RawServer, config, http, loaded, order_id, place, yes
 
@@ -37,7 +36,12 @@ EVERY_REQUEST = [
     place(1),
     place(2, order_type=OrderType.STOP_MARKET, price_ticks=None, trigger_ticks=1),
     AmendOrder(
-        order_id=order_id(), venue_order_id="7", instrument="BTCUSDT", side=Side.BUY, qty_lots=5, price_ticks=600_000
+        order_id=order_id(),
+        venue_order_id="7",
+        instrument="BTCUSDT",
+        side=Side.BUY,
+        qty_lots=5,
+        price_ticks=600_000,
     ),
     CancelOrder(order_id=order_id(), venue_order_id="7", instrument="BTCUSDT"),
     CancelOrder(order_id=order_id(), venue_order_id="7", instrument="BTCUSDT", conditional=True),
@@ -94,9 +98,11 @@ def test_with_its_addresses_put_back_every_request_is_refused_before_connecting(
     """The allow-list is in the connector: a forgotten address override leaks nothing."""
 
     async def story():
-        async with fake_binance() as fake, loaded(fake) as venue, RawServer.running(
-            lambda *_: http(b"{}"), host="127.0.0.2"
-        ) as stranger:
+        async with (
+            fake_binance() as fake,
+            loaded(fake) as venue,
+            RawServer.running(lambda *_: http(b"{}"), host="127.0.0.2") as stranger,
+        ):
             exchange = venue._calls.asker._exchange
             moved = {**exchange.urls["api"]}
             for address in ("https://fapi.binance.com", stranger.url):

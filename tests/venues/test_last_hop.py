@@ -14,7 +14,12 @@ from tests.venues.fake_binance import fake_binance
 from tests.venues.house import RawServer, config, http, loaded, order_id, place, yes
 
 AMEND = AmendOrder(
-    order_id=order_id(), venue_order_id="7", instrument="BTCUSDT", side=Side.BUY, qty_lots=5, price_ticks=600_000
+    order_id=order_id(),
+    venue_order_id="7",
+    instrument="BTCUSDT",
+    side=Side.BUY,
+    qty_lots=5,
+    price_ticks=600_000,
 )
 CANCEL = CancelOrder(order_id=order_id(), venue_order_id="7", instrument="BTCUSDT")
 TIME = http(b'{"serverTime": 1700000000000}')
@@ -203,7 +208,9 @@ def test_nothing_is_sent_twice_when_a_kept_connection_turns_out_dead(request_of_
 def test_a_redirect_is_not_followed_with_the_signed_body():
     async def story():
         async with RawServer.running(lambda *_: http(b"{}")) as elsewhere:
-            moved = http(b"", status="307 Temporary Redirect", extra=f"Location: {elsewhere.url}/x\r\n".encode())
+            moved = http(
+                b"", status="307 Temporary Redirect", extra=f"Location: {elsewhere.url}/x\r\n".encode()
+            )
 
             def respond(request: bytes, number: int) -> bytes:
                 return TIME if request.startswith(b"GET /fapi/v1/time") else moved

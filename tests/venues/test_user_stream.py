@@ -66,7 +66,9 @@ def test_without_a_listen_key_it_keeps_asking():
     async def story():
         events = []
         async with fake_binance() as fake, loaded(fake, times=QUICK) as venue:
-            fake.answers["POST /fapi/v1/listenKey"] = lambda *_: reply({"code": -1007, "msg": "Timeout"}, status=503)
+            fake.answers["POST /fapi/v1/listenKey"] = lambda *_: reply(
+                {"code": -1007, "msg": "Timeout"}, status=503
+            )
             await venue.open(events.append)
             await eventually(lambda: len(fake.asked_of("/fapi/v1/listenKey")) >= 3)
             assert [] == events

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast.app.errors import Exit, HoldfastError
+from holdfast.app.init import write_operators
 from holdfast.app.options import RunOptions
 from holdfast.app.simulate_venue import END_WITH_PARENT
 
@@ -81,6 +82,8 @@ def demo_config(venue: DemoVenue, state_dir: str | None) -> Path:
     keys = home / "demo-keys.toml"
     keys.touch(mode=0o600)
     keys.write_text(KEYS, encoding="utf-8")
+    if not (home / "operators.toml").exists():
+        write_operators(home)
     path = home / "holdfast.toml"
     path.write_text(text, encoding="utf-8")
     return path

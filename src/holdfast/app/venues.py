@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.parts import account_tag
-from holdfast.config.schema import Config, VenueKind
+from holdfast.config.identity import account_name, venue_name
+from holdfast.config.schema import Config
 from holdfast.config.secrets import Secrets
 from holdfast.ports.clock import Clock
 from holdfast.ports.feed import FeedPort
@@ -24,21 +24,15 @@ BINANCE_DIALECT: Final = ("binanceusdm",)
 
 
 def account_identity(config: Config, secrets: Secrets) -> str:
-    """What names the account on this host, whatever the configuration calls it: its uid, else its key."""
-    import hashlib
-
-    if config.account.uid:
-        return config.account.uid
-    if secrets.api_key:
-        return "key-" + hashlib.blake2b(secrets.api_key.encode(), digest_size=8).hexdigest()
-    return config.account.name
+    """What names the account on this host: its latch and its lease go by it."""
+    return account_name(uid=config.account.uid, api_key=secrets.api_key, name=config.account.name)
 
 
 def venue_identity(config: Config) -> str:
-    """What names the venue on this host: two simulated venues on two ports are two venues."""
-    if config.venue.kind is VenueKind.LIVE or not config.venue.rest_url:
-        return config.account.venue
-    return f"{config.account.venue}@{urlsplit(config.venue.rest_url).netloc}"
+    """What names the venue on this host."""
+    return venue_name(
+        venue=config.account.venue, kind=config.venue.kind.value, rest_url=config.venue.rest_url
+    )
 
 
 def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> VenuePort:

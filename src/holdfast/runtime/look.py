@@ -46,6 +46,7 @@ from holdfast.runtime.views import (
     StatusView,
     StrategiesView,
     StrategyRow,
+    UnknownView,
     View,
     WhyView,
 )
@@ -70,10 +71,6 @@ from holdfast.vocab.units import NS_PER_MS, NotANumber, e8_text, text_of, whole_
 
 RECENT_MAX: Final = 500
 Args = Mapping[str, str | int | bool]
-
-
-class UnknownView(Exception):
-    """A look that is not offered, or with arguments that make no sense: one line."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

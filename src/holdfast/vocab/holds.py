@@ -45,6 +45,7 @@ class HoldCause(Enum):
     SPEC_CHANGED = "spec_changed"
     DEADMAN_UNARMED = "deadman_unarmed"
     LIQUIDATION = "liquidation"
+    FLATTEN = "flatten"
 
 
 class Release(Enum):

@@ -23,10 +23,11 @@ class AskedWindow:
 
     def ask(self, now_mono_ns: int) -> None:
         """Count one order asked for, whatever becomes of it."""
-        self.ring_mono_ns[self.next_index] = now_mono_ns
-        self.next_index += 1
-        if self.next_index == len(self.ring_mono_ns):
-            self.next_index = 0
+        ring = self.ring_mono_ns
+        index = self.next_index
+        ring[index] = now_mono_ns
+        index += 1
+        self.next_index = index if index < len(ring) else 0
 
     def nth_last_mono_ns(self, count: int) -> int:
         """When the ``count``-th last order was asked for (1 is the last)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from holdfast.core.gate.checks import RECENT_KEPT_MAX, RISK_CHECKS
@@ -20,6 +22,8 @@ from holdfast.vocab.refusals import (
     Refusal,
 )
 from holdfast.vocab.units import PPM
+
+_RISK: Final = Lane.RISK  # looked up once: see ``checks``
 
 
 class Approved(Struct, frozen=True, gc=False):
@@ -47,7 +51,7 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
     return Approved(
         intent.strategy,
         intent.intent_seq,
-        Lane.RISK,
+        _RISK,
         OrderTerms(
             instrument=intent.instrument,
             side=intent.side,
@@ -114,12 +118,14 @@ def judge_amend(
     desk.my_open = _Without(mine, side=terms.side, lots=open_lots)
     desk.all_open = _Without(everyone, side=terms.side, lots=open_lots)
     desk.recent = {}
+    desk.account.open_orders_count -= 1  # it takes the place that it has
     refusal: Refusal | None = None
     for check in RISK_CHECKS:
         refusal = check(wanted, desk)
         if refusal is not None:
             break
     desk.my_open, desk.all_open, desk.recent = mine, everyone, recent
+    desk.account.open_orders_count += 1
     _use_up(intent.intent_seq, desk)
     return refusal
 

@@ -23,14 +23,18 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.HALT: Rule(_L.HALTED, _R.PERSON, "holdfast resume HOLD --reason …"),
     HoldCause.PAUSE: Rule(_L.HALTED, _R.PERSON, "holdfast unpause --reason …"),
     HoldCause.STOP: Rule(_L.HALTED, _R.PERSON, "holdfast resume HOLD --reason …"),
-    HoldCause.KILL: Rule(_L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second NAME"),
-    HoldCause.HARDSTOP: Rule(_L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second NAME"),
+    HoldCause.KILL: Rule(_L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"),
+    HoldCause.HARDSTOP: Rule(
+        _L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"
+    ),
     HoldCause.BAN: Rule(_L.REDUCE_ONLY, _R.PERSON, "holdfast unban … --reason …"),
     HoldCause.DRAWDOWN_WARNING: Rule(_L.REDUCED, _R.AUTOMATIC, "released below the release drawdown"),
     HoldCause.DRAWDOWN_BREAKER: Rule(
         _L.REDUCE_ONLY, _R.PERSON, "after the cool-down: holdfast resume HOLD --reason …"
     ),
-    HoldCause.ORDER_RATE: Rule(_L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second NAME"),
+    HoldCause.ORDER_RATE: Rule(
+        _L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"
+    ),
     HoldCause.STALE_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when data is fresh again"),
     HoldCause.FEEDS_LOST: Rule(_L.HALTED, _R.AUTOMATIC, "released when a feed is back"),
     HoldCause.USER_STREAM_LOST: Rule(
@@ -59,6 +63,7 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.DEADMAN_UNARMED: Rule(
         _L.HALTED, _R.AUTOMATIC, "released when the venue's dead-man switch is armed"
     ),
+    HoldCause.FLATTEN: Rule(_L.REDUCE_ONLY, _R.PERSON, "once flat: holdfast resume HOLD --reason …"),
     HoldCause.LIQUIDATION: Rule(
         _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
     ),

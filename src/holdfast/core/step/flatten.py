@@ -83,8 +83,8 @@ def _turn(state: State, out: Out, job: FlattenJob) -> None:
         row = state.books.orders.row(order_id)
         if row is None or row.settled():
             del job.exits[instrument]
-            if row is not None and row.state in (OrderState.UNSENT, OrderState.REJECTED):
-                _rest(state, job)
+            if row is not None and row.filled_lots == 0:
+                _rest(state, job)  # nothing came of it: the next one at once would fare no better
         elif job.patient and not row.cancel_wanted and _waited_long(state, job, row.approved_mono_ns):
             cancel(state, out, row, why="exit priced anew")
     if job.exits or job.reading or session.now_mono_ns < job.rest_until_mono_ns:

@@ -148,7 +148,7 @@ def _cancel(state: State, out: Out, request: CancelOrder, asked_mono_ns: int, ou
         move(state, out, row.order_id, Did.CANCEL_REFUSED, why="the venue has no such open order")
         chase(state, out, row, wait_ms=0)
     else:
-        chase(state, out, row)
+        chase_again(state, out, row)
 
 
 def _cancel_all(state: State, out: Out, request: CancelAll, asked_mono_ns: int, outcome: Outcome) -> None:

@@ -391,7 +391,7 @@ def balance(venue: Venue, account: Account, asset: str) -> BalanceWire:
     """One asset's balance."""
     fields = asset_fields(venue, account, asset)
     return BalanceWire(
-        account_alias=f"Sim{account.uid}"[:16],
+        account_alias=account.uid[:16],
         asset=asset,
         balance=str(fields["wallet_balance"]),
         cross_wallet_balance=str(fields["wallet_balance"]),

@@ -102,11 +102,6 @@ class AnyCcxtVenue:
         """The hardened ccxt exchange: for feeds of the same venue."""
         return self._exchange
 
-    @property
-    def grids(self) -> dict[str, Grid]:
-        """The loaded instruments' grids: for feeds of the same venue."""
-        return dict(self._calls.book.grids)
-
     async def load(self) -> tuple[InstrumentSpec, ...]:
         """Load the markets, once, and measure the clock. Errors: VenueUnusable."""
         self._exchange.holdfast_may_load = True

@@ -437,7 +437,10 @@ def position_report(book: Book, position: Mapping[str, Any]) -> PositionReport |
 
 
 def balance_reports(balance: Mapping[str, Any]) -> tuple[BalanceReport, ...]:
-    """All non-zero balances. Raises Unreadable."""
+    """All non-zero balances, as ccxt's totals: at some derivatives venues they include unrealised P&L.
+
+    Raises Unreadable.
+    """
     total = balance.get("total")
     if not isinstance(total, Mapping):
         raise Unreadable("a balance without totals")

@@ -1,0 +1,511 @@
+"""Getting flat: cancel, read the venue, exit in bounded clips, and say flat only when it is proven."""
+
+import pytest
+
+from holdfast.core.gate.gate import Approved, judge_exit
+from holdfast.core.incident.flatten import plan_exit, reference_of
+from holdfast.core.ingest.market import market_of, take_mark, take_quote
+from holdfast.core.views import ExitPlan
+from holdfast.vocab.facts import FlattenBegan, FlattenEnded
+from holdfast.vocab.holds import HoldLevel, Scope
+from holdfast.vocab.orders import Lane, OrderState, OrderType, Side, TimeInForce
+from holdfast.vocab.outcome import Fatal, Suppressed, Unknown, Withheld
+from holdfast.vocab.refusals import (
+    NoReference,
+    NotReducing,
+    OutsideCollar,
+    OverOrderSize,
+    OverPosition,
+)
+from holdfast.vocab.requests import (
+    CancelAll,
+    CancelOrder,
+    PlaceOrder,
+    QueryOrder,
+    QueryPositions,
+    QueryTrades,
+)
+from tests.house.events import a_mark, a_quote
+from tests.house.room import a_running_core
+from tests.house.setup import BTC, BTC_TICKS, ETH, MONO_NS, a_spec, instrument_limits, timings
+
+BUY, SELL = Side.BUY, Side.SELL
+S = OrderState
+
+
+# --- the plan -------------------------------------------------------------------------------------------------------
+
+
+def a_market(quoted=True, mark=None):
+    market = market_of(instrument_limits(), timings())
+    if quoted:
+        take_quote(market, a_quote())
+    if mark is not None:
+        take_mark(market, a_mark(price=mark))
+    return market
+
+
+def reference(market, *, age_ms=0, word=0):
+    return reference_of(
+        market, now_mono_ns=MONO_NS + age_ms * 10**6, fresh_ns_max=10**9, word_mark_ticks=word
+    )
+
+
+def test_the_reference_is_the_best_price_that_is_known():
+    """Stale is better than nothing here: an exit that is bounded by an old price still gets out or does nothing."""
+    assert BTC_TICKS == reference(a_market(mark=600_500), word=599_000)
+    assert 599_000 == reference(a_market(mark=600_500), age_ms=1_001, word=599_000)
+    assert 600_500 == reference(a_market(mark=600_500), age_ms=1_001)
+    assert BTC_TICKS == reference(a_market(), age_ms=999_999)
+    assert 0 == reference(a_market(quoted=False))
+
+
+def plan(held, *, wanted=None, patient=False, reference_ticks=BTC_TICKS, quoted=True, spec=None):
+    return plan_exit(
+        spec=a_spec() if spec is None else spec,
+        limits=instrument_limits(),
+        market=a_market(quoted),
+        held_lots=held,
+        wanted_lots=abs(held) if wanted is None else wanted,
+        reference_ticks=reference_ticks,
+        patient=patient,
+    )
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "lots", "price"),
+    [(30, SELL, 30, 588_000), (-30, BUY, 30, 612_000), (250, SELL, 100, 588_000)],
+)
+def test_an_exit_in_a_hurry_takes_one_clip_inside_its_collar(held, side, lots, price):
+    found = plan(held)
+    assert (side, lots, price, TimeInForce.IOC) == (found.side, found.qty_lots, found.price_ticks, found.tif)
+
+
+def test_a_patient_exit_rests_at_the_near_touch():
+    assert (600_005, TimeInForce.GTC) == ((found := plan(30, patient=True)).price_ticks, found.tif)
+    assert 599_995 == plan(-30, patient=True).price_ticks
+    assert 500_000 == plan(30, patient=True, reference_ticks=500_000).price_ticks  # never out of the collar
+
+
+def test_with_no_price_at_all_only_a_market_order_is_left():
+    found = plan(300, reference_ticks=0, quoted=False, spec=a_spec(market_lots_max=40))
+    assert (None, 40, TimeInForce.IOC) == (found.price_ticks, found.qty_lots, found.tif)
+
+
+def test_an_exit_closes_no_more_than_it_may():
+    assert 7 == plan(30, wanted=7).qty_lots
+
+
+def an_exit(**changes):
+    fields = {
+        "instrument": BTC,
+        "side": SELL,
+        "qty_lots": 10,
+        "price_ticks": 588_000,
+        "tif": TimeInForce.IOC,
+        "held_lots": 10,
+        "reference_ticks": BTC_TICKS,
+        **changes,
+    }
+    return ExitPlan(**fields)
+
+
+def judged(exit_plan, in_flight=0):
+    return judge_exit(
+        exit_plan, spec=a_spec(), limits=instrument_limits(), in_flight_lots=in_flight, strategy=""
+    )
+
+
+def test_the_flatten_lane_has_a_door_of_its_own():
+    found = judged(an_exit())
+    assert isinstance(found, Approved)
+    assert (Lane.FLATTEN, True, OrderType.LIMIT) == (
+        found.lane,
+        found.terms.reduce_only,
+        found.terms.order_type,
+    )
+    found = judged(an_exit(price_ticks=None, reference_ticks=0))
+    assert OrderType.MARKET is found.terms.order_type
+
+
+@pytest.mark.parametrize(
+    ("changes", "in_flight", "refusal"),
+    [
+        ({"qty_lots": 11}, 0, NotReducing),
+        ({"held_lots": -10}, 0, NotReducing),
+        ({"held_lots": 0}, 0, NotReducing),
+        ({"qty_lots": 0}, 0, NotReducing),
+        ({}, 1, OverPosition),
+        ({"qty_lots": 101, "held_lots": 500}, 0, OverOrderSize),
+        ({"price_ticks": 587_999}, 0, OutsideCollar),
+        ({"reference_ticks": 0}, 0, NoReference),
+    ],
+)
+def test_and_it_is_no_way_round_the_gate(changes, in_flight, refusal):
+    """Seed 000's dead switch re-sent closes every five seconds and could flip the position."""
+    assert refusal is type(judged(an_exit(**changes), in_flight))
+
+
+# --- in the step ----------------------------------------------------------------------------------------------------
+
+
+def exits(room):
+    return [request for lane, request in room.sent if lane is Lane.FLATTEN]
+
+
+def a_long_core(lots=80, **changes):
+    room = a_running_core(**changes)
+    room.targets(lots)
+    room.run(ms=10 * room.latency_ms)
+    assert lots == room.position()
+    return room
+
+
+def test_kill_cancels_gets_flat_and_says_so_after_two_reads_of_zero():
+    room = a_long_core()
+    resting = room.buys(5)
+    asked = room.mono_ns
+    assert "getting flat" in room.says("kill").text
+    assert HoldLevel.KILLED == room.level()
+    assert room.latch_tripped
+    room.run(s=3)
+    assert S.CANCELLED is resting.state
+    assert (0, 0) == (room.position(), room.venue.position())
+    ended = room.facts_of(FlattenEnded)
+    assert [True] == [fact.flat for fact in ended]
+    zero_reads = [
+        event.mono_ns
+        for event, _ in room.records
+        if type(getattr(getattr(event, "outcome", None), "value", None)).__name__ == "Positions"
+        and event.mono_ns >= asked
+        and not event.outcome.value.positions
+    ]
+    assert len(zero_reads) >= 2
+    assert zero_reads[-1] - zero_reads[0] >= 10**9
+    assert ended[0].mono_ns >= zero_reads[0] + 10**9
+    assert {} == room.state.session.jobs == room.books.flattens
+
+
+def test_exits_are_reduce_only_clipped_and_one_at_a_time():
+    room = a_running_core(
+        instrument_limits=(instrument_limits(BTC, flatten_clip_lots=30), instrument_limits(ETH))
+    )
+    room.targets(80)
+    room.says("flatten")
+    room.run(s=5)
+    assert [30, 30, 20] == [request.terms.qty_lots for request in exits(room)]
+    assert all(request.terms.reduce_only for request in exits(room))
+    assert 0 == room.venue.position()
+
+
+def test_it_never_flips_when_its_exits_fill_late():
+    room = a_long_core(latency_ms=300)
+    room.says("kill")
+    for _ in range(40):
+        room.run(ms=200)
+        assert room.venue.position() >= 0
+        working = [row for row in room.books.orders.live.values() if row.lane is Lane.FLATTEN]
+        assert len(working) <= 1
+    assert 0 == room.venue.position()
+    assert room.flat_claims
+
+
+def test_it_reads_the_venue_and_not_our_belief():
+    room = a_long_core()
+    room.venue.trades_itself(BUY, 7, price=BTC_TICKS, told=False)
+    room.says("flatten")
+    room.run(s=4)
+    assert 0 == room.venue.position()
+
+
+def test_flat_is_not_said_while_a_fill_is_not_booked():
+    room = a_long_core()
+    room.venue.breaks(QueryTrades)
+    room.venue.trades_itself(SELL, 80, price=BTC_TICKS, told=False)
+    room.says("flatten")
+    room.run(s=10)
+    assert ([], 80) == (room.flat_claims, room.position())
+    room.venue.mends(QueryTrades)
+    room.run(s=5)
+    assert 0 == room.position()
+    assert room.flat_claims
+
+
+def test_flat_is_not_said_while_an_order_is_in_doubt():
+    room = a_long_core()
+    room.venue.will_lose(PlaceOrder)
+    doubtful = room.buys(5)
+    room.venue.breaks(QueryOrder)
+    room.says("flatten")
+    room.run(s=10)
+    assert 0 == room.venue.position()
+    assert (S.UNKNOWN, []) == (doubtful.state, room.flat_claims)
+    room.venue.mends(QueryOrder)
+    room.run(s=10)
+    assert S.UNSENT is doubtful.state
+    assert room.flat_claims
+
+
+def test_protective_orders_go_last_once_zero_was_read():
+    room = a_long_core()
+    stop = room.wants_protection(80)
+    room.holds_answers()
+    room.says("flatten")
+    room.answers_now()
+    assert S.LIVE is stop.state or 0 == room.venue.position()
+    room.run(s=5)
+    assert S.CANCELLED is stop.state
+    assert room.flat_claims
+    order = [
+        type(request).__name__
+        for lane, request in room.sent
+        if lane is Lane.FLATTEN or (lane is Lane.CANCEL and getattr(request, "conditional", False))
+    ]
+    assert ["PlaceOrder", "CancelOrder"] == order
+
+
+def test_foreign_orders_are_cancelled_and_asked_again_if_that_is_lost():
+    room = a_long_core()
+    room.venue.gets_a_foreign_order(BUY, 5, price=590_000)
+    room.settle()
+    room.venue.will_lose(CancelAll, times=2)
+    room.says("flatten")
+    room.run(s=15)
+    assert [] == room.venue.open_orders()
+    assert room.flat_claims
+
+
+def test_a_sick_venue_is_not_hammered_while_flat_has_to_wait():
+    """An order in doubt, a rate limit near: five reads a second would end in a ban."""
+    room = a_long_core()
+    room.venue.trades_itself(SELL, 80, price=BTC_TICKS, told=False)
+    room.venue.breaks(QueryTrades)
+    room.says("flatten")
+    before = len(room.venue.asked_for(QueryPositions))
+    room.run(s=20)
+    assert len(room.venue.asked_for(QueryPositions)) - before <= 2 * 20 + 5
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Suppressed(by=Withheld.LEASE),
+        Suppressed(by=Withheld.BUFFER),
+        Fatal(why="reduce-only rejected", code="-2022"),
+    ],
+)
+def test_exits_that_do_not_get_through_are_tried_again_with_a_rest(outcome):
+    room = a_long_core()
+    room.venue.breaks(PlaceOrder, outcome)
+    room.says("kill")
+    room.run(s=10)
+    assert 10 <= len(exits(room)) <= 25
+    assert [] == room.flat_claims
+    assert room.alerted("flatten.slow")
+    room.venue.mends(PlaceOrder)
+    room.run(s=4)
+    assert room.flat_claims
+
+
+def test_an_exit_in_doubt_is_resolved_before_the_next():
+    room = a_long_core()
+    room.venue.will_lose(PlaceOrder)
+    room.says("kill")
+    room.run(ms=1_100)
+    assert 1 == len(exits(room))
+    room.run(s=8)
+    assert 0 == room.venue.position()
+    assert room.flat_claims
+
+
+def test_what_does_not_fill_at_once_is_priced_anew():
+    room = a_long_core()
+    room.venue.takes = 20
+    room.says("kill")
+    room.run(s=5)
+    assert [80, 60, 40, 20] == [request.terms.qty_lots for request in exits(room)]
+    assert room.flat_claims
+
+
+# --- blind ----------------------------------------------------------------------------------------------------------
+
+
+def test_with_the_first_source_retired_the_second_one_gets_it_flat():
+    """The airplane story, first variant."""
+    room = a_long_core()
+    room.venue.dead_sources = {0}
+    room.says("kill")
+    room.run(s=4)
+    assert 0 == room.venue.position()
+    assert room.flat_claims
+    assert len(exits(room)) <= 2
+
+
+def test_with_no_source_at_all_it_exits_by_the_last_known_size_and_never_claims_flat():
+    """The airplane story, second variant: nobody can say flat, so nobody does."""
+    room = a_long_core()
+    room.venue.breaks(QueryPositions, Unknown(why="404 Not Found", code="404"))
+    room.says("kill")
+    room.run(s=60)
+    assert 0 == room.venue.position()
+    assert [] == room.flat_claims
+    assert room.alerted("flatten.blind")
+    assert all(request.terms.reduce_only for request in exits(room))
+    room.venue.mends(QueryPositions)
+    room.run(s=5)
+    assert room.flat_claims
+
+
+def test_blind_attempts_go_on_while_they_do_not_fill_and_cannot_flip():
+    room = a_long_core()
+    room.venue.breaks(QueryPositions)
+    room.venue.takes = 0
+    room.says("kill")
+    room.run(s=30)
+    assert 20 <= len(exits(room)) <= 70
+    assert 80 == room.venue.position()
+    room.venue.takes = None
+    room.run(s=2)
+    assert 0 == room.venue.position()
+
+
+# --- after a restart, in a scope, in or out of a hurry ----------------------------------------------------------------
+
+
+def test_getting_flat_goes_on_after_a_restart_before_anything_else():
+    room = a_long_core()
+    room.venue.takes = 0
+    room.says("kill")
+    room.run(s=2)
+    assert 80 == room.venue.position()
+    room.venue.takes = None
+    room.restarts(reboot=True)
+    room.run(s=6)
+    assert 0 == room.venue.position()
+    assert room.flat_claims
+    assert HoldLevel.KILLED == room.level()
+
+
+def test_an_exit_that_was_in_flight_at_the_crash_counts_as_the_one_in_flight():
+    room = a_long_core()
+    room.holds_answers()
+    room.says("kill")
+    room.answers_now()
+    room.venue.stream.clear()
+    room.restarts()
+    room.run(s=8)
+    assert 0 == room.venue.position()
+    assert room.flat_claims
+
+
+def test_flattening_a_strategy_closes_only_what_is_its_own():
+    room = a_long_core()
+    room.targets(40, strategy="beta")
+    room.says("flatten", strategy="alpha")
+    room.run(s=5)
+    assert (0, 40, 40) == (room.position(of="alpha"), room.position(of="beta"), room.venue.position())
+    assert [Scope(strategy="alpha")] == [fact.scope for fact in room.flat_claims]
+
+
+def test_a_strategy_whose_position_others_have_netted_away_has_nothing_to_exit():
+    room = a_long_core(40)
+    room.targets(-80, strategy="beta")
+    room.says("flatten", strategy="alpha")
+    room.run(s=5)
+    assert (-40, []) == (room.venue.position(), exits(room))
+
+
+def test_flattening_an_instrument_leaves_the_others():
+    room = a_long_core()
+    room.targets(100, instrument=ETH)
+    room.says("flatten", instrument=BTC)
+    room.run(s=5)
+    assert (0, 100) == (room.venue.position(), room.venue.position(ETH))
+
+
+def test_stop_rests_at_the_touch_and_is_priced_anew_when_the_market_leaves():
+    room = a_long_core()
+    room.says("stop")
+    room.run(s=1)
+    first = exits(room)[0]
+    assert (TimeInForce.GTC, BTC_TICKS + 5) == (first.terms.tif, first.terms.price_ticks)
+    room.quotes(mid=BTC_TICKS - 1_000)
+    room.run(s=6)
+    assert 2 == len(exits(room))
+    assert BTC_TICKS - 1_000 + 5 == exits(room)[1].terms.price_ticks
+    room.venue.fills(next(iter(room.books.orders.live.values())))
+    room.settle()
+    room.run(s=3)
+    assert room.flat_claims
+
+
+def test_a_patient_exit_is_cancelled_once_and_not_at_every_event():
+    room = a_long_core()
+    room.says("stop")
+    room.run(s=1)
+    room.venue.breaks(CancelOrder)
+    room.run(s=20)
+    assert 1 <= len(room.venue.asked_for(CancelOrder)) <= 15
+
+
+def test_a_hurry_overrules_patience():
+    """Flatten after stop must not wait behind the order that rests."""
+    room = a_long_core()
+    room.says("stop")
+    room.run(s=1)
+    assert 80 == room.venue.position()
+    room.says("flatten")
+    room.run(s=3)
+    assert 0 == room.venue.position()
+    assert room.flat_claims
+    assert [True, False] == [fact.patient for fact in room.facts_of(FlattenBegan)]
+
+
+def test_patience_does_not_overrule_a_hurry():
+    room = a_long_core()
+    room.venue.takes = 0
+    room.says("kill")
+    room.says("stop")
+    assert [False] == [fact.patient for fact in room.facts_of(FlattenBegan)]
+
+
+def test_asking_twice_is_one_exit():
+    room = a_long_core()
+    room.says("flatten")
+    room.says("flatten", by="bob")
+    room.run(s=4)
+    assert 1 == len(room.facts_of(FlattenBegan)) == len(room.facts_of(FlattenEnded))
+
+
+def test_a_position_that_this_bot_cannot_trade_is_not_called_flat():
+    room = a_long_core()
+    room.venue.unlisted = ("DOGEUSDT",)
+    room.says("flatten")
+    room.run(s=4)
+    assert [False] == [fact.flat for fact in room.facts_of(FlattenEnded)]
+    assert "DOGEUSDT" in room.facts_of(FlattenEnded)[0].why
+    assert room.alerted("flatten.unlisted")
+
+
+def test_from_flat_it_is_flat():
+    room = a_running_core()
+    room.says("flatten")
+    room.run(s=3)
+    assert (1, []) == (len(room.flat_claims), exits(room))
+
+
+def test_the_houses_exit_closes_what_each_strategy_holds():
+    room = a_long_core()
+    room.targets(40, strategy="beta")
+    room.says("kill")
+    room.run(s=5)
+    assert (0, 0, 0) == (room.position(), room.position(of="alpha"), room.position(of="beta"))
+
+
+def test_without_any_price_it_leaves_by_market():
+    room = a_long_core()
+    room.quoting = False
+    room.venue.touch.clear()
+    room.restarts()
+    room.says("flatten")
+    assert [OrderType.MARKET] == [request.terms.order_type for request in exits(room)]
