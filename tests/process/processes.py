@@ -221,8 +221,8 @@ class Bot:
 
         def armed() -> bool:
             self.alive()
-            code, said[0] = self.act("arm", "--reason", "test")
-            return code == 0
+            done, said[0] = self.tell_to("arm")
+            return done
 
         until(armed, "the bot arms", lambda: f"{said[0]}\n{self.tell()}")
 
@@ -261,6 +261,16 @@ class Bot:
         """A command that needs a person."""
         return self.cli(*words, "--token-file", str(self.home / f"{by}.token"), timeout_s=timeout_s)
 
+    def tell_to(self, verb: str, *, hold_id: int = 0) -> tuple[bool, str]:
+        """An act of ada's, straight over the control socket: (accepted, the answer)."""
+        from holdfast.ops.ctl import Control
+        from holdfast.runtime.wire import Act
+
+        act = Act(verb=verb, by="ada", reason="looked, all is well", hold_id=hold_id)
+        with Control(self.socket_path) as control:
+            answer = control.act(act)
+        return answer.ok, answer.text
+
     def look(self, view: str) -> Any:
         """A view, over the control socket and without a process of its own; None where nobody answers."""
         from holdfast.ops.ctl import Control
@@ -293,8 +303,8 @@ class Bot:
         """A person resumes every hold that one person may."""
         for hold in self.holds():
             if hold["release"] == "person" and hold["cause"] != "startup":
-                code, said = self.act("resume", str(hold["hold_id"]), "--reason", "looked, all is well")
-                assert code == 0, said
+                done, said = self.tell_to("resume", hold_id=hold["hold_id"])
+                assert done, said
         until(lambda: self.status()["level"] == "none", "trading is permitted again", self.tell)
 
     # --- where ------------------------------------------------------------------------------------------------

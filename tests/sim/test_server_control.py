@@ -213,7 +213,7 @@ def test_cash_moves_in_and_out_and_funding_is_paid():
     ("method", "path", "text", "status", "word"),
     [
         ("GET", "/nothing", "", 404, "unknown"),
-        ("POST", "/faults", "{", 400, "JSON"),
+        ("POST", "/faults", "{", 400, "truncated"),
         ("POST", "/faults", '{"kind":"earthquake"}', 400, "earthquake"),
         ("POST", "/faults", '{"kind":"ack_reset","typo":1}', 400, "typo"),
         ("POST", "/clock", '{"step_ms":"soon"}', 400, "step_ms"),

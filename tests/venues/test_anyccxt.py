@@ -34,8 +34,8 @@ from tests.venues.house import ACCOUNT_TAG, order_id, terms
 
 SYMBOL = "BTC/USDT:USDT"
 MARKET = {
-    "symbol": SYMBOL, "base": "BTC", "quote": "USDT", "settle": "USDT", "contract": True, "linear": True, "inverse": False,
-    "spot": False, "contractSize": 0.01, "precision": {"price": 0.1, "amount": 1.0}, "active": True,
+    "symbol": SYMBOL, "base": "BTC", "quote": "USDT", "settle": "USDT", "contract": True, "linear": True,
+    "inverse": False, "spot": False, "contractSize": 0.01, "precision": {"price": 0.1, "amount": 1.0}, "active": True,
     "limits": {"amount": {"min": 1.0, "max": 1000.0}, "cost": {"min": 5.0}},
 }  # fmt: skip
 GRID = grid_of(MARKET, 4)
@@ -392,7 +392,7 @@ def test_every_exchange_of_ccxt_can_be_hardened():
     assert len(every.exchanges) > 90
 
 
-def test_the_markets_of_several_venues_are_counted_or_refused(data_dir=None):
+def test_the_markets_of_several_venues_are_counted_or_refused():
     """Linear contracts and spot of any venue: as ccxt describes them."""
     okx = {
         **MARKET,

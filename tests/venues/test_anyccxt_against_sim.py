@@ -1,4 +1,4 @@
-"""The generic ccxt client and feed against the simulated venue: the one exchange of ccxt's that we have a server for."""
+"""The generic ccxt client and feed against the simulated venue: the one exchange that we have a server for."""
 
 import asyncio
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from picows import WSListener, WSMsgType, ws_create_server
@@ -15,6 +16,10 @@ from holdfast.vocab.market import Malformed, Quote
 from tests.venues.fake_binance import eventually
 from tests.venues.house import QUICK, SPECS
 from tests.venues.test_binance_decoder import QUOTE
+
+
+def _asked_and_there(publisher, times: int) -> bool:
+    return len(publisher.asked) == times and bool(publisher.clients)
 
 
 class Publisher:
@@ -162,11 +167,9 @@ def test_a_message_in_pieces_is_one_frame():
 
 def test_a_lost_connection_is_told_once_and_opened_again():
     async def story():
-        async with Publisher.running() as publisher, opened(publisher) as (_, frames, events):
-            for round_ in range(3):
-                await eventually(
-                    lambda round_=round_: len(publisher.asked) == round_ + 1 and publisher.clients
-                )
+        async with Publisher.running() as publisher, opened(publisher) as (_, _, events):
+            for round_ in range(1, 4):
+                await eventually(partial(_asked_and_there, publisher, round_))
                 for client in list(publisher.clients):
                     client.disconnect()
             await eventually(lambda: len(events) == 7)

@@ -1,4 +1,4 @@
-"""The last hop: what is refused there never reaches a socket, and nothing happens between the question and the write."""
+"""The last hop: what is refused never reaches a socket, and nothing happens between question and write."""
 
 import asyncio
 import socket

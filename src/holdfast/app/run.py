@@ -301,6 +301,10 @@ class _Run:
         if now - self._last_second >= NS_PER_S:
             self._last_second = now
             looker.second_passed()
+            if self.live is not None and self.disk is not None:
+                # quiet times too: a power loss must not take more than about a second of what was written
+                self.disk.opened.journal.sync()
+                self.live.market_log.flush()
         if self.disk is not None and self.disk.opened.journal.record_count >= self._snapshot_at:
             self._snapshot_at = self.disk.opened.journal.record_count + SNAPSHOT_EVERY_RECORDS
             self._snapshot()

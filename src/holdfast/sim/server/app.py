@@ -23,7 +23,7 @@ from holdfast.sim.exchange import Exchange
 from holdfast.sim.model import Account, OrderEvent, SimEvent
 from holdfast.sim.server.control import Control
 from holdfast.sim.server.derived import Derived
-from holdfast.sim.server.market_view import Funded
+from holdfast.sim.server.housekeeping import Housekeeping
 from holdfast.sim.server.pump import Pump
 from holdfast.sim.server.rest import Rest
 from holdfast.sim.server.sockets import StreamSockets, read_url
@@ -41,9 +41,8 @@ from holdfast.sim.sources import (
     RecordedFrames,
     TardisCsv,
 )
-from holdfast.vocab.units import NS_PER_MS, NS_PER_S, e8_of
+from holdfast.vocab.units import e8_of
 
-_TICK_S = 0.02
 _Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _LOG = structlog.get_logger(__name__)
 
@@ -106,10 +105,10 @@ class SimServer:
         self._api = ApiSockets(self.venue)
         self._pump = Pump(self.venue, self._derived, self.source, config.speed)
         self._rest = Rest(self.venue, label="" if config.speed == 1 else f"{config.speed:g}")
+        self._housekeeping = Housekeeping(self.venue, self._derived, self._sockets, self._user)
         self._control = Control(self.venue, self._sockets, self._user, self._pump)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._playing: asyncio.Task[None] | None = None
         self._servers: list[tuple[asyncio.Server, web.Server]] = []
-        self._next_funding_ns = 0
         self.url = ""
         self.control_url = ""
         self.exchange.subscribe(self._on_event)
@@ -145,20 +144,19 @@ class SimServer:
         self.control_url = await self._listen(
             self._control.serve, "127.0.0.1", config.control_port if control_port is None else control_port
         )
-        self._tasks = [
-            asyncio.create_task(self._pump.run(), name="sim-pump"),
-            asyncio.create_task(self._housekeeping(), name="sim-housekeeping"),
-        ]
+        self.venue.nudge = self._housekeeping.nudge
+        self._housekeeping.start()
+        self._playing = asyncio.create_task(self._pump.run(), name="sim-pump")
         _LOG.info("simulated venue up", url=self.url, control=self.control_url, speed=config.speed)
 
     async def stop(self) -> None:
         """Close sockets and ports. What the accounts hold stays readable in ``exchange``."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
+        self._housekeeping.stop()
+        if self._playing is not None:
+            self._playing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks = []
+                await self._playing
+            self._playing = None
         self._user.close()
         for server, _ in self._servers:
             server.close()
@@ -191,37 +189,6 @@ class SimServer:
         self._user.on_event(account, event)
         if type(event) is OrderEvent and event.execution == "CALCULATED":
             self._derived.on_liquidation(event)
-
-    async def _housekeeping(self) -> None:
-        """What happens by itself as time goes: due engine work, listen keys, derived streams, pings."""
-        venue = self.venue
-        while True:
-            now_ns = venue.now_ns()
-            self.exchange.advance(now_ns)
-            self._note_funding(now_ns)
-            for key in venue.listen_keys.expired(now_ns):
-                self._user.expired(key)
-            self._derived.tick(now_ns)
-            self._sockets.tick(now_ns)
-            venue.hub.flush()
-            due_ns = self.exchange.next_due_ns() or now_ns
-            wait_s = (due_ns - venue.now_ns()) / NS_PER_S
-            await asyncio.sleep(min(_TICK_S, wait_s) if wait_s > 0 else _TICK_S)
-
-    def _note_funding(self, now_ns: int) -> None:
-        """Keep the public history of funding rates."""
-        for view in self.venue.market.symbols.values():
-            funding = self.exchange.funding(view.symbol)
-            if self._next_funding_ns and now_ns >= self._next_funding_ns:
-                view.fundings.append(
-                    Funded(
-                        self._next_funding_ns // NS_PER_MS,
-                        funding.rate_ppb,
-                        self.exchange.mark_ticks(view.symbol),
-                    )
-                )
-        for view in self.venue.market.symbols.values():
-            self._next_funding_ns = self.exchange.funding(view.symbol).next_ns
 
 
 async def serve(config: SimConfig) -> SimServer:

@@ -137,6 +137,7 @@ class Control:
         except Refused as why:
             return _answer(400, {"error": why.msg, "code": why.code})
         self._venue.hub.flush()
+        self._venue.nudge()
         return _answer(200, result)
 
     def _account(self, name: str) -> Account:

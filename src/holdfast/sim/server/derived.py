@@ -164,6 +164,12 @@ class Derived:
             "T": next_funding_ms(self._venue, view.symbol),
         }
 
+    @property
+    def busy(self) -> bool:
+        """Whether anybody listens to a stream that needs ``tick``."""
+        self._refresh()
+        return bool(self._batches or self._timed)
+
     # --- as time goes --------------------------------------------------------------------------------------------
 
     def tick(self, now_ns: int) -> None:

@@ -64,6 +64,10 @@ class ListenKeys:
             del self._by_account[entry.account]
         return gone
 
+    def next_expiry_ns(self) -> int | None:
+        """When the next key ends."""
+        return min((entry.expires_ns for entry in self._by_account.values()), default=None)
+
     def valid(self, account: str, now_ns: int) -> str | None:
         """The account's key, while it is valid."""
         entry = self._by_account.get(account)

@@ -68,6 +68,7 @@ class Rest:
             ),
         )
         venue.hub.flush()
+        venue.nudge()
         if venue.config.reply_latency_ms:
             await asyncio.sleep(venue.config.reply_latency_ms / 1000)
         if answer.http == 200:

@@ -93,6 +93,7 @@ class StreamSockets:
         self._pinged_ns[connection] = venue.now_ns()
         venue.hub.add(connection)
         venue.hub.subscribe(connection, url.streams)
+        venue.nudge()
         try:
             await self._listen(connection, socket)
         finally:
@@ -117,6 +118,7 @@ class StreamSockets:
                     return
                 self._venue.hub.reply(connection, self._answer(connection, message.data))
                 self._venue.hub.flush()
+                self._venue.nudge()
 
     def _answer(self, connection: Connection, text: str) -> bytes:
         try:
@@ -163,6 +165,18 @@ class StreamSockets:
             elif now_ns - self._pinged_ns[connection] >= ping_ns:
                 self._pinged_ns[connection] = now_ns
                 self._venue.hub.ping(connection, str(now_ns // NS_PER_MS).encode())
+
+    def next_due_ns(self) -> int | None:
+        """When ``tick`` has something to do next."""
+        config = self._venue.config
+        ping_ns, life_ns = config.ping_minutes * 60 * NS_PER_S, config.socket_hours * 3600 * NS_PER_S
+        return min(
+            (
+                min(pinged_ns + ping_ns, connection.opened_ns + life_ns)
+                for connection, pinged_ns in self._pinged_ns.items()
+            ),
+            default=None,
+        )
 
     def disconnect(self, kind: str, *, abort: bool) -> int:
         """Cut sockets: "all", "user" (they hear an account), "market" (they do not), or those of a stream's name."""

@@ -62,6 +62,7 @@ class Venue:
         self.listen_keys = ListenKeys(config.listen_key_minutes * 60 * NS_PER_S)
         self.requests = RequestLog(config.request_log_max)
         self.amendments: deque[Amendment] = deque(maxlen=AMENDMENTS_MAX)
+        self.nudge: Callable[[], None] = _nobody  # tells housekeeping that something may be due earlier
         self.step_ns = 0
         self._now_ns = 0
         self._ids = 0
@@ -91,6 +92,10 @@ class Venue:
         self._ids += 1
         digest = blake2b(str(self._ids).encode(), digest_size=22).digest()
         return "".join(_ID_ALPHABET[byte % len(_ID_ALPHABET)] for byte in digest)
+
+
+def _nobody() -> None:
+    """Before there is anybody to nudge."""
 
 
 class Call(Struct, kw_only=True):

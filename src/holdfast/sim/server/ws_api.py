@@ -152,6 +152,7 @@ class ApiSockets:
             ),
         )
         venue.hub.flush()
+        venue.nudge()
         if answer.http != 200:
             return self._failed(asked.id, answer.http, msgspec.Raw(answer.body), session, answer)
         full = self._answered(asked.id, answer, session)

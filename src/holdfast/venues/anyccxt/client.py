@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -101,6 +101,11 @@ class AnyCcxtVenue:
     def exchange(self) -> Any:
         """The hardened ccxt exchange: for feeds of the same venue."""
         return self._exchange
+
+    @property
+    def grids(self) -> Mapping[str, Grid]:
+        """The loaded markets' units: for feeds of the same venue."""
+        return self._calls.book.grids
 
     async def load(self) -> tuple[InstrumentSpec, ...]:
         """Load the markets, once, and measure the clock. Errors: VenueUnusable."""
