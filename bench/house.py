@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -189,17 +190,19 @@ def frames(
     specs: Sequence[InstrumentSpec], count: int, *, wall_ns: int, first_seq: int = 1, combined: bool = False
 ) -> list[bytes]:
     """Distinct Binance USD-M bookTicker frames: update id, prices, sizes and stamps differ in each."""
-    names = [spec.instrument for spec in specs]
+    grids = [(spec.instrument, int(Decimal(spec.tick) * 100)) for spec in specs]
     walk = iter(Prices())
     made = []
     ms = wall_ns // NS_PER_MS
     for number in range(count):
         bid, bid_lots, ask, ask_lots = next(walk)
-        name = names[number % len(names)]
+        name, cents = grids[number % len(grids)]
+        bid *= cents
+        ask *= cents
         body = (
             f'{{"e":"bookTicker","u":{first_seq + number},"s":"{name}",'
-            f'"b":"{bid // 10}.{bid % 10}0","B":"{bid_lots // 1000}.{bid_lots % 1000:03d}",'
-            f'"a":"{ask // 10}.{ask % 10}0","A":"{ask_lots // 1000}.{ask_lots % 1000:03d}",'
+            f'"b":"{bid // 100}.{bid % 100:02d}","B":"{bid_lots // 1000}.{bid_lots % 1000:03d}",'
+            f'"a":"{ask // 100}.{ask % 100:02d}","A":"{ask_lots // 1000}.{ask_lots % 1000:03d}",'
             f'"T":{ms},"E":{ms}}}'
         )
         if combined:

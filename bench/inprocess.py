@@ -214,9 +214,14 @@ class Feeding:
         self._on_frame = fed(self.desk, self.desk.specs)
 
     def round(self, count: int) -> float:
-        """Seconds per message that reached the strategy."""
+        """Seconds per message, of frames made here."""
+        seq = self.desk.seq + 1
+        return self.pour(frames(self.desk.specs, count, wall_ns=START_WALL_NS, first_seq=seq, combined=True))
+
+    def pour(self, made: Sequence[bytes]) -> float:
+        """Seconds per message that reached the strategy; timers run at their natural rate."""
         desk = self.desk
-        made = frames(desk.specs, count, wall_ns=START_WALL_NS, first_seq=desk.seq + 1, combined=True)
+        count = len(made)
         desk.seq += count
         on_frame = self._on_frame
         clock = desk.clock
@@ -259,11 +264,15 @@ class Ticking:
         self._asked = request.order_id
 
     def round(self, count: int) -> list[int]:
-        """Nanoseconds from each quote's bytes to its order."""
+        """Nanoseconds from each quote's bytes to its order, of frames made here."""
+        seq = self.desk.seq + 1
+        return self.pour(frames(self.desk.specs, count, wall_ns=START_WALL_NS, first_seq=seq, combined=True))
+
+    def pour(self, made: Sequence[bytes]) -> list[int]:
+        """Nanoseconds from each quote's bytes to its order; the venue then refuses it, off the clock."""
         desk = self.desk
         clock = time.perf_counter_ns
-        made = frames(desk.specs, count, wall_ns=START_WALL_NS, first_seq=desk.seq + 1, combined=True)
-        desk.seq += count
+        desk.seq += len(made)
         on_frame, flush = self._on_frame, desk.bot._flush
         session = desk.state.live
         wall, mono = desk.clock.wall_ns(), desk.clock.mono_ns()

@@ -6,6 +6,7 @@ the run at any point.
 
 import heapq
 from collections import deque
+from functools import partial
 from itertools import count
 
 from msgspec import structs
@@ -45,7 +46,7 @@ from holdfast.vocab.orders import Lane, OrderType, Side
 from holdfast.vocab.outcome import Suppressed, Withheld
 from tests.house.events import a_command, a_mark, a_quote, a_start, a_target, an_intent
 from tests.house.setup import BTC, BTC_TICKS, ETH, ETH_TICKS, MONO_NS, WALL_NS, settings
-from tests.house.venue import NaiveVenue
+from tests.house.venue import LOST, NaiveVenue
 
 NS_PER_MS = 1_000_000
 MARKET = (Quote, Trade, Mark, Depth, Malformed)
@@ -75,6 +76,8 @@ class Room:
         self.quoting = True  # keeps fresh quotes coming while time passes
         self.held_calls = None  # a list while the venue is told to wait with its answers
         self.checks = []  # called after every step
+        self.post = None  # (call) -> (ms until the venue gets it, whether its answer is lost)
+        self.delay_ms = None  # () -> ms until the next thing from the venue reaches us; None: latency_ms
         self.sent = []  # requests that passed the last hop, with their lane
         self._seqs = count(1)
         self._quote_seqs = count(1)
@@ -118,6 +121,9 @@ class Room:
     def tell(self, event):
         """Tell the core one thing now, and carry out what follows from it."""
         self._inbox.append(event)
+        self._pump()
+
+    def _pump(self):
         if self._stepping:
             return
         self._stepping = True
@@ -172,17 +178,37 @@ class Room:
 
     def _ask(self, call):
         if call.lane is Lane.RISK and self.latch_tripped:
-            outcome = Suppressed(by=Withheld.LATCH)
+            self._answer(call, Suppressed(by=Withheld.LATCH))
+            return
+        self.sent.append((call.lane, call.request))
+        wait_ms, lost = (0, False) if self.post is None else self.post(call)
+        if lost:
+            self._answer(call, LOST)
+        if wait_ms:
+            due = self.mono_ns + wait_ms * NS_PER_MS
+            heapq.heappush(self._later, (due, next(self._ties), partial(self._reach, call, lost, self._life)))
         else:
-            self.sent.append((call.lane, call.request))
-            outcome = self.venue.answer(call.request)
-        done = CallDone(wall_ns=0, mono_ns=0, call_id=call.call_id, outcome=outcome)
+            self._reach(call, lost, self._life)
+
+    def _reach(self, call, lost, life):
+        """A request reaches the venue, be we still alive or not."""
+        self.venue.now_wall_ns = self.wall_ns
+        self.venue.now_mono_ns = self.mono_ns
+        outcome = self.venue.answer(call.request)
         self._drain_stream()  # the stream is as quick as the reply
-        self.arrive(done, self.latency_ms + self.venue.slow.get(type(call.request), 0))
+        if not lost and life == self._life:
+            self._answer(call, outcome)
+
+    def _answer(self, call, outcome):
+        done = CallDone(wall_ns=0, mono_ns=0, call_id=call.call_id, outcome=outcome)
+        self.arrive(done, self._delay() + self.venue.slow.get(type(call.request), 0))
+
+    def _delay(self):
+        return self.latency_ms if self.delay_ms is None else self.delay_ms()
 
     def _drain_stream(self):
         while self.venue.stream:
-            self.arrive(self.venue.stream.popleft(), self.latency_ms)
+            self.arrive(self.venue.stream.popleft(), self._delay())
 
     def arrive(self, event, delay_ms):
         """An event reaches us after a while."""
@@ -216,9 +242,12 @@ class Room:
                     self.quotes(instrument)
                 next_quotes += 200 * NS_PER_MS
             elif self._later and self._later[0][0] <= self.mono_ns:
-                _, _, (life, event) = heapq.heappop(self._later)
-                if life == self._life:
-                    self.tell(event)
+                _, _, item = heapq.heappop(self._later)
+                if not isinstance(item, tuple):
+                    item()
+                    self._pump()
+                elif item[0] == self._life:
+                    self.tell(item[1])
             else:
                 name = min(self._timers, key=lambda key: self._timers[key])
                 del self._timers[name]
@@ -290,8 +319,7 @@ class Room:
         held, self.held_calls = self.held_calls, None
         for call in held:
             self._ask(call)
-        if self._inbox:
-            self.tell(self._inbox.popleft())
+        self._pump()
 
     # --- sentences: strategies ------------------------------------------------------------------------------------
 

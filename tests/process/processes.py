@@ -166,6 +166,7 @@ class Bot:
         self.stamps = self.home / "stamps.jsonl"
         self.signal = self.home / "signal"
         self.process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
         self.config.write_text(
             configuration(sim, strategy=strategy, params=params or {}, edits=edits or {})
         )
@@ -185,6 +186,7 @@ class Bot:
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start it and wait for nothing."""
+        self.starts += 1
         words = [sys.executable, "-m", "tests.process.bot_main", str(self.stamps), str(self.signal)]
         with (self.home / "run.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -299,10 +301,15 @@ class Bot:
         status = self.status()
         return status["level"] in {"halted", "killed"} and {*causes} <= {one["cause"] for one in status["holds"]}
 
-    def resume(self) -> None:
-        """A person resumes every hold that one person may."""
+    def resume(self, *, at_the_terminal: bool = False) -> None:
+        """A person resumes every hold that one person may; at the terminal it takes a token."""
         for hold in self.holds():
-            if hold["release"] == "person" and hold["cause"] != "startup":
+            if hold["release"] != "person" or hold["cause"] == "startup":
+                continue
+            if at_the_terminal:
+                code, said = self.act("resume", str(hold["hold_id"]), "--reason", "looked, all is well")
+                assert code == 0, said
+            else:
                 done, said = self.tell_to("resume", hold_id=hold["hold_id"])
                 assert done, said
         until(lambda: self.status()["level"] == "none", "trading is permitted again", self.tell)

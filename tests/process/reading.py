@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from holdfast.app.summary import _true_fill, differences
+from holdfast.app.truth import read_truth
+from holdfast.core.replay import fold
+from holdfast.core.state import State
 from holdfast.journal.chain import iterate
 from holdfast.vocab.effects import Record
 from holdfast.vocab.events import Event
@@ -136,6 +140,32 @@ def judge(halt: Halt, story: Story, writes: dict[int, Write]) -> Judged:
         waiting += write.asked_ns > halt.before_ns if write is not None else order.withheld
     rate = sum(halt.before_ns - 1_000_000_000 < one.written_ns <= halt.before_ns for one in risk)
     return Judged(waiting, len(passing), len(behind), rate)
+
+
+def faults_of(story: Story, truth: dict[str, Any], *, tag: int, control_url: str) -> list[str]:
+    """Every way in which a journal and the venue's ground truth tell another story of our orders; none is lost, none doubled.
+
+    Whatever was approved has a fate, whatever the venue took is in the journal, and the fates are the venue's.
+    """
+    found = differences(
+        State(fold(story.records).books),
+        [_true_fill(fill, tag) for fill in story.fills.values()],
+        read_truth(control_url),
+        tag=tag,
+    )
+    asked = [one["client_id"] for one in truth["requests"] if one["kind"] == "place"]
+    found += [f"{one} reached the venue twice" for one in {*asked} if asked.count(one) > 1]
+    taken = {one["client_id"] for one in truth["requests"] if one["kind"] == "place" and one["accepted"]}
+    ours = {client_id(tag, number): order for number, order in story.orders.items()}
+    found += [f"{one} is the venue's and not in the journal" for one in taken - {*ours}]
+    for name, order in ours.items():
+        if order.state in (OrderState.SENT, OrderState.UNKNOWN):
+            found.append(f"{name} is still {order.state.value}")
+        elif order.state in (OrderState.UNSENT, OrderState.REJECTED) and name in taken:
+            found.append(f"{name} is {order.state.value}, and the venue took it")
+        elif order.state in (OrderState.LIVE, OrderState.FILLED) and name not in taken:
+            found.append(f"{name} is {order.state.value}, and the venue never took it")
+    return found
 
 
 def client_id(tag: int, order_id: int) -> str:

@@ -68,7 +68,7 @@ def test_nothing_that_waits_for_the_socket_leaves_after_a_halt(home, size, figur
         time.sleep(0.3)  # whatever were to leave late would leave now
         resumed_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         halts.append(replace(halt, resumed_ns=resumed_ns))
-        bot.resume()
+        bot.resume(at_the_terminal=True)
     assert 0 == bot.stop(), bot.log()
 
     story, writes = read_story(bot.journal_dir), {one.order_id: one for one in read_writes(bot.stamps)}

@@ -6,9 +6,11 @@ import hmac
 import json
 import time
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+from yarl import URL
 
 from holdfast.sim.config import AccountConfig, LimitsConfig, SimConfig
 from holdfast.sim.server import SimServer
@@ -16,7 +18,7 @@ from holdfast.sim.sources import BTCUSDT, ETHUSDT, Frame
 from holdfast.vocab.market import Depth, Mark, Quote, Trade
 
 SPECS = {"BTCUSDT": BTCUSDT, "ETHUSDT": ETHUSDT}
-STREAMS = {Quote: "bookTicker", Trade: "trade", Depth: "depth@0ms", Mark: "markPrice@1s"}
+STREAMS: dict[Any, str] = {Quote: "bookTicker", Trade: "trade", Depth: "depth@0ms", Mark: "markPrice@1s"}
 KEY, SECRET = "sim-key", "sim-secret"
 PATIENCE_S = 5
 
@@ -154,7 +156,7 @@ class Bench:
 
 
 def _raw(url):
-    return aiohttp.client.URL(url, encoded=True)
+    return URL(url, encoded=True)
 
 
 def _parsed(text):
@@ -170,7 +172,7 @@ def sign(text, secret=SECRET):
 
 async def hear(socket, *kinds, seconds=PATIENCE_S):
     """Messages of a socket until one of each kind has come: by kind, the first of each."""
-    heard = {}
+    heard: dict[str, Any] = {}
     while not set(kinds) <= set(heard):
         message = await asyncio.wait_for(socket.receive(), seconds)
         assert message.type is aiohttp.WSMsgType.TEXT, message
@@ -191,7 +193,7 @@ async def silence(socket, seconds=0.3):
 
 
 def a_config(**changes):
-    facts = {
+    facts: dict[str, Any] = {
         "accounts": (AccountConfig(), AccountConfig(name="other", api_key="key-2", secret="s2", uid="2"))
     }
     limits = changes.pop("limits", None)

@@ -1,5 +1,6 @@
 """What happens by itself: the dead-man countdown, and that time is never skipped over."""
 
+from holdfast.sim import timetable
 from holdfast.sim.model import OrderEvent
 from tests.sim.engine_house import BUY, SELL, S, Venue, X, a_spec, code_of
 
@@ -60,6 +61,19 @@ def test_what_is_due_happens_before_a_later_request_or_market_event():
 def test_a_countdown_below_zero_is_refused():
     venue = Venue()
     assert -1130 == code_of(venue.exchange.countdown, venue.a, X, -1, venue.tick())
+
+
+def test_dates_of_finished_orders_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(timetable, "_DATES_MAX", 5)
+    venue = Venue()
+    kept = venue.place(venue.a, BUY, 1, 990, tif="GTD", good_till_ns=venue.now_ns + 700 * S)
+    for _ in range(50):
+        venue.cancel(
+            venue.a, venue.place(venue.a, BUY, 1, 990, tif="GTD", good_till_ns=venue.now_ns + 700 * S)
+        )
+    assert len(venue.exchange._timetable._good_till) <= 6
+    venue.wait(701 * S)
+    assert "EXPIRED" == kept.status
 
 
 def test_countdowns_fire_in_the_order_of_their_times():

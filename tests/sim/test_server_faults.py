@@ -264,7 +264,7 @@ def test_a_slow_answer_is_late_and_whole():
 
 async def heard(socket, count, seconds=1.0):
     """The client ids of so many order updates, in the order heard."""
-    told = []
+    told: list[str] = []
     while len(told) < count:
         message = json.loads((await asyncio.wait_for(socket.receive(), seconds)).data)
         if message["e"] == "ORDER_TRADE_UPDATE":

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.sim import shapes_house as shapes
-from tests.sim.server_house import KEY, a_bench, hear, run
+from tests.sim.server_house import a_bench, hear, run
 
 pytestmark = pytest.mark.process
 
@@ -85,10 +85,9 @@ async def every_reply(bench):
         ("/fapi/v2/ticker/price", S),
         ("/fapi/v1/ticker/bookTicker", S),
         ("/fapi/v1/openInterest", S),
-        ("/fapi/v1/adlQuantile", None),
     ):
-        told["GET", path] = await (bench.ok("GET", path) if params is None else bench.public(path, **params))
-    _, _, _ = await bench.ask("POST", "/fapi/v1/listenKey", headers={"X-MBX-APIKEY": KEY})
+        told["GET", path] = await bench.public(path, **params)
+    await ask("GET", "/fapi/v1/adlQuantile")
     return told
 
 

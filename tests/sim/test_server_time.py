@@ -1,9 +1,9 @@
 """Time: the venue in a virtual-time loop, recordings at their pace, and speeds that are refused."""
 
 import asyncio
-import itertools
 import re
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -62,11 +62,11 @@ def test_a_fast_replay_is_labelled_in_every_reply():
 
 def test_frames_are_played_with_the_spacing_of_their_recording():
     async def main():
-        async with a_bench(source=Scripted(100, 150, 300)) as bench:
-            async with bench.socket("/ws/btcusdt@bookTicker") as socket:
-                told = [(await hear(socket, "bookTicker"))["bookTicker"] for _ in range(3)]
-                assert [50, 150] == [after["E"] - before["E"] for before, after in itertools.pairwise(told)]
-                assert abs(told[-1]["E"] - time.time() * 1000) < 100
+        source = Scripted(100, 150, 300)
+        async with a_bench(source=source) as bench, bench.socket("/ws/btcusdt@bookTicker") as socket:
+            told = [(await hear(socket, "bookTicker"))["bookTicker"]["E"] for _ in range(3)]
+            assert [50, 150] == [after - before for before, after in pairwise(told)]
+            assert abs(told[-1] - time.time() * 1000) < 100
 
     run(main())
 
@@ -148,7 +148,7 @@ def test_a_recording_is_published_as_it_was_recorded(data_dir):
     async def main():
         source = source_of(SourceConfig(kind="recorded", paths=tuple(map(str, paths))))
         async with a_bench(source=source) as bench, bench.socket("/ws/btcusdt@bookTicker") as socket:
-            heard = []
+            heard: list[bytes] = []
             while len(heard) < 60:
                 heard.append(timeless((await asyncio.wait_for(socket.receive(), 10)).data))
             texts = [timeless(one) for one in recorded]

@@ -130,7 +130,7 @@ def test_the_life_of_an_order_is_told_step_by_step():
                 order = await bench.place(price="60000", quantity="0.020")
                 bench.trade(600_000, 5_005, -1)
                 bench.trade(600_000, 15, -1)
-                told = []
+                told: list[dict] = []
                 while not told or told[-1]["X"] != "FILLED":
                     message = json.loads((await asyncio.wait_for(socket.receive(), 5)).data)
                     if message["e"] == "ORDER_TRADE_UPDATE":

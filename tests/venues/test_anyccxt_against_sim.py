@@ -166,6 +166,18 @@ def test_an_acknowledgement_that_is_lost_leaves_the_order_unknown_and_findable(k
     story(told)
 
 
+def test_a_size_that_ccxt_would_round_is_not_sent():
+    """0.0109 went out as 0.010: the market's precision changed under us, and ccxt truncates in silence."""
+
+    async def told(desk):
+        desk.venue.exchange.markets[SYMBOL]["precision"]["amount"] = 0.01
+        outcome = await desk.venue.call(place(1, instrument=SYMBOL, qty_lots=19), Lane.RISK, yes)
+        assert (Fatal, "LOCAL") == (type(outcome), outcome.code)
+        assert not desk.server.exchange.account_by_key(KEY).orders
+
+    story(told)
+
+
 def test_the_last_hop_is_the_same_one():
     async def told(desk):
         outcome = await desk.venue.call(place(1, instrument=SYMBOL), Lane.RISK, lambda: Withheld.LATCH)

@@ -322,6 +322,36 @@ def test_terms_that_cannot_be_written_down_are_refused_without_asking_anybody():
     assert [] == fake.asked_of("/fapi/v1/order")
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body: body.replace("quantity=0.01&", "quantity=0.009&"),
+        lambda body: body.replace("&price=60000&", "&"),
+        lambda body: body.replace("recvWindow=1000", "recvWindow=60000"),
+        lambda body: body + "&reduceOnly=false",
+    ],
+    ids=["rounded", "left out", "window", "added"],
+)
+def test_what_the_library_changed_is_not_sent(spoil):
+    """ccxt truncates sizes in silence: the text that is signed is checked against what was asked."""
+
+    async def story():
+        async with fake_binance() as fake, loaded(fake) as venue:
+            exchange = venue._calls.asker._exchange
+            sign = exchange.sign
+
+            def spoiled(*args, **named):
+                signed = sign(*args, **named)
+                return {**signed, "body": spoil(signed["body"]) if signed["body"] else signed["body"]}
+
+            exchange.sign = spoiled
+            outcome = await venue.call(place(), Lane.RISK, yes)
+            assert (Fatal, "LOCAL") == (type(outcome), outcome.code)
+            assert [] == fake.asked_of("/fapi/v1/order")
+
+    asyncio.run(story())
+
+
 def test_a_read_can_be_withheld_like_everything_else():
     async def story():
         async with fake_binance() as fake, loaded(fake) as venue:

@@ -112,6 +112,22 @@ def test_a_read_waits_for_its_turn_and_gives_up_in_time():
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("lane", [Lane.RISK, Lane.FLATTEN])
+def test_what_is_no_read_never_waits_for_the_budget(lane):
+    """An order that leaves a second later is not the order that was decided on."""
+
+    async def story():
+        quick = Window(name="quick", limit=10, interval_ms=3_600_000, orders=True)
+        budget = Budget((quick,), venue_ms=Hands(), read_wait_ms_max=10_000_000)
+        while not budget.take(lane, weight=0, orders=1):
+            pass
+        began = time.monotonic()
+        assert await budget.take_or_wait(lane, weight=0, orders=1) > 0
+        assert time.monotonic() - began < 0.1
+
+    asyncio.run(asyncio.wait_for(story(), 2))
+
+
 def test_a_cancel_is_not_held_up_by_a_flood_of_reads():
     """Behind ccxt's own throttle a cancel waited 3.1 s; alone 0.05 s."""
 

@@ -10,7 +10,7 @@ from ccxt.base import errors as ccxt_errors
 
 from holdfast.venues.transport.clock import SystemClock, VenueClock
 from holdfast.venues.transport.hardened import Credentials, Endpoints, build, exchange_class
-from holdfast.venues.transport.hop import HOP, Hop, OutcomeUnknown, Unpermitted
+from holdfast.venues.transport.hop import HOP, Hop, OutcomeUnknown, Unpermitted, WireMismatch
 from tests.venues.fake_binance import KEY, SECRET, SYMBOLS, fake_binance, reply
 from tests.venues.house import RawServer, http
 
@@ -97,6 +97,23 @@ def test_no_order_is_ever_retried_by_a_library(retries):
     made, asked = asyncio.run(placing(overloaded, maxRetriesOnFailure=retries))
     assert isinstance(made, Exception)
     assert 1 == asked
+
+
+def test_one_call_changes_one_thing():
+    """Where ccxt makes an amend of a cancel and a new order, the second half is refused."""
+
+    async def story():
+        async with fake_binance() as fake:
+            exchange, session = hardened(fake.url)
+            exchange.set_markets(markets())
+            HOP.set(Hop(changes_left=1))
+            await exchange.create_order("BTC/USDT:USDT", "limit", "buy", 0.01, 60_000)
+            with pytest.raises(WireMismatch):
+                await exchange.create_order("BTC/USDT:USDT", "limit", "buy", 0.01, 60_000)
+            assert 1 == len(fake.asked_of("/fapi/v1/order"))
+            await session.close()
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(

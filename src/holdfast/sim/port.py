@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -26,10 +26,13 @@ from holdfast.sim.exchange import Exchange
 from holdfast.sim.model import Account, GroundTruth, SimEvent
 from holdfast.vocab.events import Event, Stream, StreamChanged
 from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.invariant import invariant
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok, Outcome, Suppressed
 from holdfast.vocab.reports import Clock as ClockReport
 from holdfast.vocab.requests import MeasureClock, Request
+
+WAITING_MAX: Final = 100_000  # events that nobody drained: the harness has a fault
 
 Schedule = Callable[[int, Callable[[], None]], None]
 """Run a function after a delay in nanoseconds; equal delays in the order they were asked."""
@@ -238,6 +241,9 @@ class SimVenuePort:
         for told in events_of(event, account_tag=self._tag, wall_ns=wall_ns, mono_ns=mono_ns):
             for extra_ns in self.faults.on_event(told, event.now_ns):
                 if self._schedule is None:
+                    invariant(
+                        len(self._waiting) < WAITING_MAX, "events that wait are drained", name=self.name
+                    )
                     self._waiting.append(told)
                 else:
                     arrive = partial(self._deliver, told, self._connection)

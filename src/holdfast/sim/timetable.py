@@ -12,6 +12,7 @@ from holdfast.sim.model import Account, Order
 from holdfast.sim.state import State
 
 NEVER: Final = 1 << 63
+_DATES_MAX: Final = 10_000  # beyond it, the dates of finished orders are swept out
 
 
 class Timetable:
@@ -45,6 +46,11 @@ class Timetable:
 
     def good_till(self, order: Order) -> None:
         """Expire this order when its date comes."""
+        if len(self._good_till) >= _DATES_MAX:  # most of them ended before their date: keep the open ones
+            self._good_till = [
+                row for row in self._good_till if row[1] in self._state.accounts[row[2]].open_orders
+            ]
+            heapq.heapify(self._good_till)
         heapq.heappush(self._good_till, (order.good_till_ns, order.order_id, order.account))
         self._reckon()
 

@@ -125,6 +125,20 @@ class OrderBook(Struct, kw_only=True):
         found = self.live.get(order_id)
         return found if found is not None else self.final.get(order_id)
 
+    def named(self, instrument: str, venue_order_id: str) -> OrderRow | None:
+        """The order that the venue knows by this id, open or recently final: its lists of executions say no more."""
+        for rows in (self.live, self.final):
+            for row in rows.values():
+                if row.venue_order_id == venue_order_id and row.terms.instrument == instrument:
+                    return row
+        return None
+
+    def nameless(self, instrument: str) -> list[OrderRow]:
+        """Open orders that the venue has not given an id yet, as far as we heard: an execution may be theirs."""
+        return [
+            row for row in self.live.values() if not row.venue_order_id and row.terms.instrument == instrument
+        ]
+
     def next_id(self) -> int:
         """The id that the next approval will carry."""
         return order_id_of(epoch=self.epoch, sequence=self.sequence + 1)

@@ -23,7 +23,7 @@ from holdfast.core.step.reconcile import (
     settle_start,
     step_done,
 )
-from holdfast.core.step.reports import order_report, trade_report
+from holdfast.core.step.reports import fetch_waiting, order_report, trade_report
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import CallDone, TimerKind
 from holdfast.vocab.facts import AmendStep, OrderAmended
@@ -77,6 +77,8 @@ def on_call_done(state: State, event: CallDone) -> Out:
             reason=f"an answer that no table names, to {type(pending.request).__name__}: {outcome.why}",
         )
     _ROUTES[type(pending.request)](state, out, pending.request, pending.asked_mono_ns, outcome)
+    if state.live.words.trades_waiting:
+        fetch_waiting(state, out)
     work(state, out)
     settle_start(state, out)
     return out

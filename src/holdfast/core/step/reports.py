@@ -166,7 +166,13 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> None:
         return
     if books.ledger.knows_trade(trade.instrument, trade.trade_id):
         return
-    row = books.orders.row(trade.order_id) if trade.order_id is not None else None
+    if trade.order_id is not None:
+        row = books.orders.row(trade.order_id)
+    else:
+        row = books.orders.named(trade.instrument, trade.venue_order_id) if trade.venue_order_id else None
+        if row is None and _may_be_ours(state, trade):
+            state.live.words.trades_waiting[trade.instrument] = True
+            return
     if row is not None and (row.terms.instrument != trade.instrument or row.terms.side is not trade.side):
         row = None  # the venue says another instrument or side: it explains no order of ours
     opened = books.ledger.books_since_venue_ns
@@ -214,6 +220,22 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> None:
             by="venue",
             reason=f"the venue itself traded {trade.qty_lots} lots of {trade.instrument} ({trade.cause.value})",
         )
+
+
+def _may_be_ours(state: State, trade: TradeReport) -> bool:
+    """A list of executions names orders by the venue's id only: it may be one whose id we have not heard yet."""
+    if trade.client_id or trade.cause is not FillCause.ORDER:
+        return False
+    return any(row.terms.side is trade.side for row in state.books.orders.nameless(trade.instrument))
+
+
+def fetch_waiting(state: State, out: Out) -> None:
+    """Executions that waited for the name of an order are asked for again once no order lacks one."""
+    waiting = state.live.words.trades_waiting
+    for instrument in list(waiting):
+        if not state.books.orders.nameless(instrument):
+            del waiting[instrument]
+            fetch_trades(state, out, instrument)
 
 
 def _filled(state: State, out: Out, row: OrderRow) -> None:

@@ -1,0 +1,134 @@
+"""Our side of ``make bench-vs``: the same requests answered by the shipped code, in a process of its own."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from bench.house import START_WALL_NS, STRATEGY, Desk, instruments
+from bench.inprocess import Feeding, Ticking, collected
+from bench.living import Reading
+from bench.strategies import Counting
+from holdfast.app import backtest
+from holdfast.app.options import BacktestOptions
+from holdfast.config.load import load
+from holdfast.core.gate.gate import Approved, judge
+from holdfast.vocab.events import OrderIntent
+from holdfast.vocab.orders import Side as OrderSide
+from holdfast.vocab.orders import TimeInForce
+
+SEED: Final = 1
+
+
+class Side:
+    """What was built stays for the next round."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._feeding: Feeding | None = None
+        self._ticking: Ticking | None = None
+        self._desk: Desk | None = None
+        self._orders = 0
+
+    def feed(self, path: str) -> dict[str, Any]:
+        """Seconds per message, bytes at the frame sink to the strategy's callback, market log included."""
+        if self._feeding is None:
+            self._feeding = Feeding(self._scratch / "feed")
+        made = Path(path).read_bytes().split(b"\n")
+        before = self._feeding.counting.count
+        seconds = self._feeding.pour(made)
+        return {"seconds": seconds, "reached": self._feeding.counting.count - before}
+
+    def ws(self, port: int, count: int) -> dict[str, Any]:
+        """Messages per second from our own feed's socket to the strategy's callback."""
+        import asyncio
+
+        directory = Path(tempfile.mkdtemp(dir=self._scratch))
+        rate = asyncio.run(Reading(directory, count=count).round(port))
+        shutil.rmtree(directory)
+        return {"rate": rate, "reached": count}
+
+    def gate(self, orders: list[tuple[int, int, int, int]]) -> dict[str, Any]:
+        """Nanoseconds per order through the gate, each timed alone."""
+        if self._desk is None:
+            self._desk = Desk(self._scratch / "gate", instruments(2), Counting(), synced=False)
+            self._desk.arm()
+        desk = self._desk
+        state, session = desk.state, desk.state.live
+        clock = time.perf_counter_ns
+        took: list[int] = []
+        passed = 0
+        intents = []
+        last = desk.next_quotes(2, gap_ns=1_000_000)
+        for quote in last:
+            desk.until(quote)
+            desk.engine.frame(quote)
+        for side, qty_lots, cents, which in orders:
+            self._orders += 1
+            intents.append(
+                OrderIntent(
+                    wall_ns=desk.clock.wall_ns(),
+                    mono_ns=desk.clock.mono_ns(),
+                    strategy=STRATEGY,
+                    intent_seq=self._orders,
+                    instrument=desk.specs[which].instrument,
+                    side=OrderSide(side),
+                    qty_lots=qty_lots,
+                    price_ticks=cents if which else cents // 10,
+                    tif=TimeInForce.IOC,
+                )
+            )
+        desks = state.desks
+        with collected():
+            for intent in intents:
+                # a millisecond between two orders, so that the rate window is judged and never full
+                session.now_mono_ns = session.account.now_mono_ns = session.now_mono_ns + 1_000_000
+                began = clock()
+                session.account.asked.ask(session.now_mono_ns)
+                verdict = judge(intent, desks[intent.strategy][intent.instrument])
+                took.append(clock() - began)
+                passed += type(verdict) is Approved
+        return {"ns": took, "passed": passed}
+
+    def tick(self, path: str) -> dict[str, Any]:
+        """Nanoseconds from a quote's bytes to its order at a venue that does nothing."""
+        if self._ticking is None:
+            self._ticking = Ticking(self._scratch / "tick")
+        return {"ns": self._ticking.pour(Path(path).read_bytes().split(b"\n"))}
+
+    def backtest(self, path: str, count: int) -> dict[str, Any]:
+        """Quotes per second of ``holdfast backtest --quotes``: its own figure, its closing proofs left out."""
+        directory = Path(tempfile.mkdtemp(dir=self._scratch))
+        with collected():
+            result = backtest.backtest(load(Path(path)), BacktestOptions(quotes=count, seed=SEED), directory)
+        shutil.rmtree(directory)
+        return {"rate": result["events_per_s"], "reached": result["delivered"]}
+
+
+def _unproven(**found: Any) -> dict[str, Any]:
+    """The backtest's summary without reading the journal back and replaying it in another process."""
+    return {"delivered": found["engine"].delivered_count, "state_hash": found["state_hash"]}
+
+
+def main() -> None:
+    """Answer one JSON line per request."""
+    backtest.summary = _unproven  # type: ignore[assignment] # the proofs are after the clock: the tests run them
+    side = Side(Path(sys.argv[1]))
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = getattr(side, request.pop("what"))(**request)
+        gc.collect()
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
+
+
+__all__ = ["START_WALL_NS", "Side"]

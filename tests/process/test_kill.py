@@ -1,0 +1,74 @@
+"""kill -9 with orders in flight: the next start is halted, knows every order's fate, and is soon ready to arm."""
+
+import random
+import time
+
+import pytest
+
+from holdfast.vocab.orders import OrderState
+from tests.process.processes import Bot, until
+from tests.process.reading import faults_of, read_story, read_writes
+from tests.process.strategies import WRITES, counters
+
+pytestmark = pytest.mark.process
+READY_S_MAX = 10.0
+
+
+def ready_to_arm(bot: Bot) -> float:
+    """Start it; how long until a person could arm it."""
+    began = time.monotonic()
+    bot.start()
+    assert "halted" == bot.status()["level"]
+
+    until(lambda: armable(bot), "it is reconciled", bot.tell)
+    return time.monotonic() - began
+
+
+def armable(bot: Bot) -> bool:
+    """Reconciled with the venue since this start, by its own word."""
+    bot.alive()
+    return len(bot.alerts("start.reconciled")) == bot.starts
+
+
+@pytest.mark.timeout(600)
+def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, figure):
+    """G8: the journal has every order before the socket has it, so whatever the moment, the venue can be asked."""
+    sim = home.sim()
+    signal = home.path / "bot" / "signal"
+    bot = home.bot(sim, strategy="Burster", params={"signal": str(signal), "trade": True})
+    rng = random.Random(3)
+    first_s = ready_to_arm(bot)
+    in_flight: list[int] = []
+    unwritten: list[int] = []
+    ready: list[float] = []
+    wanted, tries = size(3, 20), 0
+    while sum(count > 0 for count in in_flight) < wanted:
+        tries += 1
+        assert tries <= 2 * wanted, "the kills miss the orders in flight: this machine is too busy for this test"
+        done, said = bot.tell_to("arm")
+        assert done, said
+        written = counters(signal)
+        time.sleep(rng.uniform(0.3, 1.2))
+        target = written[WRITES] + rng.randint(0, 60)
+        until(lambda target=target: written[WRITES] >= target, "orders flow", bot.tell, pause_s=0.0002)
+        bot.kill()
+
+        story = read_story(bot.journal_dir)
+        silent = [number for number, order in story.orders.items() if order.state is OrderState.SENT]
+        reached = {one.order_id for one in read_writes(bot.stamps)}
+        in_flight.append(len(silent))
+        unwritten.append(len([number for number in silent if number not in reached]))
+        seq = sim.truth()["requests_total"]
+        ready.append(ready_to_arm(bot))
+        assert [] == sim.requests("place", "place_algo", "amend", since_seq=seq), "halted is halted"
+        faults = faults_of(
+            read_story(bot.journal_dir), sim.truth(), tag=bot.tag, control_url=sim.control_url
+        )
+        assert [] == faults, bot.tell()
+    figure(
+        f"{len(ready)} kills; in flight {in_flight}, of them not at the socket {unwritten}; "
+        f"ready to arm: first start {first_s:.2f} s, then {sorted(ready)[0]:.2f}…{sorted(ready)[-1]:.2f} s"
+    )
+    assert max(ready) < READY_S_MAX
+    assert 0 == bot.stop(), bot.log()
+    assert [] == faults_of(read_story(bot.journal_dir), sim.truth(), tag=bot.tag, control_url=sim.control_url)
