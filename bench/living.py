@@ -111,9 +111,8 @@ async def bot(
         state=state,
         journal=disk.opened.journal,
         market_log=log,
-        make_host=lambda: StrategyHost(
-            [hosted], specs=specs, books=CoreBooks(state), clock_ns=clock.mono_ns
-        ),
+        host=StrategyHost([hosted], specs=specs, books=CoreBooks(state), clock_ns=clock.mono_ns),
+        histories={},
         saved={},
         venue=venue,
         feeds=feeds,

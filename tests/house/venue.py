@@ -381,7 +381,7 @@ class NaiveVenue:
     def _trades(self, request: QueryTrades):
         since = request.since_venue_ns
         found = tuple(
-            trade
+            structs.replace(trade, order_id=None, client_id="")  # the list names orders by the venue's id only
             for trade in self.trades
             if trade.instrument == request.instrument and trade.venue_ns >= since
         )

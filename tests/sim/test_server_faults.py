@@ -296,6 +296,19 @@ def test_user_events_are_lost_repeated_overtaken_and_late(kind, expected):
     run(main())
 
 
+def test_an_event_held_back_is_not_lost_when_the_next_one_is_held_back_too():
+    async def main():
+        async with a_bench() as bench:
+            key = await bench.listen_key()
+            async with bench.socket(f"/ws/{key}") as socket:
+                await bench.fault("user_reorder", count=2, delay_ms=500)
+                for name in "abc":
+                    await bench.place(newClientOrderId=name)
+                assert ["a", "c", "b"] == await heard(socket, 3)
+
+    run(main())
+
+
 def test_an_event_held_back_to_be_overtaken_comes_at_last_though_nothing_follows():
     async def main():
         async with a_bench() as bench:

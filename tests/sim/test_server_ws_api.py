@@ -123,6 +123,8 @@ def test_a_session_signs_once():
     async def main():
         async with a_bench() as bench, bench.socket("/ws-fapi/v1") as socket:
             assert (await ask(socket, "session.status", bare=True))["result"]["apiKey"] is None
+            wrong = await ask(socket, "session.logon", bare=True, **signed({}, secret="wrong"))
+            assert (400, -1022) == (wrong["status"], wrong["error"]["code"])
             assert KEY == (await ask(socket, "session.logon"))["result"]["apiKey"]
             stamp = int(time.time() * 1000)
             placed = await ask(socket, "order.place", bare=True, **LIMIT, timestamp=stamp)

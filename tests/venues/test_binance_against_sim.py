@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
 from holdfast.sim.config import LimitsConfig, SimConfig
@@ -187,7 +188,8 @@ def test_what_the_account_holds_is_read_to_the_last_digit():
         cash = await desk.ok(QueryCash(since_venue_ns=0), Lane.READ)
         fee = desk.said(TradeReported)[0].trade.fee_e8
         assert -fee == sum(entry.amount_e8 for entry in cash.entries if entry.kind == "COMMISSION")
-        desk.server.exchange.transfer(desk.account, "USDT", 5 * 10**8, desk.server.venue.now_ns())
+        async with aiohttp.ClientSession() as http:
+            await http.post(f"{desk.server.control_url}/transfer", json={"amount": "5"})
         await eventually(lambda: desk.said(CashHinted))
         cash = await desk.ok(QueryCash(since_venue_ns=0), Lane.READ)
         assert [5 * 10**8] == [entry.amount_e8 for entry in cash.entries if entry.kind == "TRANSFER"]

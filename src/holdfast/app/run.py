@@ -21,6 +21,7 @@ from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, hos
 from holdfast.app.summary import Truth, summary
 from holdfast.app.truth import read_truth
 from holdfast.app.venues import account_identity, make_feeds, make_venue, venue_identity
+from holdfast.app.warmup import histories
 from holdfast.config.load import beside, load
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config
@@ -162,7 +163,16 @@ class _Run:
             specs = await _renewing(venue.load(), lease, clock)
             settings = resolve(config, specs)
             state = State(disk.kept.books)
-            make_host = host_maker(config, settings, state, clock_ns=clock.mono_ns)
+            host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
+            # reading the past takes longer than the lease lives: in a thread, while the loop renews it
+            reading = asyncio.to_thread(
+                histories,
+                disk.market_dir,
+                end_pos=disk.opened.market_pos,
+                settings=settings,
+                wanted=host.wanted,
+            )
+            past = await _renewing(reading, lease, clock)
             feeds = make_feeds(config, venue, settings.instruments, clock=clock)
             log = open_market_log(
                 str(disk.market_dir),
@@ -185,8 +195,9 @@ class _Run:
                 state=state,
                 journal=disk.opened.journal,
                 market_log=log,
-                make_host=make_host,
+                host=host,
                 saved=disk.kept.saved,
+                histories=past,
                 venue=venue,
                 feeds=feeds,
                 latch=latch,

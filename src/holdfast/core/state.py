@@ -198,7 +198,9 @@ class VenueWords(Struct, kw_only=True):
     source: int = 0
     trades_asking: dict[str, bool] = {}
     cash_asking: bool = False
-    trades_waiting: dict[str, bool] = {}  # instruments with an execution that may be of an order without a name yet
+    trades_waiting: dict[
+        str, bool
+    ] = {}  # instruments with an execution that may be of an order without a name yet
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``

@@ -19,6 +19,7 @@ from holdfast.ports.guard import ExpiredLease, LatchPort
 from holdfast.ports.journal import JournalPort, MarketLogPort
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.engine import Engine, Host
+from holdfast.strategy.warmup import History, Wanted
 from holdfast.vocab.effects import (
     Alert,
     Call,
@@ -51,8 +52,15 @@ class Lease(Protocol):
 class LiveHost(Host, Protocol):
     """The strategy host as the live loop drives it."""
 
+    @property
+    def wanted(self) -> Mapping[str, Wanted]: ...
     def start(
-        self, *, wall_ns: int, mono_ns: int, saved: Mapping[str, bytes] | None = None
+        self,
+        *,
+        wall_ns: int,
+        mono_ns: int,
+        histories: Mapping[str, History] | None = None,
+        saved: Mapping[str, bytes] | None = None,
     ) -> Sequence[Event]: ...
     def on_timer(self, *, wall_ns: int, mono_ns: int) -> Sequence[Event]: ...
     def next_due_mono_ns(self) -> int | None: ...
@@ -84,8 +92,9 @@ class Live:
         state: State,
         journal: JournalPort,
         market_log: MarketLogPort,
-        make_host: Callable[[], LiveHost],
+        host: LiveHost,
         saved: Mapping[str, bytes],
+        histories: Mapping[str, History],
         venue: VenuePort,
         feeds: Sequence[FeedPort],
         latch: LatchPort,
@@ -112,9 +121,9 @@ class Live:
         self.last_alert = ""
         self.sync_ns_last = 0
         self.loop_lag_ns = 0
-        self.host: LiveHost | None = None
-        self._make_host = make_host
+        self.host = host
         self._saved = saved
+        self._histories = histories
         self._who_tripped = who_tripped
         self._on_alert = on_alert
         self._on_maintenance = on_maintenance
@@ -143,7 +152,7 @@ class Live:
         """Trade until stopped. Returns why it ended; never leaves the latch untripped behind a broken promise."""
         loop = self._loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
-        host = self.host = self._make_host()
+        host = self.host
         engine = self.engine = Engine(
             state=self.state,
             host=host,
@@ -167,7 +176,10 @@ class Live:
             )
             self.look_at_latch()
             for event in host.start(
-                wall_ns=self.clock.wall_ns(), mono_ns=self.clock.mono_ns(), saved=self._saved
+                wall_ns=self.clock.wall_ns(),
+                mono_ns=self.clock.mono_ns(),
+                histories=self._histories,
+                saved=self._saved,
             ):
                 engine.put(event)
             self._tick(ticks)
@@ -197,7 +209,7 @@ class Live:
     def finish(self) -> None:
         """After a clean end: the strategies' last saved state and the hash of everything, in the journal."""
         engine, host = self.engine, self.host
-        if engine is None or host is None:
+        if engine is None:
             return
         for event in host.stop(wall_ns=self.clock.wall_ns(), mono_ns=self.clock.mono_ns()):
             engine.put(event)
@@ -303,8 +315,8 @@ class Live:
             self.look_at_latch()
             host = self.host
             now = self.clock.mono_ns()
-            host_due = host.next_due_mono_ns() if host is not None else None
-            if host is not None and host_due is not None and host_due <= now:
+            host_due = host.next_due_mono_ns()
+            if host_due is not None and host_due <= now:
                 for event in host.on_timer(wall_ns=self.clock.wall_ns(), mono_ns=now):
                     self._put(event)
         except BaseException as error:  # noqa: BLE001 - as above

@@ -233,9 +233,7 @@ def _flatten(state: State, out: Out, command: Command) -> Answer:
     why = command.reason or "flatten"
     # what is closed must not be opened again behind the exit: trading goes on when a person says so
     hold = place_hold(state, out, HoldCause.FLATTEN, scope=command.scope, by=command.by, reason=why)
-    cancel_scope(
-        state, out, scope=command.scope, why="flatten", protective=False, only_increasing=True
-    )
+    cancel_scope(state, out, scope=command.scope, why="flatten", protective=False, only_increasing=True)
     begin_flatten(state, out, scope=command.scope, by=command.by, reason=why, patient=False)
     return True, (
         f"{hold.level.name} by hold {hold.hold_id}, getting flat; flat is said when two venue reads agree on zero"

@@ -93,18 +93,25 @@ def step_done(state: State, out: Out, name: str) -> None:
     session = state.live
     if session.start_steps.pop(name, None) is None or session.start_steps:
         return
-    if any(row.state in (OrderState.UNKNOWN, OrderState.SENT) for row in state.books.orders.live.values()):
+    if _fates_open(state):
         session.start_steps["unknown_orders"] = True
         return
     _become_ready(state, out)
 
 
+def _fates_open(state: State) -> bool:
+    """Whether some order is UNKNOWN, or is being asked after: missing from the venue's list, or its fills are."""
+    chases = state.live.chases
+    return any(
+        row.state in (OrderState.UNKNOWN, OrderState.SENT) or row.order_id in chases
+        for row in state.books.orders.live.values()
+    )
+
+
 def settle_start(state: State, out: Out) -> None:
-    """The last UNKNOWN order of an earlier start may have been resolved."""
+    """The fate of the last order of an earlier start may have become known."""
     session = state.live
-    if session.start_steps.keys() != {"unknown_orders"}:
-        return
-    if any(row.state in (OrderState.UNKNOWN, OrderState.SENT) for row in state.books.orders.live.values()):
+    if session.start_steps.keys() != {"unknown_orders"} or _fates_open(state):
         return
     session.start_steps = {}
     _become_ready(state, out)

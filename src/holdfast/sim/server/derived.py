@@ -39,7 +39,6 @@ class _Batch(Struct):
     first_id: int = 0
     last_id: int = 0
     prev_id: int = 0
-    told_id: int = 0
     at_ms: int = 0
     bids: dict[int, int] = {}
     asks: dict[int, int] = {}
@@ -180,7 +179,7 @@ class Derived:
             if batch.last_id and now_ms >= batch.due_ms:
                 batch.due_ms = now_ms + batch.every_ms
                 self._venue.hub.publish(batch.stream, _encode(self._diff(batch)))
-                batch.told_id, batch.last_id = batch.last_id, 0
+                batch.last_id = 0
                 batch.bids, batch.asks = {}, {}
         for timed in self._timed.values():
             if now_ms >= timed.due_ms:
@@ -199,7 +198,7 @@ class Derived:
             "s": batch.view.symbol,
             "U": batch.first_id,
             "u": batch.last_id,
-            "pu": batch.told_id or batch.prev_id,
+            "pu": batch.prev_id,
             "b": [(numerals.price(p), numerals.qty(q)) for p, q in batch.bids.items()],
             "a": [(numerals.price(p), numerals.qty(q)) for p, q in batch.asks.items()],
         }

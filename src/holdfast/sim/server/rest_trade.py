@@ -54,8 +54,6 @@ def place(call: Call) -> wire.OrderAnswered:
     params = call.params
     order = _new_order(call, _type_of(params, "type"))
     response = params.word("newOrderRespType", "ACK", _RESPONSES, -1130, "newOrderRespType")
-    if order.type in ALGO_TYPES:
-        raise refused(-4120)
     if call.entry is not None:
         call.entry.client_id = order.client_id
     placed = call.venue.exchange.place(call.account, order, call.now_ns)
@@ -66,8 +64,6 @@ def place(call: Call) -> wire.OrderAnswered:
 def place_test(call: Call) -> wire.OrderAnswered | dict[str, str]:
     """POST order/test: reads the parameters, places nothing."""
     order = _new_order(call, _type_of(call.params, "type"))
-    if order.type in ALGO_TYPES:
-        raise refused(-4120)
     return wire.answered(
         call.venue,
         Order(
