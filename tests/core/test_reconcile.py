@@ -144,7 +144,31 @@ def test_adopting_needs_a_fresh_word():
     room.run(s=15)
     room.venue.breaks(QueryPositions)
     room.says("reconcile")
-    assert "no fresh word" in room.says("adopt").text
+    assert "not answered" in room.says("adopt").text
+
+
+def test_adopting_waits_for_the_lists_that_may_still_explain_the_difference():
+    """Adopted first and explained later, it would be counted twice."""
+    room = a_running_core()
+    room.venue.pays("FUNDING_FEE", -3 * E8, instrument=BTC)
+    room.venue.breaks(QueryCash)
+    room.run(s=40)
+    assert ["reconcile_break"] == room.causes()
+    assert "no fresh word on income" in room.says("adopt").text
+    room.venue.mends(QueryCash)
+    room.run(s=25)
+    assert {} == room.books.breaks
+
+
+def test_what_was_adopted_as_a_whole_is_not_booked_again_when_its_entry_comes():
+    room = a_running_core()
+    room.venue.pays("FUNDING_FEE", -3 * E8, instrument=BTC)
+    late = room.venue.cash.pop()
+    room.run(s=15)
+    assert room.says("adopt").accepted
+    room.venue.cash.append(late)
+    room.run(s=30)
+    assert ({}, 9_997 * E8) == (room.books.breaks, room.books.ledger.wallet_e8["USDT"])
 
 
 def test_a_difference_while_orders_fill_all_the_time_is_no_break():

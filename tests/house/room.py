@@ -11,7 +11,7 @@ from itertools import count
 
 from msgspec import structs
 
-from holdfast.core.state import Books, State
+from holdfast.core.state import Books, State, decode_books, encode_books
 from holdfast.core.step import step
 from holdfast.vocab.effects import (
     Alert,
@@ -98,14 +98,14 @@ class Room:
             self.stream_is(up=True)
         return self
 
-    def restarts(self, *, reboot=False, down_ms=500):
-        """The process dies here and begins again from its facts alone."""
+    def restarts(self, *, reboot=False, down_ms=500, snapshot=False):
+        """The process dies here and begins again from its facts alone, or from a snapshot of the books."""
         self._life += 1
         self._timers.clear()
         self._later = [item for item in self._later if not isinstance(item[2], tuple)]
         self._inbox.clear()
         self.venue.stream.clear()
-        self.state = State(folded(self.records))
+        self.state = State(decode_books(encode_books(self.books)) if snapshot else folded(self.records))
         self._pass(down_ms)
         if reboot:
             self.mono_ns = MONO_NS // 60  # the machine has been up for a minute
@@ -258,6 +258,8 @@ class Room:
     def _pass_to(self, mono_ns):
         self.wall_ns += mono_ns - self.mono_ns
         self.mono_ns = mono_ns
+        self.venue.now_wall_ns = self.wall_ns
+        self.venue.now_mono_ns = self.mono_ns
 
     # --- sentences: the world -----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from holdfast.strategy import Context, Strategy
 from holdfast.vocab.events import Intent
+from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.market import Quote
 
 SIGNAL_BYTES = 64
@@ -47,6 +48,8 @@ class Burster(Strategy):
 
     def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
         if quote.instrument != "BTCUSDT" or ctx.mono_ns < self._next_ns:
+            return None
+        if ctx.level("BTCUSDT") >= HoldLevel.HALTED:
             return None
         self._next_ns = ctx.mono_ns + self._every_ns
         wants: list[Intent] = [ctx.cancel_all("BTCUSDT")] if ctx.orders("BTCUSDT") else []

@@ -30,6 +30,12 @@ def armable(bot: Bot) -> bool:
     return len(bot.alerts("start.reconciled")) == bot.starts
 
 
+def faults(bot: Bot) -> list[str]:
+    """What the journal and the venue's ground truth disagree on now."""
+    truth = bot.sim.truth()
+    return faults_of(read_story(bot.journal_dir), truth, tag=bot.tag, control_url=bot.sim.control_url)
+
+
 @pytest.mark.timeout(600)
 def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, figure):
     """G8: the journal has every order before the socket has it, so whatever the moment, the venue can be asked."""
@@ -61,14 +67,11 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
         seq = sim.truth()["requests_total"]
         ready.append(ready_to_arm(bot))
         assert [] == sim.requests("place", "place_algo", "amend", since_seq=seq), "halted is halted"
-        faults = faults_of(
-            read_story(bot.journal_dir), sim.truth(), tag=bot.tag, control_url=sim.control_url
-        )
-        assert [] == faults, bot.tell()
+        assert [] == faults(bot), bot.tell()
     figure(
         f"{len(ready)} kills; in flight {in_flight}, of them not at the socket {unwritten}; "
         f"ready to arm: first start {first_s:.2f} s, then {sorted(ready)[0]:.2f}…{sorted(ready)[-1]:.2f} s"
     )
     assert max(ready) < READY_S_MAX
     assert 0 == bot.stop(), bot.log()
-    assert [] == faults_of(read_story(bot.journal_dir), sim.truth(), tag=bot.tag, control_url=sim.control_url)
+    assert [] == faults(bot)

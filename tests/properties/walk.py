@@ -6,8 +6,6 @@ O(everything) is looked at now and then, and at the end.
 
 import random
 
-from msgspec import structs
-
 from holdfast.core.state import State, decode_books, encode_books
 from holdfast.vocab.events import Command, OrderReported, TradeReported
 from holdfast.vocab.facts import (
@@ -21,7 +19,7 @@ from holdfast.vocab.facts import (
     OrderMoved,
     PositionAdjusted,
 )
-from holdfast.vocab.holds import HoldCause, HoldLevel, Release, Scope
+from holdfast.vocab.holds import HoldCause, HoldLevel, Release
 from holdfast.vocab.orders import Lane, OrderState, Side, TimeInForce
 from holdfast.vocab.reports import FillCause
 from holdfast.vocab.requests import AmendOrder, PlaceOrder
@@ -227,9 +225,7 @@ class Walk:
 
     def go(self, moves):
         for _ in range(moves):
-            move, weight = self.rng.choices(_MOVES, weights=_WEIGHTS)[0]
-            assert weight
-            move(self)
+            self.rng.choices(_MOVES, weights=_WEIGHTS)[0](self)
             if self.rng.random() < 0.8:
                 self.room.run(ms=self.rng.choice([1, 5, 20, 60, 200, 700]))
             if self.rng.random() < 0.01:
@@ -283,16 +279,16 @@ class Walk:
     def rest(self):
         rng = self.rng
         where = self._where()
-        lots = rng.randrange(1, 120) * (10 if where["instrument"] == ETH else 1)
+        lots = rng.randrange(1, 85) * (10 if where["instrument"] == ETH else 1)
         mid = self.room.mids[where["instrument"]]
         side = rng.choice([Side.BUY, Side.SELL])
-        price = mid - side * rng.randrange(0, mid // 80)
+        price = mid - side * rng.randrange(0, mid // 99)
         sells_or_buys = self.room.buys if side > 0 else self.room.sells
         sells_or_buys(
             lots,
             at=price,
             tif=rng.choice(list(TimeInForce)),
-            reduce_only=rng.random() < 0.2,
+            reduce_only=rng.random() < 0.1,
             **where,
         )
 
@@ -410,10 +406,11 @@ class Walk:
 
     def restart(self):
         self.look()
-        before = self.room.state.books_hash()
-        state = State(folded(self.room.records))
-        assert before == state.books_hash()
-        self.room.restarts(reboot=self.rng.random() < 0.3, down_ms=self.rng.randrange(1, 3_000))
+        self.room.restarts(
+            reboot=self.rng.random() < 0.3,
+            down_ms=self.rng.randrange(1, 3_000),
+            snapshot=self.rng.random() < 0.5,
+        )
         self.room.run(ms=self.rng.choice([10, 3_000]))
 
     # --- at the end -----------------------------------------------------------------------------------------------
@@ -421,6 +418,8 @@ class Walk:
     def ends_well(self):
         """Once the faults stop, books and venue agree; a replay agrees with both."""
         self.calm_down()
+        self.room.says("adopt")
+        self.room.run(s=30)
         room = self.room
         self.look()
         venue = room.venue
@@ -447,11 +446,11 @@ class Walk:
 _TABLE = [
     (Walk.quote, 20),
     (Walk.mark, 4),
-    (Walk.rest, 18),
-    (Walk.take, 8),
-    (Walk.target, 8),
+    (Walk.rest, 30),
+    (Walk.take, 12),
+    (Walk.target, 12),
     (Walk.protect, 3),
-    (Walk.amend, 8),
+    (Walk.amend, 16),
     (Walk.cancel, 8),
     (Walk.fill, 16),
     (Walk.trigger, 2),
@@ -462,11 +461,9 @@ _TABLE = [
     (Walk.network, 3),
     (Walk.stream, 0.7),
     (Walk.silence, 0.4),
-    (Walk.person, 1.2),
-    (Walk.loosen, 3),
+    (Walk.person, 1),
+    (Walk.loosen, 8),
     (Walk.restart, 0.5),
 ]
-_MOVES = _TABLE
+_MOVES = [move for move, _ in _TABLE]
 _WEIGHTS = [weight for _, weight in _TABLE]
-
-__all__ = ["Auditor", "Scope", "Walk", "structs"]

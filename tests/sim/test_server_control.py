@@ -165,6 +165,54 @@ def test_sockets_are_cut_by_kind(streams, user_lives, market_lives):
     run(main())
 
 
+def test_the_old_urls_fall_silent_under_open_sockets():
+    """On the day itself, nobody reconnects: the socket stays up and says nothing any more."""
+
+    async def main():
+        async with a_bench() as bench:
+            key = await bench.listen_key()
+            async with bench.socket(f"/ws/{key}") as old, bench.socket(f"/private/ws/{key}") as new:
+                await bench.control("POST", "/legacy_ws", mode="mute")
+                await bench.place()
+                await hear(new, "ORDER_TRADE_UPDATE")
+                assert await silence(old)
+                await bench.control("POST", "/legacy_ws", mode="live")
+                await bench.place()
+                await hear(old, "ORDER_TRADE_UPDATE")
+
+    run(main())
+
+
+def test_a_frozen_user_stream_looks_alive():
+    async def main():
+        async with a_bench() as bench:
+            key = await bench.listen_key()
+            async with (
+                bench.socket(f"/private/ws/{key}") as user,
+                bench.socket("/ws/btcusdt@bookTicker") as market,
+            ):
+                await bench.control("POST", "/freeze", stream="user")
+                await bench.place()
+                bench.quote(600_010, 600_011)
+                await hear(market, "bookTicker")
+                assert await silence(user)
+                await user.ping()
+                await bench.control("DELETE", "/freeze?pattern=user")
+                await bench.place()
+                await hear(user, "ORDER_TRADE_UPDATE")
+
+    run(main())
+
+
+def test_websocket_api_sockets_are_cut_too():
+    async def main():
+        async with a_bench() as bench, bench.socket("/ws-fapi/v1") as socket:
+            assert {"disconnected": 1} == await bench.control("POST", "/disconnect", streams="api")
+            assert not await silence(socket)
+
+    run(main())
+
+
 def test_a_person_trades_in_the_app():
     """Orders that are not ours, in our account: what reconcile is for."""
 

@@ -239,9 +239,9 @@ def test_the_countdown_cancels_by_itself():
     async def main():
         async with a_bench() as bench:
             await bench.place()
-            await bench.ok("POST", "/fapi/v1/countdownCancelAll", **B, countdownTime=150)
+            await bench.ok("POST", "/fapi/v1/countdownCancelAll", **B, countdownTime=400)
             assert 1 == len(await bench.ok("GET", "/fapi/v1/openOrders"))
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.7)
             assert 0 == len(await bench.ok("GET", "/fapi/v1/openOrders"))
 
     run(main())

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.sim.config import SimConfig, SourceConfig
 from holdfast.sim.server import SimRefused, SimServer, source_of
-from holdfast.sim.sources import Generated, RecordedFrames, recorded_paths
+from holdfast.sim.sources import Generated, RecordedFrames, SourceUnusable, recorded_paths
 from holdfast.vocab.market import Quote
 from tests.sim.server_house import KEY, StillSource, a_bench, frame, hear, opening, run
 from tests.sim.virtual_house import VirtualClock, run_virtual
@@ -155,5 +155,24 @@ def test_a_recording_is_published_as_it_was_recorded(data_dir):
             start = texts.index(heard[0])
             assert texts[start : start + 60] == heard
             assert KEY not in str(heard)
+
+    run(main())
+
+
+class _Broken(StillSource):
+    def frames(self):
+        yield from opening()
+        raise SourceUnusable("usdm_btcusdt.gz: line 7: not a frame")
+
+
+def test_a_source_that_breaks_is_told_and_the_venue_lives():
+    """Orders must still be cancelled when the market has stopped."""
+
+    async def main():
+        async with a_bench(source=_Broken()) as bench:
+            status = await bench.control("GET", "/status")
+            assert "usdm_btcusdt.gz: line 7: not a frame" == status["market"]["ended"]
+            order = await bench.place()
+            await bench.ok("DELETE", "/fapi/v1/order", symbol="BTCUSDT", orderId=order["orderId"])
 
     run(main())

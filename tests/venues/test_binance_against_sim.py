@@ -327,7 +327,7 @@ def test_no_fault_on_a_cancel_or_an_amend_makes_a_wrong_definite(fault):
 
 
 def test_a_retired_position_endpoint_is_loud_and_another_source_answers():
-    """The seed's failure: the endpoint was gone, and the bot retried it every few minutes, blind."""
+    """The endpoint was gone, and the bot retried it every few minutes, blind."""
 
     async def told(desk):
         for body in ("html", "json", "empty"):

@@ -12,6 +12,7 @@ from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient, Unknown, Wi
 from holdfast.vocab.reports import Done, NoSuchOrder
 from holdfast.vocab.requests import (
     ArmDeadman,
+    CancelAll,
     CancelOrder,
     QueryBalances,
     QueryCash,
@@ -271,6 +272,19 @@ def test_settings_are_done_or_not():
     deadman = ArmDeadman(instrument="BTCUSDT", countdown_ms=60_000)
     outcome, fake = answers(deadman, lane=Lane.CANCEL)
     assert (Ok(value=Done()), "60000") == (outcome, fake.asked[-1][2]["countdownTime"])
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"ok": True}, {"code": 0}, {"leverage": 20, "countdownTime": "5"}], ids=str
+)
+def test_a_friendly_answer_that_repeats_nothing_is_not_done(body):
+    """A dead-man that was never armed is worse than none."""
+    for path, request in (
+        ("POST /fapi/v1/leverage", SetLeverage(instrument="BTCUSDT", leverage=5)),
+        ("POST /fapi/v1/countdownCancelAll", ArmDeadman(instrument="BTCUSDT", countdown_ms=60_000)),
+        ("DELETE /fapi/v1/allOpenOrders", CancelAll(instrument="BTCUSDT")),
+    ):
+        assert isinstance(answers(request, lane=Lane.FLATTEN, **{path: body})[0], Unknown)
 
 
 def test_a_conditional_order_lives_on_its_own_address():

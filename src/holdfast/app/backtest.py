@@ -6,11 +6,13 @@ import json
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast.app.data import data_dir
 from holdfast.app.errors import Exit
 from holdfast.app.options import BacktestOptions
 from holdfast.app.parts import (
@@ -44,7 +46,8 @@ DEMO_CONFIG: Final = Path(__file__).with_name("demo.toml")
 LATENCY: Final = Latency(request_ns=2 * NS_PER_MS, reply_ns=2 * NS_PER_MS, event_ns=2 * NS_PER_MS)
 MONO_START_NS: Final = NS_PER_S
 OPENING_USDT_E8: Final = 100_000 * E8
-GENERATED_S: Final = 300  # how much of the generator's endless market a backtest without --quotes takes
+HOLDS_TOLD_MAX: Final = 5
+GENERATED_S: Final = 600  # how much of the generator's endless market a backtest without --quotes takes
 
 
 def main(options: BacktestOptions) -> int:
@@ -60,16 +63,43 @@ def main(options: BacktestOptions) -> int:
     if options.json:
         print(json.dumps(result))
     else:
-        for name, value in result.items():
-            print(f"{name:20} {value}")
+        print("\n".join(told(result)))
+        if options.state_dir:
+            print(f"kept: holdfast journal verify --state-dir {options.state_dir} (or replay)")
     return Exit.OK if result["books_equal"] and result["journal_ok"] else Exit.BOOKS_DIFFER
+
+
+def told(result: dict[str, Any]) -> list[str]:
+    """A result in lines for a person: what was traded, what it came to, and whether it adds up."""
+    refused = ", ".join(f"{name} {count}" for name, count in result["refusals_by_reason"].items()) or "none"
+    positions = (
+        ", ".join(f"{name} {lots}" for name, lots in result["position_ours"].items() if lots) or "flat"
+    )
+    alerts = Counter(alert.partition(":")[0] for alert in result["alerts"])
+    equal = "equal the venue's" if result["books_equal"] else "DIFFER from the venue's"
+    same = "the same state" if result["journal_ok"] else "NOT the same state"
+    return [
+        f"market     {result['events']:,} events, {result['quotes']:,} of them quotes",
+        f"orders     {result['orders']:,}, fills {result['fills']:,} ({result['partial_fills']:,} partial), "
+        f"cancels {result['cancels']:,}",
+        f"refused    {refused}",
+        f"position   {positions}{' (in lots)' if positions != 'flat' else ''}",
+        f"equity     {result['equity'] or 'not known'}, from {OPENING_USDT_E8 // E8}",
+        f"books      {equal}",
+        *[f"           {text}" for text in result["books_differ"]],
+        f"replay     of {result['journal_records']:,} records in another process: {same} {result['state_hash']}",
+        *([f"           {result['replay_fault']}"] if result["replay_fault"] else []),
+        f"alerts     {', '.join(f'{kind} {count}' for kind, count in alerts.items()) or 'none'}",
+        *[f"           {text}" for text in result["alerts"] if text.startswith("hold.")][:HOLDS_TOLD_MAX],
+        f"speed      {result['events_per_s']:,} events a second",
+    ]
 
 
 def market(options: BacktestOptions) -> tuple[Iterator[MarketEvent], tuple[Any, ...], int]:
     """The events to trade on, the instruments, and the first event's wall time.
 
     With ``--quotes`` a walk of quotes alone, made on the fly; otherwise the recorded session where there is
-    one, else five minutes of the generator.
+    one, else, or with a seed, ten minutes of the generator.
     """
     seed = 1 if options.seed is None else options.seed
     if options.quotes is not None:
@@ -77,7 +107,8 @@ def market(options: BacktestOptions) -> tuple[Iterator[MarketEvent], tuple[Any, 
 
         specs = tuple(one.spec for one in DEFAULT_INSTRUMENTS)
         return iter(quotes_only(options.quotes, seed=seed)), specs, START_NS
-    source = demo_source(Path(options.data_dir) if options.data_dir else None, seed, at_end=AtEnd.STOP)
+    recorded = data_dir(options.data_dir) if options.seed is None else None
+    source = demo_source(recorded, seed, at_end=AtEnd.STOP)
     start = source.start_ns
     return _received(source.frames(), start), source.specs, start
 
@@ -86,7 +117,7 @@ def _received(frames: Iterator[Any], start_ns: int) -> Iterator[MarketEvent]:
     """Frames as a receiver without delay has them: its clock is the recorder's, corrected to the venue's."""
     offset: int | None = None
     for frame in frames:
-        if frame.recv_ns - start_ns > GENERATED_S * NS_PER_S * 2:
+        if frame.recv_ns - start_ns > GENERATED_S * NS_PER_S:
             return
         if offset is None:
             # the recorder's clock may run ahead or behind; one constant makes frames arrive just after their stamp
@@ -113,7 +144,7 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
         settings_account,
         api_key="backtest",
         secret="",
-        uid="1",
+        uid=config.account.uid or "1",  # the number that the configuration pins: here it is ours to give
         balances={settings.settle_asset: OPENING_USDT_E8},
     )
     venue = SimVenuePort(exchange, account, account_tag=tag, clock=clock, schedule=schedule, latency=LATENCY)

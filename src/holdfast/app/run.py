@@ -47,6 +47,10 @@ from holdfast.store.store import ReadStore, StoreFailed
 from holdfast.vocab.effects import Alert, Record, Severity
 from holdfast.vocab.events import Command, StrategySaved, Verb
 from holdfast.vocab.holds import Scope
+from holdfast.vocab.orders import Lane
+from holdfast.vocab.outcome import Ok, Withheld
+from holdfast.vocab.reports import Balances
+from holdfast.vocab.requests import QueryBalances
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 
 _LEVEL: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "error"}
@@ -134,17 +138,11 @@ class _Run:
         key = key_of(venue=venue_name, account=account)
         latch = Latch(directory, key)
         try:
-            lease = Lease(
-                directory,
-                key,
-                by=f"{config.account.name} in {self.state_dir.resolve()}",
-                now_wall_ns=clock.wall_ns(),
-                now_mono_ns=clock.mono_ns(),
-                ttl_ns=config.timings.lease_ttl.ms * NS_PER_MS,
-            )
-        except LeaseTaken as error:
+            lease = self._take(directory, key)
+        except HoldfastError:
             latch.close()
-            raise HoldfastError(Exit.LEASE_HELD, str(error)) from None
+            raise
+        number_lease: Lease | None = None
         disk = self.disk = open_state(self.state_dir, account=config.account.name)
         for ignored in disk.opened.ignored:
             self.log.warning("snapshot ignored", name=ignored.name, why=ignored.why)
@@ -161,6 +159,10 @@ class _Run:
         control: ControlSocket | None = None
         try:
             specs = await _renewing(venue.load(), lease, clock)
+            number = await _renewing(_account_number(venue), lease, clock)
+            if number not in {"", account}:
+                # one account may have several keys, and a configuration that pins its number or not
+                number_lease = self._take(directory, key_of(venue=venue_name, account=number))
             settings = resolve(config, specs)
             state = State(disk.kept.books)
             host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
@@ -268,8 +270,25 @@ class _Run:
             disk.opened.journal.close()
             if log is not None:
                 log.close()
+            if number_lease is not None:
+                number_lease.release()
             lease.release()
             latch.close()
+
+    def _take(self, directory: str, key: str) -> Lease:
+        """The lease of a key. Errors: HoldfastError when another instance has it."""
+        clock = self.clock
+        try:
+            return Lease(
+                directory,
+                key,
+                by=f"{self.config.account.name} in {self.state_dir.resolve()}",
+                now_wall_ns=clock.wall_ns(),
+                now_mono_ns=clock.mono_ns(),
+                ttl_ns=self.config.timings.lease_ttl.ms * NS_PER_MS,
+            )
+        except LeaseTaken as error:
+            raise HoldfastError(Exit.LEASE_HELD, str(error)) from None
 
     # --- beside the loop --------------------------------------------------------------------------------------
 
@@ -386,6 +405,16 @@ async def _renewing(loading: Any, lease: Lease, clock: SystemClock) -> Any:
     if lease.renew(clock.mono_ns()) is not None:
         lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
     return task.result()
+
+
+async def _account_number(venue: VenuePort) -> str:
+    """The account's own number at the venue; empty where it does not tell: then it cannot be armed either."""
+    answer = await venue.call(QueryBalances(), Lane.READ, _always)
+    return answer.value.account_uid if isinstance(answer, Ok) and isinstance(answer.value, Balances) else ""
+
+
+def _always() -> Withheld | None:
+    return None
 
 
 def _wake(loop: asyncio.AbstractEventLoop, live: Live) -> None:

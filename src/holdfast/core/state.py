@@ -197,7 +197,9 @@ class VenueWords(Struct, kw_only=True):
     unlisted: tuple[str, ...] = ()
     source: int = 0
     trades_asking: dict[str, bool] = {}
+    trades_mono_ns: dict[str, int] = {}  # when the list of executions was last asked for and came
     cash_asking: bool = False
+    cash_mono_ns: int = FAR_PAST_NS
     trades_waiting: dict[
         str, bool
     ] = {}  # instruments with an execution that may be of an order without a name yet
@@ -223,7 +225,8 @@ class Session:
     offset_known: bool = False
     offset_first_ns: int = 0
     words: VenueWords = field(default_factory=VenueWords)
-    suspects: dict[str, int] = field(default_factory=dict)
+    suspects: dict[str, int] = field(default_factory=dict)  # how often in a row a difference was seen
+    suspected_mono_ns: dict[str, int] = field(default_factory=dict)  # and when first
     start_steps: dict[str, bool] = field(default_factory=dict)  # what the start must still hear, by name
     ready: bool = False
     armed: bool = False  # once in this life: whatever places the startup hold again waits for a person

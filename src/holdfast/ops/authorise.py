@@ -53,7 +53,7 @@ def at_terminal(
             f"{row.name}: there is no operators file, so nobody may loosen (holdfast init writes one)"
         )
     if not token:
-        raise Denied(f"{row.name}: needs your token: --token-file FILE, or $HOLDFAST_TOKEN_FILE")
+        raise Denied(f"{row.name}: needs your token, given by --token-file FILE or $HOLDFAST_TOKEN_FILE")
     person = by_token(people, token)
     if person is None:
         raise Denied(f"{row.name}: the token is no operator's")

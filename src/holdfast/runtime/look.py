@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from holdfast.core.gate.gate import Approved, judge
-from holdfast.core.holds.rules import RULES
+from holdfast.core.holds.rules import remedy_of
 from holdfast.core.ledger.ledger import HOUSE, QUARANTINE
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.orders.book import OrderRow as Row
@@ -50,8 +50,9 @@ from holdfast.runtime.views import (
     View,
     WhyView,
 )
+from holdfast.runtime.whynot import Place, in_words
 from holdfast.vocab.effects import Record
-from holdfast.vocab.events import OrderIntent
+from holdfast.vocab.events import OrderIntent, TargetIntent
 from holdfast.vocab.facts import (
     FillBooked,
     FlattenBegan,
@@ -66,7 +67,7 @@ from holdfast.vocab.holds import Hold, HoldLevel, Scope
 from holdfast.vocab.ids import client_id_text
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Did, OrderState, OrderType, Side
-from holdfast.vocab.refusals import Held, NotAllowed, Refusal
+from holdfast.vocab.refusals import NotAllowed, Refusal
 from holdfast.vocab.units import NS_PER_MS, NotANumber, e8_text, text_of, whole_units
 
 RECENT_MAX: Final = 500
@@ -133,7 +134,7 @@ class Looker:
                 self._order_why[record.order_id] = record.why
                 if len(self._order_why) > RECENT_MAX:
                     del self._order_why[next(iter(self._order_why))]
-        elif isinstance(record, OrderIntent):
+        elif isinstance(record, OrderIntent | TargetIntent):
             self._of(record.strategy)["intents"] += 1
         elif isinstance(record, HoldPlaced | HoldReleased):
             self._mode_version += 1
@@ -542,7 +543,7 @@ class Looker:
     # --- why --------------------------------------------------------------------------------------------------
 
     def _why(self, args: Args) -> WhyView:
-        if args.get("side") or args.get("qty"):
+        if args.get("side") or args.get("qty") or args.get("price"):
             return self._why_planned(args)
         strategy, instrument = str(args.get("strategy", "")), str(args.get("instrument", ""))
         found = next(
@@ -573,6 +574,13 @@ class Looker:
         state = self.live.state
         session = state.live
         strategy, instrument = str(args.get("strategy", "")), str(args.get("instrument", ""))
+        if not (instrument and args.get("side") and args.get("qty")):
+            raise UnknownView("a planned order needs --instrument, --side and --qty")
+        if not strategy:
+            names = [name for name, desks in state.desks.items() if instrument in desks]
+            if len(names) > 1:
+                raise UnknownView(f"whose order? --strategy {' or '.join(names)}")
+            strategy = names[0] if names else ""
         desk = state.desks.get(strategy, {}).get(instrument)
         if desk is None:
             return self._why_view(
@@ -620,15 +628,14 @@ class Looker:
     ) -> WhyView:
         tag = str(type(refusal).__struct_config__.tag)
         numbers = {name: _plain(value) for name, value in msgspec.structs.asdict(refusal).items()}
-        permits = "other numbers, or another limit in the configuration"
-        if isinstance(refusal, Held):
-            permits = RULES[refusal.cause].remedy.replace("HOLD", str(refusal.hold_id))
+        spec = self.live.state.specs.get(instrument)
+        text, permits = in_words(refusal, Place(strategy=strategy, instrument=instrument, spec=spec))
         return WhyView(
             planned=planned,
             refused=True,
             refusal=tag,
             numbers=numbers,
-            text=f"{(type(refusal).__doc__ or tag).splitlines()[0]}",
+            text=text,
             permits=permits,
             holds=self._holds_for(strategy, instrument),
             strategy=strategy,
@@ -695,7 +702,7 @@ def _hold_row(hold: Hold) -> HoldRow:
         since_wall_ns=hold.since_wall_ns,
         strategy=hold.scope.strategy,
         instrument=hold.scope.instrument,
-        permits=RULES[hold.cause].remedy.replace("HOLD", str(hold.hold_id)),
+        permits=remedy_of(hold),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from holdfast.vocab.holds import HoldCause, HoldLevel, Release
+from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release
 
 
 class Rule(NamedTuple):
@@ -27,7 +27,7 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.HARDSTOP: Rule(
         _L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"
     ),
-    HoldCause.BAN: Rule(_L.REDUCE_ONLY, _R.PERSON, "holdfast unban … --reason …"),
+    HoldCause.BAN: Rule(_L.REDUCE_ONLY, _R.PERSON, "holdfast unban SCOPE --reason …"),
     HoldCause.DRAWDOWN_WARNING: Rule(_L.REDUCED, _R.AUTOMATIC, "released below the release drawdown"),
     HoldCause.DRAWDOWN_BREAKER: Rule(
         _L.REDUCE_ONLY, _R.PERSON, "after the cool-down: holdfast resume HOLD --reason …"
@@ -68,3 +68,14 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
     ),
 }
+
+
+def remedy_of(hold: Hold) -> str:
+    """The next act that releases this very hold, as a person would type it."""
+    scope = hold.scope
+    banned = f"instrument {scope.instrument}" if scope.instrument else f"strategy {scope.strategy}"
+    where = (f" --strategy {scope.strategy}" if scope.strategy else "") + (
+        f" --instrument {scope.instrument}" if scope.instrument else ""
+    )
+    text = RULES[hold.cause].remedy.replace("HOLD", str(hold.hold_id)).replace("SCOPE", banned)
+    return text + where if hold.cause is HoldCause.PAUSE else text

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.ledger.positions import PositionRow, Tail, TailFill
 from holdfast.vocab.facts import BooksOpened, CashBooked, CashKind, FillAccepted, FillBooked, PositionAdjusted
 from holdfast.vocab.invariant import invariant
 from holdfast.vocab.orders import Side
@@ -32,6 +32,7 @@ class Ledger(Struct, kw_only=True):
     settle_asset: str = ""
     tick_lot_e8: dict[str, int] = {}
     positions: dict[str, PositionRow] = {}
+    tails: dict[str, Tail] = {}
     attributed: dict[str, dict[str, PositionRow]] = {}
     wallet_e8: dict[str, int] = {}
     opening_e8: dict[str, int] = {}
@@ -42,6 +43,7 @@ class Ledger(Struct, kw_only=True):
     last_fill_venue_ns: dict[str, int] = {}
     books_since_venue_ns: int = 0  # executions before this are not ours to book
     cash_since_venue_ns: int = 0
+    cash_counted_venue_ns: int = 0  # entries up to here are in a balance that was taken as a whole
     fills_count: int = 0
     fees_e8: dict[str, int] = {}
 
@@ -59,6 +61,13 @@ class Ledger(Struct, kw_only=True):
         if row is None:
             row = rows[instrument] = PositionRow()
         return row
+
+    def _tail(self, instrument: str) -> Tail:
+        tail = self.tails.get(instrument)
+        if tail is None:
+            tail = self.tails[instrument] = Tail()
+            tail.begin_at(self.position(instrument))
+        return tail
 
     def knows_trade(self, instrument: str, trade_id: str) -> bool:
         """Whether this execution was booked before, by whatever way it came."""
@@ -86,8 +95,16 @@ class Ledger(Struct, kw_only=True):
             del seen[next(iter(seen))]
         unit = self.tick_lot_e8[fact.instrument]
         row = self.position(fact.instrument)
-        realised = row.book(
-            side=fact.side, qty_lots=fact.qty_lots, price_ticks=fact.price_ticks, tick_lot_e8=unit
+        realised = self._tail(fact.instrument).book(
+            row,
+            TailFill(
+                venue_ns=fact.venue_ns,
+                trade_id=fact.trade_id,
+                side=fact.side,
+                qty_lots=fact.qty_lots,
+                price_ticks=fact.price_ticks,
+            ),
+            tick_lot_e8=unit,
         )
         row.changed_mono_ns = mono_ns
         self.wallet_e8[self.settle_asset] = self.wallet_e8.get(self.settle_asset, 0) + realised
@@ -112,6 +129,8 @@ class Ledger(Struct, kw_only=True):
 
     def cash(self, fact: CashBooked) -> None:
         """Book one movement of cash, once by its id."""
+        if fact.kind in (CashKind.OPENING, CashKind.ADJUSTMENT):
+            self.cash_counted_venue_ns = max(self.cash_counted_venue_ns, fact.venue_ns)
         if fact.kind is CashKind.OPENING:
             self.opening_e8[fact.asset] = fact.amount_e8
         else:
@@ -134,6 +153,7 @@ class Ledger(Struct, kw_only=True):
         for row in (self.position(fact.instrument), self.position_of(QUARANTINE, fact.instrument)):
             row.book(side=side, qty_lots=abs(fact.delta_lots), price_ticks=fact.price_ticks, tick_lot_e8=unit)
         self.position(fact.instrument).changed_mono_ns = mono_ns
+        self._tail(fact.instrument).begin_at(self.position(fact.instrument))
         # the wallet follows the venue's word by a CashBooked of its own
 
     def _attribute(self, fact: FillBooked, unit: int) -> None:

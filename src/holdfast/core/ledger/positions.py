@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from holdfast.vocab.orders import Side
+
+TAIL_FILLS_MAX: Final = 64  # how many of the last executions a late one can still be put among
 
 
 class PositionRow(Struct, kw_only=True):
@@ -66,3 +70,70 @@ class PositionRow(Struct, kw_only=True):
         if self.position_lots == 0:
             return 0
         return self.cost_e8 // (self.position_lots * tick_lot_e8)
+
+
+class TailFill(Struct, frozen=True, kw_only=True, array_like=True):
+    """One execution, as its place among the others needs it."""
+
+    venue_ns: int
+    trade_id: str
+    side: Side
+    qty_lots: int
+    price_ticks: int
+
+
+class Tail(Struct, kw_only=True):
+    """The last executions of one position in the venue's order, and what it was before them.
+
+    What closing realises depends on the order of the executions. One that the stream lost is found later than
+    those that came after it: it is put where it belongs, or our wallet would differ from the venue's.
+    """
+
+    position_lots: int = 0
+    cost_e8: int = 0
+    fills: list[TailFill] = []
+
+    def book(self, row: PositionRow, fill: TailFill, *, tick_lot_e8: int) -> int:
+        """Apply an execution to ``row`` in its place; returns by how much the realised P&L changed."""
+        fills = self.fills
+        if not fills or _place(fill) >= _place(fills[-1]):
+            fills.append(fill)
+            change = _book(row, fill, tick_lot_e8)
+        else:
+            before, _ = self._again(tick_lot_e8)
+            fills.append(fill)
+            fills.sort(key=_place)
+            after, scratch = self._again(tick_lot_e8)
+            change = after - before
+            if fill.side > 0:
+                row.bought_lots += fill.qty_lots
+            else:
+                row.sold_lots += fill.qty_lots
+            row.fills_count += 1
+            row.position_lots = scratch.position_lots
+            row.cost_e8 = scratch.cost_e8
+            row.realised_e8 += change
+        if len(fills) > TAIL_FILLS_MAX:
+            oldest = PositionRow(position_lots=self.position_lots, cost_e8=self.cost_e8)
+            _book(oldest, fills.pop(0), tick_lot_e8)
+            self.position_lots, self.cost_e8 = oldest.position_lots, oldest.cost_e8
+        return change
+
+    def begin_at(self, row: PositionRow) -> None:
+        """What came before this is settled as it is."""
+        self.position_lots, self.cost_e8, self.fills = row.position_lots, row.cost_e8, []
+
+    def _again(self, tick_lot_e8: int) -> tuple[int, PositionRow]:
+        scratch = PositionRow(position_lots=self.position_lots, cost_e8=self.cost_e8)
+        return sum(_book(scratch, fill, tick_lot_e8) for fill in self.fills), scratch
+
+
+def _place(fill: TailFill) -> tuple[int, int, str]:
+    """The venue's order: by its stamp, then by trade id (of digits, so a longer one is a later one)."""
+    return fill.venue_ns, len(fill.trade_id), fill.trade_id
+
+
+def _book(row: PositionRow, fill: TailFill, tick_lot_e8: int) -> int:
+    return row.book(
+        side=fill.side, qty_lots=fill.qty_lots, price_ticks=fill.price_ticks, tick_lot_e8=tick_lot_e8
+    )

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from holdfast.core.holds.rules import RULES
+from holdfast.core.holds.rules import remedy_of
+from holdfast.core.ingest.market import FAR_PAST_NS
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.orders import cancel_scope
-from holdfast.core.step.reconcile import arm_if_possible, full_round, not_armable
+from holdfast.core.step.reconcile import arm_if_possible, full_round, not_armable, venue_ns_at
 from holdfast.vocab.effects import CommandAnswered, EndProcess, Severity, TripLatch
 from holdfast.vocab.events import Command, LatchSeen, LeaseLost, Stopping, Verb
 from holdfast.vocab.facts import (
+    BreakFound,
     BreakKind,
     CashBooked,
     CashKind,
@@ -41,7 +43,10 @@ def on_command(state: State, command: Command) -> Out:
 def _unknown(state: State, command: Command) -> str:
     """What the command's scope names and we do not know: a slip of the pen must not look like a stop."""
     scope = command.scope
-    if scope.instrument and scope.instrument not in state.specs:
+    known = scope.instrument in state.specs
+    if command.verb is Verb.ADOPT:  # a balance that differs goes by its asset
+        known = known or any(found.key == scope.instrument for found in state.books.breaks.values())
+    if scope.instrument and not known:
         return f"unknown instrument {scope.instrument}"
     books = state.books
     if scope.strategy and not (
@@ -70,7 +75,7 @@ def _still(state: State) -> str:
     if not standing:
         return ""
     return "; still standing: " + "; ".join(
-        f"hold {hold.hold_id} {hold.level.name} ({hold.cause.value}): {RULES[hold.cause].remedy}"
+        f"hold {hold.hold_id} {hold.level.name} ({hold.cause.value}): {remedy_of(hold)}"
         for hold in standing
     )
 
@@ -127,9 +132,9 @@ def _lift(state: State, out: Out, command: Command, hold: Hold) -> Answer:
     if hold.cause is HoldCause.STARTUP:
         return False, "the startup hold is lifted by holdfast arm"
     if hold.release is Release.TWO_PERSONS:
-        return False, f"hold {hold.hold_id} is left by: {RULES[hold.cause].remedy}"
+        return False, f"hold {hold.hold_id} is left by: {remedy_of(hold)}"
     if hold.release is Release.AUTOMATIC:
-        return False, f"hold {hold.hold_id} releases itself: {RULES[hold.cause].remedy}"
+        return False, f"hold {hold.hold_id} releases itself: {remedy_of(hold)}"
     why = _not_liftable(state, hold)
     if why:
         return False, f"hold {hold.hold_id} stays: {why}"
@@ -235,9 +240,7 @@ def _flatten(state: State, out: Out, command: Command) -> Answer:
     hold = place_hold(state, out, HoldCause.FLATTEN, scope=command.scope, by=command.by, reason=why)
     cancel_scope(state, out, scope=command.scope, why="flatten", protective=False, only_increasing=True)
     begin_flatten(state, out, scope=command.scope, by=command.by, reason=why, patient=False)
-    return True, (
-        f"{hold.level.name} by hold {hold.hold_id}, getting flat; flat is said when two venue reads agree on zero"
-    )
+    return True, f"{hold.level.name} by hold {hold.hold_id}, getting flat"
 
 
 def _reconcile(state: State, out: Out, command: Command) -> Answer:
@@ -268,6 +271,26 @@ def _quarantine_release(state: State, out: Out, command: Command) -> Answer:
     return True, f"fill {command.trade_id} accepted into the books by {command.by}"
 
 
+def _not_adoptable(state: State, found: BreakFound) -> str:
+    """Why the venue's word cannot be taken over now: it, or what may still explain the difference, is too old."""
+    session = state.live
+    words = session.words
+    if words.positions.failures:
+        return "the last question for positions was not answered: holdfast reconcile first"
+    asked = {"positions": words.positions.mono_ns}
+    if found.kind is BreakKind.POSITION:
+        asked["executions"] = words.trades_mono_ns.get(found.key, FAR_PAST_NS)
+    elif found.kind is BreakKind.BALANCE:
+        asked |= {"balances": words.balances.mono_ns, "income": words.cash_mono_ns}
+    oldest = session.now_mono_ns - session.settings.timings.position_age_ms_reduce * NS_PER_MS
+    for name, mono_ns in asked.items():
+        if mono_ns < oldest:
+            return f"no fresh word on {name} from the venue: holdfast reconcile first"
+    if found.kind is BreakKind.POSITION and _adopted_ticks(state, found.key) <= 0:
+        return f"no price known for {found.key}: cannot adopt yet"
+    return ""
+
+
 def _adopted_ticks(state: State, instrument: str) -> int:
     """The price at which a position is adopted; 0 where none is known."""
     session = state.live
@@ -281,8 +304,6 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
         return False, "a reason is needed to adopt"
     session = state.live
     words = session.words
-    if words.positions.failures or words.positions.mono_ns < session.started_mono_ns:
-        return False, "no fresh word on positions from the venue: holdfast reconcile first"
     ledger = state.books.ledger
     wanted = {
         name: found
@@ -290,8 +311,9 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
         if not command.scope.instrument or found.key == command.scope.instrument
     }
     for found in wanted.values():
-        if found.kind is BreakKind.POSITION and _adopted_ticks(state, found.key) <= 0:
-            return False, f"no price known for {found.key}: cannot adopt yet"
+        why = _not_adoptable(state, found)
+        if why:
+            return False, why
     done: list[str] = []
     for name, found in wanted.items():
         if found.kind is BreakKind.POSITION:
@@ -322,7 +344,7 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
                     asset=found.key,
                     amount_e8=theirs_e8 - ledger.wallet_e8.get(found.key, 0),
                     instrument="",
-                    venue_ns=ledger.cash_since_venue_ns,
+                    venue_ns=venue_ns_at(state, words.balances.mono_ns),
                 ),
             )
             heal_break(state, out, found.kind, found.key)

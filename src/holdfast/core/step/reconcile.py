@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.core.ingest.market import set_offset
+from holdfast.core.ingest.market import FAR_PAST_NS, set_offset
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
 from holdfast.core.state import State
@@ -46,7 +46,8 @@ CONFIRMATIONS: Final = 2
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
 ROUNDING_E8_PER_FILL: Final = 2
 CASH_OVERLAP_MS: Final = 60_000
-JUDGE_BALANCE_TRIES: Final = 10  # how long a balance waits for the lists that may explain it
+# A difference waits this many looks for the lists that may explain it (executions, income), where they fail.
+EXPLAIN_TRIES: Final = 10
 # Keys of the positions timer: the regular round, and one more question soon.
 REGULAR: Final = 0
 ASK_POSITIONS: Final = 1
@@ -339,15 +340,14 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
         name = f"position/{instrument}"
         found_now = differing.get(instrument)
         if found_now is None:
-            session.suspects.pop(name, None)
+            clear_suspect(state, name)
             if changed < asked_mono_ns:
                 heal_break(state, out, BreakKind.POSITION, instrument)
             elif "positions" in session.start_steps:
                 again = True  # a fill came in between: this answer proves nothing
             continue
-        count = session.suspects[name] = session.suspects.get(name, 0) + 1
-        if count < CONFIRMATIONS or words.trades_asking.get(instrument):
-            fetch_trades(state, out, instrument)
+        fetch_trades(state, out, instrument)
+        if _needs_another_look(state, name, words.trades_mono_ns.get(instrument, FAR_PAST_NS)):
             again = True
         else:
             find_break(
@@ -357,6 +357,30 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
         _soon(state, out, ASK_POSITIONS)
     else:
         step_done(state, out, "positions")
+
+
+def clear_suspect(state: State, name: str) -> None:
+    """No difference, or none that this answer can show: the next one is the first in a row again."""
+    state.live.suspects.pop(name, None)
+    state.live.suspected_mono_ns.pop(name, None)
+
+
+def _needs_another_look(state: State, name: str, explained_mono_ns: int) -> bool:
+    """Count a difference; it is a break once it was seen often enough and the lists that may explain it, asked
+    for after it was first seen, do not.
+    """
+    session = state.live
+    count = session.suspects[name] = session.suspects.get(name, 0) + 1
+    since = session.suspected_mono_ns.setdefault(name, session.now_mono_ns)
+    if explained_mono_ns >= since:
+        return count < CONFIRMATIONS
+    return count < EXPLAIN_TRIES
+
+
+def venue_ns_at(state: State, mono_ns: int) -> int:
+    """The venue's time at a moment of this life."""
+    session = state.live
+    return session.now_wall_ns + session.offset_ns - (session.now_mono_ns - mono_ns)
 
 
 def _soon(state: State, out: Out, key: int) -> None:
@@ -395,14 +419,14 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
                         asset=report.asset,
                         amount_e8=report.wallet_e8,
                         instrument="",
-                        venue_ns=ledger.books_since_venue_ns,
+                        venue_ns=venue_ns_at(state, asked_mono_ns),
                     ),
                 )
         step_done(state, out, "balances")
         return
     changed = max((row.changed_mono_ns for row in ledger.positions.values()), default=0)
     if changed >= asked_mono_ns:  # a fill came in between: this answer cannot be judged
-        session.suspects.pop("balance", None)
+        clear_suspect(state, "balance")
         if "balances" in session.start_steps:
             _soon(state, out, ASK_BALANCES)
         return
@@ -413,16 +437,15 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         tolerance_e8=ROUNDING_E8_PER_FILL * (ledger.fills_count + 1),
     )
     if found is None:
-        session.suspects.pop("balance", None)
+        clear_suspect(state, "balance")
         heal_break(state, out, BreakKind.BALANCE, asset)
         step_done(state, out, "balances")
         return
-    count = session.suspects["balance"] = session.suspects.get("balance", 0) + 1
-    explained_soon = words.cash_asking or bool(words.trades_asking)
-    if count < CONFIRMATIONS or (explained_soon and count < JUDGE_BALANCE_TRIES):
-        ask_cash(state, out)
-        for instrument in state.specs:
-            fetch_trades(state, out, instrument)
+    ask_cash(state, out)
+    for instrument in state.specs:
+        fetch_trades(state, out, instrument)
+    lists = [words.trades_mono_ns.get(instrument, FAR_PAST_NS) for instrument in state.specs]
+    if _needs_another_look(state, "balance", min([words.cash_mono_ns, *lists])):
         _soon(state, out, ASK_BALANCES)
         return
     find_break(state, out, BreakKind.BALANCE, asset, ours=found.ours, theirs=found.theirs)
@@ -435,7 +458,7 @@ def cash_answer(state: State, out: Out, answer: CashEntries) -> None:
     for entry in answer.entries:
         if entry.kind in DERIVED_CASH or entry.cash_id in ledger.cash_ids:
             continue
-        if entry.venue_ns < ledger.books_since_venue_ns:
+        if entry.venue_ns <= ledger.cash_counted_venue_ns:
             continue
         kind = {"FUNDING_FEE": CashKind.FUNDING, "TRANSFER": CashKind.TRANSFER}.get(
             entry.kind, CashKind.OTHER

@@ -274,6 +274,7 @@ def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, ou
                 fetch_trades(state, out, request.instrument, since_venue_ns=last)
                 return
             _cut(out, f"executions in {request.instrument}")
+        session.words.trades_mono_ns[request.instrument] = asked_mono_ns
         step_done(state, out, f"trades/{request.instrument}")
     else:
         _read_failed(state, out, f"executions in {request.instrument}", 1, outcome)
@@ -293,8 +294,9 @@ def _cash(state: State, out: Out, request: QueryCash, asked_mono_ns: int, outcom
             last = max((entry.venue_ns for entry in entries), default=0)
             if last > request.since_venue_ns:
                 ask_cash(state, out, since_venue_ns=last)
-            else:
-                _cut(out, "income list")
+                return
+            _cut(out, "income list")
+        state.live.words.cash_mono_ns = asked_mono_ns
     else:
         _read_failed(state, out, "income list", 1, outcome)
 

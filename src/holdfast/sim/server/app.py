@@ -106,7 +106,7 @@ class SimServer:
         self._pump = Pump(self.venue, self._derived, self.source, config.speed)
         self._rest = Rest(self.venue, label="" if config.speed == 1 else f"{config.speed:g}")
         self._housekeeping = Housekeeping(self.venue, self._derived, self._sockets, self._user)
-        self._control = Control(self.venue, self._sockets, self._user, self._pump)
+        self._control = Control(self.venue, self._sockets, self._api, self._user, self._pump)
         self._playing: asyncio.Task[None] | None = None
         self._servers: list[tuple[asyncio.Server, web.Server]] = []
         self.url = ""
@@ -161,7 +161,7 @@ class SimServer:
         for server, _ in self._servers:
             server.close()
         await self._sockets.close_all()
-        await self._api.close_all()
+        self._api.disconnect()
         for _, handler in self._servers:
             await handler.shutdown(timeout=1)
         self._servers = []

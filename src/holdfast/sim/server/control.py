@@ -6,7 +6,7 @@ It answers only to this machine's names and never to a web page: a request with 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import parse_qs
 
 import msgspec
@@ -15,12 +15,14 @@ from msgspec import Struct
 
 from holdfast.sim.model import Account, NewOrder, Refused
 from holdfast.sim.server.faults import BadFault, FaultSpec
+from holdfast.sim.server.hub import USER
 from holdfast.sim.server.pump import Pump
 from holdfast.sim.server.sockets import StreamSockets
 from holdfast.sim.server.truth import truth_of
 from holdfast.sim.server.user_stream import UserStream
 from holdfast.sim.server.venue import Venue
 from holdfast.sim.server.wire_orders import answered
+from holdfast.sim.server.ws_api import ApiSockets
 from holdfast.vocab.orders import Side
 from holdfast.vocab.units import NS_PER_MS, NotANumber, e8_of
 
@@ -35,17 +37,26 @@ class _Step(Struct, forbid_unknown_fields=True):
 
 
 class _Disconnect(Struct, forbid_unknown_fields=True):
-    """POST /disconnect: all, user, market, or one stream's name; ``abort`` cuts without a word."""
+    """POST /disconnect: all, user, market, api, or one stream's name; ``abort`` cuts without a word."""
 
     streams: str = "all"
     abort: bool = True
 
 
 class _Freeze(Struct, forbid_unknown_fields=True):
-    """POST /freeze: a symbol's stream (``stream``: bookTicker, depth*, … or a whole name, with * and ?)."""
+    """POST /freeze: streams fall silent while their sockets live.
+
+    ``stream``: bookTicker, depth*, … of the symbol, or a whole name, with * and ?; or "user": every account's.
+    """
 
     symbol: str = "*"
     stream: str = "*"
+
+
+class _LegacyWs(Struct, forbid_unknown_fields=True):
+    """POST /legacy_ws: what the WebSocket URLs from before the split do from now on, open sockets included."""
+
+    mode: Literal["live", "mute"]
 
 
 class _Transfer(Struct, forbid_unknown_fields=True):
@@ -94,8 +105,11 @@ class BadRequest(Exception):
 class Control:
     """Answers the control endpoint of one venue."""
 
-    def __init__(self, venue: Venue, sockets: StreamSockets, user: UserStream, pump: Pump) -> None:
+    def __init__(
+        self, venue: Venue, sockets: StreamSockets, api: ApiSockets, user: UserStream, pump: Pump
+    ) -> None:
         self._venue = venue
+        self._api = api
         self._sockets = sockets
         self._user = user
         self._pump = pump
@@ -109,6 +123,7 @@ class Control:
             ("POST", "/disconnect"): self._disconnect,
             ("POST", "/freeze"): self._freeze,
             ("DELETE", "/freeze"): self._thaw,
+            ("POST", "/legacy_ws"): self._legacy_ws,
             ("POST", "/transfer"): self._transfer,
             ("POST", "/funding"): self._funding,
             ("POST", "/manual_order"): self._manual_order,
@@ -221,17 +236,29 @@ class Control:
 
     def _disconnect(self, asked: dict[str, str], body: bytes) -> object:
         wish = msgspec.json.decode(body or b"{}", type=_Disconnect)
-        return {"disconnected": self._sockets.disconnect(wish.streams, abort=wish.abort)}
+        cut = self._sockets.disconnect(wish.streams, abort=wish.abort)
+        if wish.streams in {"all", "api"}:
+            cut += self._api.disconnect()
+        return {"disconnected": cut}
 
     def _freeze(self, asked: dict[str, str], body: bytes) -> object:
         wish = msgspec.json.decode(body, type=_Freeze)
-        pattern = wish.stream if "@" in wish.stream else f"{wish.symbol.lower()}@{wish.stream}"
+        pattern = (
+            wish.stream
+            if "@" in wish.stream or wish.stream == USER
+            else f"{wish.symbol.lower()}@{wish.stream}"
+        )
         self._venue.hub.freeze(pattern)
         return {"frozen": list(self._venue.hub.frozen)}
 
     def _thaw(self, asked: dict[str, str], body: bytes) -> object:
         self._venue.hub.thaw(asked.get("pattern"))
         return {"frozen": list(self._venue.hub.frozen)}
+
+    def _legacy_ws(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_LegacyWs)
+        self._venue.hub.mute_legacy(mute=wish.mode == "mute")
+        return {"mode": wish.mode}
 
     def _expire_listen_key(self, asked: dict[str, str], body: bytes) -> object:
         wish = msgspec.json.decode(body or b"{}", type=_Expire)

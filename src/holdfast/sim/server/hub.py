@@ -17,6 +17,7 @@ PUBLIC: Final = "public"
 MARKET: Final = "market"
 PRIVATE: Final = "private"
 LEGACY: Final = "legacy"
+USER: Final = "user"  # a pattern to freeze by: every account's stream
 
 
 def category_of(stream: str) -> str:
@@ -139,6 +140,15 @@ class Hub:
         connection.combined = combined
         self.subscribe(connection, streams)
 
+    def mute_legacy(self, *, mute: bool) -> None:
+        """Silence the legacy URLs on market and private streams, or let them speak, open sockets included."""
+        self._mute_legacy = mute
+        for connection in tuple(self.connections):
+            if connection.route == LEGACY:
+                streams = tuple(connection.streams)
+                self.unsubscribe(connection, streams)
+                self.subscribe(connection, streams)
+
     def wanted(self, stream: str) -> bool:
         """Whether anybody listens to it."""
         return stream in self._listeners
@@ -187,7 +197,9 @@ class Hub:
         listeners = self._listeners.get(stream)
         if listeners is None:
             return 0
-        if self._frozen and any(fnmatchcase(stream, pattern) for pattern in self._frozen):
+        if self._frozen and any(
+            fnmatchcase(stream, pattern) or (event and pattern == USER) for pattern in self._frozen
+        ):
             self.frozen_count += 1
             return 0
         count = 0

@@ -37,6 +37,10 @@ class Pump:
         except SourceUnusable as why:
             self.ended = str(why)
             _LOG.error("source unusable", why=str(why))
+        except Exception as why:  # noqa: BLE001 - whatever it is, the venue goes on without its market
+            # A venue that stands still must say so: whoever reads /status sees it.
+            self.ended = f"{type(why).__name__}: {why}"
+            _LOG.exception("the market stopped")
         else:
             self.ended = "the source has no more frames"
 

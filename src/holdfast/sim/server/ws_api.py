@@ -87,7 +87,9 @@ class ApiSockets:
 
     async def serve(self, request: web.BaseRequest, address: str) -> web.StreamResponse:
         """One socket's life. Requests are done in order; one that a fault holds up holds up the next."""
-        socket = web.WebSocketResponse(compress=False, max_msg_size=_MESSAGE_BYTES_MAX)
+        socket = web.WebSocketResponse(
+            compress=False, max_msg_size=_MESSAGE_BYTES_MAX, heartbeat=self._venue.config.ping_minutes * 60
+        )
         await socket.prepare(request)
         transport = request.transport
         if transport is None:
@@ -105,10 +107,12 @@ class ApiSockets:
             self._sessions.pop(session, None)
         return socket
 
-    async def close_all(self) -> None:
-        """End every socket."""
-        for session in tuple(self._sessions):
+    def disconnect(self) -> int:
+        """Cut every socket; how many."""
+        sessions = tuple(self._sessions)
+        for session in sessions:
             session.transport.abort()
+        return len(sessions)
 
     async def _answer(self, session: _Session, text: str, stamp: Stamp) -> str | None:
         venue = self._venue

@@ -91,6 +91,7 @@ class Asker:
     ) -> Answer:
         wait_ms = await self._budget.take_or_wait(lane, weight=endpoint.weight, orders=endpoint.orders)
         if wait_ms:
+            self.last_failure = f"the rate budget is spent for another {wait_ms} ms"
             return Transient(why="the rate budget is spent", code="BUDGET", retry_ms=wait_ms)
         reads = kind is Kind.READ or kind is Kind.QUERY
         windows = self._windows
@@ -177,7 +178,12 @@ def _why(error: Exception | None) -> str:
 
 def _exactly(params: Params, *, window_ms: int, signed: bool) -> Verify:
     """Checks that the text about to leave is what we asked for: ccxt may round, rename, add or leave out."""
-    asked = "&".join([f"{name}={quote(value)}" for name, value in params.items()])
+    asked = "&".join(
+        [
+            f"{name}={value if value.isascii() and value.isalnum() else quote(value)}"
+            for name, value in params.items()
+        ]
+    )
 
     def verify(method: str, url: str, body: str) -> None:
         text = url.partition("?")[2] if method in ("GET", "DELETE") else body

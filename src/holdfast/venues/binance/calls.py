@@ -65,6 +65,7 @@ NEW_KEY: Final = Endpoint(name="fapiPrivatePostListenKey", signed=False)
 KEEP_KEY: Final = Endpoint(name="fapiPrivatePutListenKey", signed=False)
 
 _IDENTITY_AGE_NS: Final = 3_600 * NS_PER_S
+_CANCELLED_ALL: Final = 200
 _LISTEN_KEY_GONE: Final = "-1125"
 T = TypeVar("T")
 
@@ -177,7 +178,7 @@ class Calls:
         )
         if isinstance(answer, Absent):
             return Ok(value=Done(detail="nothing to cancel"))
-        return self._done(answer, Kind.CANCEL)
+        return self._done(answer, Kind.CANCEL, lambda said: codec.code_of(said) == _CANCELLED_ALL)
 
     async def _query(self, request: QueryOrder, lane: Lane, may_send: MaySend) -> Outcome:
         client_id = self._client_id(request.order_id)
@@ -307,18 +308,22 @@ class Calls:
     async def _leverage(self, request: SetLeverage, lane: Lane, may_send: MaySend) -> Outcome:
         params = {"symbol": request.instrument, "leverage": str(request.leverage)}
         answer = await self.asker.ask(LEVERAGE, params, kind=Kind.CONFIG, lane=lane, may_send=may_send)
-        return self._done(answer, Kind.CONFIG)
+        return self._done(answer, Kind.CONFIG, lambda said: said.leverage == request.leverage)
 
     async def _deadman(self, request: ArmDeadman, lane: Lane, may_send: MaySend) -> Outcome:
         params = {"symbol": request.instrument, "countdownTime": str(request.countdown_ms)}
         answer = await self.asker.ask(COUNTDOWN, params, kind=Kind.CONFIG, lane=lane, may_send=may_send)
-        return self._done(answer, Kind.CONFIG)
+        return self._done(
+            answer, Kind.CONFIG, lambda said: str(said.countdown_time) == str(request.countdown_ms)
+        )
 
-    def _done(self, answer: Answer, kind: Kind) -> Outcome:
+    def _done(self, answer: Answer, kind: Kind, says_so: Callable[[wire.Word], bool]) -> Outcome:
+        """Done when the venue repeats what was asked: any other friendly object proves nothing."""
         if not isinstance(answer, str):
             return _outcome(answer)
-        if not answer.startswith("{"):
-            return _outcome(self.asker.unreadable(kind, "not an object"))
+        word = codec.word_of(answer)
+        if word is None or not says_so(word):
+            return _outcome(self.asker.unreadable(kind, "a success that does not say what was done"))
         return Ok(value=Done())
 
     # --- time ---------------------------------------------------------------------------------------------

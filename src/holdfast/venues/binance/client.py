@@ -79,7 +79,8 @@ class BinanceVenue:
             ssl_context=ssl_context,
         )
         self._allowed = AllowedHosts((config.rest_url, config.ws_url))
-        self._budget = Budget(WINDOWS, venue_ms=self._venue_clock.now_ms)
+        # no windows until the venue has told its own: what an earlier process used up must not keep us from asking
+        self._budget = Budget((), venue_ms=self._venue_clock.now_ms)
         self._calls = Calls(
             exchange=exchange,
             clock=self._clock,
@@ -188,8 +189,7 @@ class BinanceVenue:
                 )
             )
         )
-        if windows:
-            self._budget.set_windows(windows)
+        self._budget.set_windows(windows or WINDOWS)
         return specs_among(info, self._config.instruments)
 
     async def _refuse_hedge_mode(self) -> None:
@@ -200,7 +200,9 @@ class BinanceVenue:
     async def _read(self, endpoint: Endpoint, kind: type[T], what: str) -> T:
         answer = await self._calls.asker.ask(endpoint, {}, kind=Kind.READ, lane=Lane.READ, may_send=always)
         if not isinstance(answer, str):
-            raise VenueUnusable(f"no {what} from {self._config.rest_url}: {self._calls.asker.last_failure}")
+            raise VenueUnusable(
+                f"{self._config.rest_url} does not tell {what}: {self._calls.asker.last_failure}"
+            )
         try:
             return read(answer, kind)
         except Unreadable as error:

@@ -140,7 +140,7 @@ class BinanceFeed:
 
 def shares_of(config: FeedConfig, instruments: Sequence[str]) -> tuple[_Share, ...]:
     """Which streams go over which connection: the venue's split addresses, or one legacy address."""
-    quick = ["bookTicker", *(["trade"] if config.trades else []), *(["depth@0ms"] if config.depth else [])]
+    quick = ["bookTicker", *(["trade"] if config.trades else []), *(["depth@100ms"] if config.depth else [])]
     slow = ["markPrice@1s"] if config.marks else []
     base = config.ws_url.rstrip("/")
     groups = (

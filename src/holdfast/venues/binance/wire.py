@@ -49,11 +49,13 @@ class AlgoReply(Struct, rename="camel"):
     update_time: int = 0
 
 
-class Word(Struct):
-    """A success that says nothing more, or an error: ``{"code": …, "msg": …}``."""
+class Word(Struct, rename="camel"):
+    """A success that says little, or an error: ``{"code": …, "msg": …}``; settings repeat what was asked."""
 
     code: int | str | None = None
     msg: str = ""
+    leverage: int | None = None
+    countdown_time: int | str | None = None
 
 
 class PositionRow(Struct, rename="camel"):

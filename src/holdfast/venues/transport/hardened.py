@@ -96,6 +96,12 @@ def exchange_class(exchange_id: str) -> Any:
     return found
 
 
+def _needs_no_quoting(value: Any) -> bool:
+    return type(value) is int or (
+        type(value) is str and value.isascii() and (value.isalnum() or value.replace(".", "", 1).isalnum())
+    )
+
+
 def harden(base: Any) -> Any:
     """A subclass of one ccxt exchange class with the holes closed."""
 
@@ -183,6 +189,12 @@ def harden(base: Any) -> Any:
             if hop is not None and "recvWindow" in self.options:
                 self.options["recvWindow"] = hop.recv_window_ms
             return super().sign(*args, **named)
+
+        def urlencode(self, params: Any = None, doseq: Any = False, sort: Any = False) -> Any:  # noqa: FBT002
+            params = params or {}
+            if not doseq and all(map(_needs_no_quoting, params.values())):
+                return "&".join([f"{name}={value}" for name, value in params.items()])  # a tenth of the time
+            return super().urlencode(params, doseq, sort)
 
         # --- nothing by itself ---
 

@@ -1,0 +1,137 @@
+"""A refusal in words for a person: what is too much of what, in human units, and what would permit it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from holdfast.core.holds.rules import RULES
+from holdfast.vocab import refusals as why
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.units import e8_text, text_of
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Whose order was refused, and where. Without a spec sizes stay in lots and prices in ticks."""
+
+    strategy: str
+    instrument: str
+    spec: InstrumentSpec | None
+
+    def size(self, lots: int) -> str:
+        return f"{lots} lots" if self.spec is None else text_of(lots, Decimal(self.spec.lot))
+
+    def price(self, ticks: int) -> str:
+        return f"{ticks} ticks" if self.spec is None else text_of(ticks, Decimal(self.spec.tick))
+
+    @property
+    def pair(self) -> str:
+        return f"[limits.strategy.{self.strategy}.{self.instrument}]"
+
+    @property
+    def table(self) -> str:
+        return f"[limits.instrument.{self.instrument}]"
+
+
+def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
+    """(what forbade it, what would permit it), one line each."""
+    size = place.size
+    match refusal:
+        case why.Held():
+            said = f"hold {refusal.hold_id} ({refusal.cause.value}) stands at {refusal.level.name}"
+            return said, RULES[refusal.cause].remedy.replace("HOLD", str(refusal.hold_id))
+        case why.NotAllowed():
+            who, where = refusal.strategy or "no strategy", refusal.instrument or "no instrument"
+            return f"{who} may not trade {where}", f"{place.pair}, and the instrument in the strategy's list"
+        case why.BadTerms() | why.NotTrading() | why.NoSuchOwnOrder() | why.DuplicateIntent():
+            return _senseless(refusal, place)
+        case why.QtyOutOfRange():
+            bounds = f"{size(refusal.min_lots)} to {size(refusal.max_lots)}"
+            return f"{size(refusal.qty_lots)} is outside the venue's sizes, {bounds}", "a size between them"
+        case why.UnderNotional():
+            worth, least = e8_text(refusal.notional_e8), e8_text(refusal.min_e8)
+            return f"worth {worth}, less than the {least} that the venue takes", "a larger order"
+        case why.OverOrderSize():
+            said = f"{size(refusal.qty_lots)} in one order; at most {size(refusal.limit_lots)}"
+            return said, f"a smaller order; the limit is order_max in {place.pair} or {place.table}"
+        case why.OverOrderNotional():
+            said = f"worth {e8_text(refusal.notional_e8)} in one order; at most {e8_text(refusal.limit_e8)}"
+            return said, f"a smaller order; the limit is order_notional_max in {place.table}"
+        case why.OverPosition():
+            where = place.pair if refusal.of == "strategy" else place.table
+            would_be = f"the position at worst case would be {size(refusal.would_be_lots)}"
+            return (
+                f"{would_be}; at most {size(refusal.limit_lots)} for the {refusal.of}",
+                f"a smaller order, or fewer open ones; the limit is position_max in {where}",
+            )
+        case why.NotReducing():
+            position = f"the position is {size(refusal.position_lots)}"
+            exits = f", {size(refusal.reducing_lots)} of exits are working" if refusal.reducing_lots else ""
+            return (
+                f"{size(refusal.qty_lots)} would increase or flip it: {position}{exits}",
+                "an order that only reduces; or the release of what holds trading at reduce-only",
+            )
+        case _:
+            return _priced_or_counted(refusal, place)
+
+
+def _senseless(
+    refusal: why.BadTerms | why.NotTrading | why.NoSuchOwnOrder | why.DuplicateIntent, place: Place
+) -> tuple[str, str]:
+    match refusal:
+        case why.BadTerms():
+            return refusal.why, "an order that makes sense"
+        case why.NotTrading():
+            said = f"{place.instrument} cannot be traded now: {refusal.status}"
+            return said, "its facts and limits, and the venue trading it"
+        case why.NoSuchOwnOrder():
+            return f"order {refusal.order_id} is unknown, final or another's", "one of its own open orders"
+        case why.DuplicateIntent():
+            return f"intent {refusal.intent_seq} repeats an earlier order", "waiting out duplicate_window"
+
+
+def _priced_or_counted(
+    refusal: why.OverGross
+    | why.NoReference
+    | why.StaleReference
+    | why.OutsideCollar
+    | why.OverRate
+    | why.TooManyOrders
+    | why.UnknownEquity,
+    place: Place,
+) -> tuple[str, str]:
+    account = "[limits.account]"
+    match refusal:
+        case why.OverGross(unit="ppm"):
+            would_be, limit = _ratio(refusal.would_be, percent=False), _ratio(refusal.limit, percent=False)
+            said = f"the account's leverage at worst case would be {would_be}x; at most {limit}x"
+            return said, f"a smaller order, or fewer open ones; the limit is leverage_max in {account}"
+        case why.OverGross():
+            said = f"gross notional at worst case would be {e8_text(refusal.would_be)}; at most {e8_text(refusal.limit)}"
+            return said, f"a smaller order, or fewer open ones; the limit is gross_notional_max in {account}"
+        case why.NoReference():
+            return f"no {refusal.what} to judge the price by", "market data"
+        case why.StaleReference():
+            said = f"the newest quote is {refusal.age_ms} ms old; at most {refusal.limit_ms} ms"
+            return said, "fresh data; the limit is quote_age_max in [timings]"
+        case why.OutsideCollar():
+            price, reference = place.price(refusal.price_ticks), place.price(refusal.reference_ticks)
+            limit = _ratio(refusal.limit_ppm, percent=True)
+            said = f"{price} is further than {limit}% from the reference {reference}"
+            return said, f"a price nearer to it; the limit is collar in {place.table}"
+        case why.OverRate():
+            said = f"{refusal.count} orders asked for within a second; at most {refusal.limit}"
+            return said, f"slower orders; the limit is orders_per_s_refuse in {account}"
+        case why.TooManyOrders():
+            said = f"{refusal.count} orders are open; at most {refusal.limit}"
+            return said, f"a cancel; the limit is open_orders_max in {account}"
+        case why.UnknownEquity():
+            return (
+                f"the leverage cannot be judged: {refusal.why}",
+                "the venue's word on the balance: holdfast sync",
+            )
+
+
+def _ratio(ppm: int, *, percent: bool) -> str:
+    return text_of(ppm, Decimal("0.0001" if percent else "0.000001"))
