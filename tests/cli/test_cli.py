@@ -48,10 +48,25 @@ def bot(run, guard):
 def test_status_says_first_whether_it_may_trade(run, bot):
     lines = run("status").out.splitlines()
     assert "demo on binanceusdm (simulated), pid 4242: trading" == lines[0]
-    bot.views["status"] = a_status(level="halted", armed=False)
-    assert (
-        "demo on binanceusdm (simulated), pid 4242: HALTED (not armed)" == run("status").out.splitlines()[0]
+    bot.views["status"] = a_status(level="halted", armed=False, holds=[A_HOLD])
+    assert "demo on binanceusdm (simulated), pid 4242: HALTED" == run("status").out.splitlines()[0]
+    bot.views["status"] = a_status(
+        level="halted", armed=False, holds=[structs.replace(A_HOLD, cause="startup")]
     )
+    assert run("status").out.splitlines()[0].endswith(": HALTED (not armed)")
+
+
+def test_status_names_every_difference_in_human_units(run, bot):
+    """Whoever must adopt or resolve needs the name to give, and the size of what is at stake."""
+    bot.views["status"] = a_status(
+        breaks=[
+            BreakRow(kind="position", key="BTCUSDT", ours="-48", theirs="0"),
+            BreakRow(kind="balance", key="USDT", ours="9999257048529", theirs="10000000000000"),
+        ]
+    )
+    said = run("status").out
+    assert "break position BTCUSDT: ours -48 lots, the venue's 0 lots" in said
+    assert "break balance USDT: ours 99,992.57, the venue's 100,000.00" in said
 
 
 def test_holds_say_why_and_what_releases_them(run, bot):
@@ -62,7 +77,8 @@ def test_holds_say_why_and_what_releases_them(run, bot):
 
 def test_why_gives_numbers_and_a_way_out(run, bot):
     said = run("why").out
-    assert "the last refused order was refused: over_position (limit_lots 330, would_be_lots 350)" in said
+    assert "the last refused order: over_position" in said
+    assert "worst case 0.350 BTC, limit 0.330 BTC" in said
     assert "what would permit it: a smaller order, or less open" in said
 
 
@@ -200,7 +216,7 @@ def test_flatten_shows_its_plan_and_sends_nothing_unconfirmed(run, bot):
     assert 2 == said.code
     assert "BTCUSDT" in said.err
     assert "nothing was sent: add --yes" in said.err
-    assert "trading is not held: strategies may open again behind the exit" in said.err
+    assert "resume" in said.err, "what lets it trade again is said before it is asked for"
     assert [] == bot.told
     assert 0 == run("flatten", "--yes").code
     assert ["flatten"] == [act.verb for act in bot.told]

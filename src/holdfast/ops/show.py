@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from holdfast.ops.words import clean
+from holdfast.vocab.units import e8_text
 
 Data = Mapping[str, Any]
 NONE: Final = "–"
@@ -21,7 +23,7 @@ def _status(data: Data) -> list[str]:
     """The line that matters first: may it trade, and if not, why not."""
     latch = data["latch"]
     mode = "trading" if data["level"] == "none" and data["armed"] else data["level"].upper()
-    mode += "" if data["armed"] else " (not armed)"
+    mode += " (not armed)" if any(hold["cause"] == "startup" for hold in data["holds"]) else ""
     drawdown = NONE if data["drawdown_ppm"] is None else f"{data['drawdown_ppm'] / 10_000:.2f}%"
     asset = data["settle_asset"]
     rates = data["rates"]
@@ -30,20 +32,23 @@ def _status(data: Data) -> list[str]:
     counts = f"{data['open_orders']} open, {data['unknown_orders']} unknown"
     lines = [
         f"{_t(data['account'])} on {_t(data['venue'])} ({_t(data['venue_kind'])}), pid {data['pid']}: {mode}",
-        f"equity {_t(data['equity'])} {_t(asset)}, peak {_t(data['peak'])}, drawdown {drawdown}",
+        f"equity {money(data['equity'])} {_t(asset)}, peak {money(data['peak'])}, drawdown {drawdown}",
         f"orders {counts}; fills in quarantine {data['quarantined_fills']}; breaks {len(data['breaks'])}",
         f"rates {rates['orders_per_s']} orders/s, {rates['messages_per_s']} messages/s; up {_age(data['uptime_ms'])}",
         f"latch {tripped}; lease {lease}",
     ]
     lines += _holds_lines(data["holds"])
+    for one in data["breaks"]:
+        ours, theirs = (_e8(one, side) for side in ("ours", "theirs"))
+        lines.append(f"break {_t(one['kind'])} {_t(one['key'])}: ours {ours}, the venue's {theirs}")
     lines += _table(
-        ("instrument", "ours", "venue", "venue age", "open", "bid", "ask", "data age"),
+        ("instrument", "ours", "venue said", "it said so", "open", "bid", "ask", "data age"),
         [
             (
                 row["instrument"],
                 row["position"],
                 row["venue_position"],
-                _age(row["venue_position_age_ms"]),
+                _ago(row["venue_position_age_ms"]),
                 row["open_orders"],
                 row["bid"],
                 row["ask"],
@@ -53,6 +58,14 @@ def _status(data: Data) -> list[str]:
         ],
     )
     return lines
+
+
+def _e8(one: Data, side: str) -> str:
+    """A side of a break: lots for a position, 10⁻⁸ of the asset for a balance."""
+    text = str(one[side])
+    if one["kind"] == "balance" and text.lstrip("-").isdigit():
+        return money(e8_text(int(text)))
+    return _t(text) + (" lots" if one["kind"] == "position" else "")
 
 
 def _holds(data: Data) -> list[str]:
@@ -73,13 +86,22 @@ def _holds_lines(holds: Sequence[Data]) -> list[str]:
 
 
 def _why(data: Data) -> list[str]:
-    subject = "the planned order" if data["planned"] else "the last refused order"
     if not data["refused"]:
-        return [f"{subject}: nothing forbids it. {_t(data['text'])}".rstrip()]
-    numbers = ", ".join(f"{_t(key)} {_t(value)}" for key, value in data["numbers"].items())
-    lines = [f"{subject} was refused: {_t(data['refusal'])} ({numbers})", _t(data["text"])]
-    lines += _holds_lines(data["holds"])
-    return [*lines, f"what would permit it: {_t(data['permits'])}"]
+        return [_t(data["text"])]
+    where = " in ".join(_t(part) for part in (data["strategy"], data["instrument"]) if part)
+    when = f" at {_wall(data['wall_ns'])}" if data["wall_ns"] else ""
+    whose = (f" of {where}" if where else "") + when
+    first = (
+        f"this order{whose} would be refused: {_t(data['refusal'])}"
+        if data["planned"]
+        else f"the last refused order{whose}: {_t(data['refusal'])}"
+    )
+    return [
+        first,
+        f"  {_t(data['text'])}",
+        *_holds_lines(data["holds"]),
+        f"what would permit it: {_t(data['permits'])}",
+    ]
 
 
 def _plan(data: Data) -> list[str]:
@@ -99,6 +121,143 @@ def _plan(data: Data) -> list[str]:
         ],
     )
     return [_t(data["text"]), *table]
+
+
+def _ping(data: Data) -> list[str]:
+    took = f" in {data['round_trip_us'] / 1_000:.1f} ms" if data.get("round_trip_us") is not None else ""
+    return [f"answers{took}; the last event was stepped {_ago(data['event_age_ms'])}"]
+
+
+def _info(data: Data) -> list[str]:
+    """What runs, then the limits as a table of what is written and what it came to."""
+    lines = [
+        f"holdfast {_t(data['version'])} on Python {_t(data['python'])}, since {_wall(data['started_wall_ns'])}",
+        f"account {_t(data['account'])} ({_t(data['account_uid'])}) on {_t(data['venue'])} ({_t(data['venue_kind'])})",
+        f"configuration {_t(data['config_path'])}, hash {_t(data['config_hash'])}",
+        f"state {_t(data['state_dir'])}",
+    ]
+    groups: dict[str, list[str]] = {}
+    for path, value in data["limits"].items():
+        group, _, key = path.rpartition(".")
+        if key not in {"strategy", "instrument"}:
+            groups.setdefault(group, []).append(f"{_t(key)} {_t(value)}")
+    for group, values in groups.items():
+        lines += [f"[{_t(group)}]", *[f"  {value}" for value in values]]
+    return lines
+
+
+def _positions(data: Data) -> list[str]:
+    return _table(
+        ("instrument", "ours", "venue said", "it said so", "open", "mark", "unrealised", "realised", "hold"),
+        [
+            (
+                row["instrument"],
+                row["position"],
+                row["venue_position"],
+                _ago(row["venue_position_age_ms"]),
+                row["open_orders"],
+                row["mark"],
+                money(row["unrealised"]),
+                money(row["realised"]),
+                row["level"],
+            )
+            for row in data["instruments"]
+        ],
+    )
+
+
+def _orders(data: Data) -> list[str]:
+    rows = [*data["orders"], *data["foreign"]]
+    table = _table(
+        ("order", "strategy", "instrument", "side", "qty", "filled", "price", "kind", "state", "age"),
+        [
+            (
+                row["order_id"] or row["venue_order_id"],
+                row["strategy"],
+                row["instrument"],
+                row["side"],
+                row["qty"],
+                row["filled"],
+                row["price"],
+                " ".join(
+                    part
+                    for part in (row["order_type"], row["tif"], "reduce-only" if row["reduce_only"] else "")
+                    if part
+                ),
+                row["state"],
+                _age(row["age_ms"]),
+            )
+            for row in rows
+        ],
+    )
+    return table + _more(data["total"], len(data["orders"])) if rows else ["no order is open"]
+
+
+def _fills(data: Data) -> list[str]:
+    table = _table(
+        ("at", "strategy", "instrument", "side", "qty", "price", "fee", "as", "order", "trade"),
+        [
+            (
+                _wall(row["venue_ns"])[11:19] if row["venue_ns"] else None,
+                "(quarantine)" if row["quarantined"] else row["strategy"],
+                row["instrument"],
+                row["side"],
+                row["qty"],
+                row["price"],
+                " ".join(_t(part) for part in (row["fee"], row["fee_asset"]) if part),
+                "maker" if row["maker"] else "taker",
+                row["order_id"],
+                row["trade_id"],
+            )
+            for row in data["fills"]
+        ],
+    )
+    return table + _more(data["total"], len(data["fills"])) if data["fills"] else ["no fill yet"]
+
+
+def _quarantine(data: Data) -> list[str]:
+    rows = [(row["trade_id"], row["instrument"], row["side"], row["qty"], row["price"]) for row in data["fills"]]
+    return _table(("trade", "instrument", "side", "qty", "price"), rows) or ["nothing is in quarantine"]
+
+
+def _exposure(data: Data) -> list[str]:
+    leverage, limit = (
+        NONE if data[key] is None else f"{data[key] / 1_000_000:.2f}x"
+        for key in ("leverage_ppm", "leverage_ppm_max")
+    )
+    lines = [
+        f"gross notional at worst case {money(data['gross'])}, at most {money(data['gross_max'])}",
+        f"leverage {leverage}, at most {limit}; equity {money(data['equity'])}",
+    ]
+    keys = ("instrument", "position", "long_worst", "short_worst", "position_max")
+    rows = [(*[row[key] for key in keys], money(row["notional"])) for row in data["rows"]]
+    return lines + _table(
+        ("instrument", "position", "longest it could be", "shortest", "at most", "notional"), rows
+    )
+
+
+def _strategies(data: Data) -> list[str]:
+    rows = [
+        (
+            row["strategy"],
+            row["state"],
+            ", ".join(f"{name} {qty}" for name, qty in row["positions"].items()),
+            money(row["realised"]),
+            money(row["unrealised"]),
+            money(row["fees"]),
+            row["intents"],
+            row["refusals"],
+            row["fills"],
+        )
+        for row in data["strategies"]
+    ]
+    return _table(
+        ("strategy", "state", "position", "realised", "unrealised", "fees", "intents", "refused", "fills"), rows
+    ) or ["no strategy is loaded"]
+
+
+def _more(total: int, shown: int) -> list[str]:
+    return [f"{shown} of {total}, the newest: --limit N shows more"] if total > shown else []
 
 
 def _any(data: Data) -> list[str]:
@@ -146,13 +305,33 @@ def _age(ms: int | None) -> str:
     return f"{ms // 60_000} min" if ms < 7_200_000 else f"{ms // 3_600_000} h"
 
 
+def _ago(ms: int | None) -> str:
+    return NONE if ms is None else f"{_age(ms)} ago"
+
+
+def money(text: str | None) -> str:
+    """An exact amount as people read it: to the hundredth, with thousands apart. JSON keeps all digits."""
+    try:
+        return NONE if text is None or text == "" else f"{Decimal(text):,.2f}"
+    except ArithmeticError:
+        return _t(text)
+
+
 def _wall(wall_ns: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(wall_ns // 1_000_000_000))
 
 
 _SHOWN: Final[dict[str, Callable[[Data], list[str]]]] = {
     "status": _status,
+    "info": _info,
+    "ping": _ping,
     "holds": _holds,
     "why": _why,
+    "positions": _positions,
+    "orders": _orders,
+    "fills": _fills,
+    "quarantine list": _quarantine,
+    "exposure": _exposure,
+    "strategies": _strategies,
     "flatten plan": _plan,
 }

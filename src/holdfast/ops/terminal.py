@@ -217,10 +217,9 @@ def _confirm(control: Any, args: Mapping[str, Value], row: Row, options: Options
     """Show what would be done and have it confirmed. Errors: UsageError when it is not."""
     from holdfast.ops.show import show
 
-    plan, status = control.view(FLATTEN_PLAN, args), control.view("status")
+    plan = control.view(FLATTEN_PLAN, args)
     lines = show(FLATTEN_PLAN, plan.data) if plan.ok else f"the plan is not known: {plan.text}"
-    if status.ok and status.data["level"] in {"none", "reduced"}:
-        lines += "\ntrading is not held: strategies may open again behind the exit (holdfast pause, first)"
+    lines += "\nfrom then on only reducing orders pass there, until holdfast resume releases that hold"
     sys.stderr.write(lines + "\n")
     if options.ask is None:
         raise UsageError(f"{row.name}: nothing was sent: add --yes to carry out this plan")
@@ -244,10 +243,13 @@ def _wait(control: Any, row: Row, text: str, target: Target, options: Options) -
         open_orders = int(status["open_orders"]) + int(status["unknown_orders"])
         active = bool(flatten.get("active"))
         if not active and open_orders == 0:
+            if row.name == "pause":  # the last flatten, if there was one, was somebody else's
+                return Result(State.OK, target.account, f"{text}; no open order is left, positions are kept")
             why = str(flatten.get("why") or "")
             flat = flatten.get("flat")
             state = State.UNFINISHED if flat is False else State.OK
-            return Result(state, target.account, f"{text}; {why or 'no open order is left'}", flatten or None)
+            said = f"{'flat: ' if flat else ''}{why}" if why else "no open order is left"
+            return Result(state, target.account, f"{text}; {said}", flatten or None)
         if time.monotonic() >= deadline:
             left = f"{open_orders} orders open" + (", flatten under way" if active else "")
             return Result(
