@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from msgspec import structs
 
 from holdfast.app.errors import Exit, HoldfastError, exit_of, lines_of
 from holdfast.app.init import write_operators
@@ -16,8 +17,18 @@ from holdfast.config.operators import new_token, token_hash
 from holdfast.ops import registry
 from holdfast.ops.commands import TABLE
 from holdfast.ops.registry import entries, register, unregister
+from holdfast.runtime.views import BreakRow
 from holdfast.runtime.wire import Answer
-from tests.house.operating import SOURCE, Terminal, a_latch, a_status, an_answering_bot, holdfast, registered
+from tests.house.operating import (
+    A_HOLD,
+    SOURCE,
+    Terminal,
+    a_latch,
+    a_status,
+    an_answering_bot,
+    holdfast,
+    registered,
+)
 
 pytestmark = pytest.mark.process
 

@@ -6,6 +6,7 @@ One table for two tests: that the gate decides so, and that no check can be take
 from typing import NamedTuple
 
 from holdfast.core.gate import checks
+from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.instruments import InstrumentStatus
 from holdfast.vocab.orders import OrderType, Side, TimeInForce
@@ -137,6 +138,13 @@ CASES = [
         checks.makes_sense,
         {"position": 10},
         {**STOP, "trigger_ticks": None, "side": SELL, "reduce_only": True},
+        BadTerms(why="a conditional order needs a trigger above zero"),
+    ),
+    case(
+        "a stop with a trigger at zero",
+        checks.makes_sense,
+        {"position": 10},
+        {**STOP, "trigger_ticks": 0, "side": SELL, "reduce_only": True},
         BadTerms(why="a conditional order needs a trigger above zero"),
     ),
     case(
@@ -286,6 +294,39 @@ CASES = [
         OutsideCollar(price_ticks=604_000, reference_ticks=595_000, limit_ppm=10_000),
     ),
     case(
+        "on the edge round the mark",
+        checks.inside_the_collar,
+        {"mark": 600_000},
+        {"price_ticks": 606_000},
+    ),
+    case(
+        "a mark that is as old as it may be",
+        checks.inside_the_collar,
+        {"mark": 595_000, "mark_age_ns": MARK_AGE_NS_MAX},
+        {"price_ticks": 604_000},
+        OutsideCollar(price_ticks=604_000, reference_ticks=595_000, limit_ppm=10_000),
+    ),
+    case(
+        "a mark whose stream has died",
+        checks.inside_the_collar,
+        {"mark": 595_000, "mark_age_ns": MARK_AGE_NS_MAX + 1},
+        {"price_ticks": 604_000},
+    ),
+    case(
+        "a market buy is judged at the ask",
+        checks.inside_the_collar,
+        {"instrument": instrument_limits(collar_ppm=8)},
+        MARKET,
+        OutsideCollar(price_ticks=600_005, reference_ticks=600_000, limit_ppm=8),
+    ),
+    case(
+        "and a market sell at the bid",
+        checks.inside_the_collar,
+        {"instrument": instrument_limits(collar_ppm=8)},
+        {**MARKET, "side": SELL},
+        OutsideCollar(price_ticks=599_995, reference_ticks=600_000, limit_ppm=8),
+    ),
+    case(
         "half as wide at REDUCED",
         checks.inside_the_collar,
         {"level": L.REDUCED},
@@ -371,6 +412,38 @@ CASES = [
         NotReducing(position_lots=10, reducing_lots=10, qty_lots=10),
     ),
     case(
+        "nor where others' exits have taken what the account holds",
+        checks.reduces,
+        {"level": L.REDUCE_ONLY, "position": 20, "others_open_sells": 15},
+        {"side": SELL},
+        NotReducing(position_lots=20, reducing_lots=15, qty_lots=10),
+    ),
+    case(
+        "a short: a second exit that fits behind the first",
+        checks.reduces,
+        {"level": L.REDUCE_ONLY, "position": -20, "open_buys": 10},
+    ),
+    case(
+        "a short: a second exit that does not",
+        checks.reduces,
+        {"level": L.REDUCE_ONLY, "position": -19, "open_buys": 10},
+        {},
+        NotReducing(position_lots=-19, reducing_lots=10, qty_lots=10),
+    ),
+    case(
+        "a stop for the whole position stands behind an exit of it",
+        checks.reduces,
+        {"level": L.REDUCE_ONLY, "position": 10, "open_sells": 10},
+        {**STOP, "side": SELL, "reduce_only": True},
+    ),
+    case(
+        "a stop for more than the position",
+        checks.reduces,
+        {"position": 9},
+        {**STOP, "side": SELL, "reduce_only": True},
+        NotReducing(position_lots=9, reducing_lots=0, qty_lots=10),
+    ),
+    case(
         "an order that says reduce-only must reduce at any level",
         checks.reduces,
         {},
@@ -418,6 +491,30 @@ CASES = [
         },
         {},
         OverPosition(of="instrument", would_be_lots=301, limit_lots=300),
+    ),
+    case(
+        "a lot over the limit of all strategies together, short",
+        checks.within_position_limits,
+        {
+            "others": -200,
+            "others_open_sells": 91,
+            **ROOMS,
+            "instrument": instrument_limits(order_notional_e8_max=10**15),
+        },
+        {"side": SELL},
+        OverPosition(of="instrument", would_be_lots=301, limit_lots=300),
+    ),
+    case(
+        "half the limit of all strategies together at REDUCED",
+        checks.within_position_limits,
+        {
+            "others": 141,
+            "level": L.REDUCED,
+            **ROOMS,
+            "instrument": instrument_limits(order_notional_e8_max=10**15),
+        },
+        {},
+        OverPosition(of="instrument", would_be_lots=151, limit_lots=150),
     ),
     case(
         "over the limit, what reduces still passes",
@@ -473,6 +570,52 @@ CASES = [
         {**ROOMS, "account": account_limits(gross_notional_e8_max=10 * LOT_E8)},
         {"price_ticks": 600_100},
         OverGross(would_be=10 * 600_100 * 10_000, limit=10 * LOT_E8, unit="e8"),
+    ),
+    case(
+        "and at the last print where that is highest",
+        checks.within_account_limits,
+        {"last": 600_050, **ROOMS, "account": account_limits(gross_notional_e8_max=10 * LOT_E8)},
+        {},
+        OverGross(would_be=10 * 600_050 * 10_000, limit=10 * LOT_E8, unit="e8"),
+    ),
+    case(
+        "half a tick is rounded up, against us",
+        checks.within_account_limits,
+        {"ask": 600_006, **ROOMS, "account": account_limits(gross_notional_e8_max=10 * LOT_E8)},
+        {},
+        OverGross(would_be=10 * 600_001 * 10_000, limit=10 * LOT_E8, unit="e8"),
+    ),
+    case(
+        "a sell counts as well",
+        checks.within_account_limits,
+        {**ROOMS, "account": account_limits(gross_notional_e8_max=9 * LOT_E8)},
+        {"side": SELL},
+        OverGross(would_be=10 * LOT_E8, limit=9 * LOT_E8, unit="e8"),
+    ),
+    case(
+        "a sell on top of a short",
+        checks.within_account_limits,
+        {"position": -50, **ROOMS, "account": account_limits(gross_notional_e8_max=59 * LOT_E8)},
+        {"side": SELL},
+        OverGross(would_be=60 * LOT_E8, limit=59 * LOT_E8, unit="e8"),
+    ),
+    case(
+        "a buy against a short makes nothing larger",
+        checks.within_account_limits,
+        {"position": -50, **ROOMS, "account": account_limits(gross_notional_e8_max=50 * LOT_E8)},
+    ),
+    case(
+        "a sell against a long makes nothing larger",
+        checks.within_account_limits,
+        {"position": 50, **ROOMS, "account": account_limits(gross_notional_e8_max=50 * LOT_E8)},
+        {"side": SELL},
+    ),
+    case(
+        "half the leverage at REDUCED",
+        checks.within_account_limits,
+        {"level": L.REDUCED, **ROOMS, "account": account_limits(), "equity_e8": 4 * LOT_E8 - 1},
+        {},
+        OverGross(would_be=2_500_001, limit=2_500_000, unit="ppm"),
     ),
     case(
         "half the gross at REDUCED",

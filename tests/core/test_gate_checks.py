@@ -90,15 +90,16 @@ def test_the_memory_of_recent_orders_is_bounded():
     assert checks.RECENT_KEPT_MAX == len(desk.recent)
 
 
-def test_a_protective_stop_stands_behind_the_exits_not_beside_them():
+@pytest.mark.parametrize("side", [Side.SELL, Side.BUY])
+def test_a_protective_stop_stands_behind_the_exits_not_beside_them(side):
     """A stop for the whole position must not forbid leaving it by hand."""
-    desk = a_desk(position=10)
-    desk.all_open.add(10, side=Side.SELL, protective=True)
-    desk.my_open.add(10, side=Side.SELL, protective=True)
+    desk = a_desk(position=-side * 10)
+    desk.all_open.add(10, side=side, protective=True)
+    desk.my_open.add(10, side=side, protective=True)
 
-    assert isinstance(judge(an_intent(side=Side.SELL, reduce_only=True), desk), Approved)
-    assert NotReducing(position_lots=10, reducing_lots=0, qty_lots=11) == judge(
-        an_intent(side=Side.SELL, reduce_only=True, qty_lots=11, intent_seq=2), desk
+    assert isinstance(judge(an_intent(side=side, reduce_only=True), desk), Approved)
+    assert NotReducing(position_lots=-side * 10, reducing_lots=0, qty_lots=11) == judge(
+        an_intent(side=side, reduce_only=True, qty_lots=11, intent_seq=2), desk
     )
 
 

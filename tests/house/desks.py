@@ -2,11 +2,11 @@
 
 from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
 from holdfast.core.gate.gate import worst_notional_e8
-from holdfast.core.ingest.market import FAR_PAST_NS, market_of, take_mark, take_quote
+from holdfast.core.ingest.market import FAR_PAST_NS, market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.orders.book import OpenLots
 from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
-from tests.house.events import a_mark, a_quote
+from tests.house.events import a_mark, a_print, a_quote
 from tests.house.setup import (
     BTC,
     MONO_NS,
@@ -55,6 +55,9 @@ def a_desk(
     instrument=None,
     strategy=None,
     quoted=True,
+    ask=None,
+    last=None,
+    mark_age_ns=0,
     duplicate_window_ms=0,
 ):
     """Alpha's desk in BTC. ``position``, ``open_…``: its own; ``others…``: of everybody else, on top."""
@@ -63,9 +66,12 @@ def a_desk(
     rules = account_limits() if account is None else account
     market = market_of(limits, timings())
     if quoted:
-        assert take_quote(market, a_quote(mono_ns=MONO_NS - quote_age_ms * NS_PER_MS))
+        touch = {} if ask is None else {"ask_ticks": ask}
+        assert take_quote(market, a_quote(mono_ns=MONO_NS - quote_age_ms * NS_PER_MS, **touch))
     if mark is not None:
-        assert take_mark(market, a_mark(price=mark, mono_ns=MONO_NS - quote_age_ms * NS_PER_MS))
+        assert take_mark(market, a_mark(price=mark, mono_ns=MONO_NS - mark_age_ns))
+    if last is not None:
+        assert take_trade(market, a_print(price=last))
     ring = max(rules.orders_per_s_kill, rules.orders_per_s_refuse) + 1
     asked = AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring)
     for ago_ms in sorted(asked_ms_ago, reverse=True):

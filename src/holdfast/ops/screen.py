@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -16,10 +16,14 @@ from rich.text import Text
 
 from holdfast.ops.ctl import Control
 from holdfast.ops.errors import NotRunning
+from holdfast.ops.show import money
 from holdfast.ops.words import clean
 
 Data: TypeAlias = Mapping[str, Any]
 HZ: Final = 4
+OWN_HINT: Final = "Ctrl-C cancels and ends; from another terminal: holdfast halt, why, flatten, status --help"
+LEAVE_HINT: Final = "Ctrl-C leaves the bot running; holdfast halt stops its ordering"
+BESIDE: Final = "HOLDFAST_WATCH_BESIDE"  # set for the view that a bot shows of itself
 STALE_MS: Final = 1_000
 NONE: Final = "–"
 _LEVEL_STYLE: Final = {
@@ -31,7 +35,7 @@ _LEVEL_STYLE: Final = {
 }
 
 
-def watch(socket_path: Path, *, console: Console | None = None) -> int:
+def watch(socket_path: Path, *, console: Console | None = None, hint: str = LEAVE_HINT) -> int:
     """Draw a running bot's status until it ends or the person leaves (Ctrl-C, which leaves the bot alone).
 
     Errors: NotRunning when there is no bot to begin with.
@@ -40,7 +44,7 @@ def watch(socket_path: Path, *, console: Console | None = None) -> int:
     with Control(socket_path) as control, Live(console=console, screen=False, auto_refresh=False) as live:
         try:
             for answer in control.watch("status", hz=HZ):
-                view = render(answer.data) if answer.ok else Text(clean(answer.text), style="red")
+                view = render(answer.data, hint=hint) if answer.ok else Text(clean(answer.text), style="red")
                 live.update(view, refresh=True)
         except (KeyboardInterrupt, NotRunning) as error:
             said = "left; the bot goes on" if isinstance(error, KeyboardInterrupt) else str(error)
@@ -51,52 +55,63 @@ def watch(socket_path: Path, *, console: Console | None = None) -> int:
 def start_beside(socket_path: Path) -> subprocess.Popen[bytes]:
     """The same view as a child process on this terminal: what ``holdfast run`` shows of itself."""
     words = [sys.executable, "-m", "holdfast", "watch", "--socket", str(socket_path)]
-    return subprocess.Popen(words)
+    return subprocess.Popen(words, env={**os.environ, BESIDE: "1"})
 
 
-def render(status: Data) -> RenderableType:
-    """One picture of a status view's data (as it came over the wire)."""
+def render(status: Data, *, hint: str = "") -> RenderableType:
+    """One picture of a status view's data (as it came over the wire). ``hint``: what a person can do from here."""
     parts: list[RenderableType] = [_head(status)]
     if status["holds"]:
         parts.append(_holds(status["holds"]))
-    parts += [_instruments(status["instruments"]), _strategies(status["strategies"]), _foot(status)]
+    parts += [
+        _instruments(status["instruments"], breaks={one["key"] for one in status["breaks"]}),
+        _strategies(status["strategies"]),
+        _foot(status),
+    ]
+    if hint:
+        parts.append(Text(f" {hint}", style="dim"))
     return Group(*parts)
 
 
 def _head(status: Data) -> RenderableType:
     armed = status["armed"] and status["level"] == "none"
     mode = "TRADING" if armed else status["level"].upper().replace("_", " ")
+    waiting = any(hold["cause"] == "startup" for hold in status["holds"])
     title = Text.assemble(
         (f" {_t(status['account'])} ", "bold"),
         f"on {_t(status['venue'])} ({_t(status['venue_kind'])})  ",
         (f" {mode} ", _LEVEL_STYLE.get(status["level"], "bold")),
-        "" if status["armed"] else ("  not armed", "yellow"),
+        ("  not armed", "yellow") if waiting else "",
         ("  latch TRIPPED", "bold red") if status["latch"]["tripped"] else "",
         "" if status["latch"]["lease_held"] else ("  lease NOT held", "bold red"),
     )
     drawdown_ppm = status["drawdown_ppm"]
     drawdown = NONE if drawdown_ppm is None else f"{drawdown_ppm / 10_000:.2f}%"
     rates = status["rates"]
-    money = Text.assemble(
+    wealth = Text.assemble(
         ("equity ", "dim"),
-        (f"{_t(status['equity'])} {_t(status['settle_asset'])}", "bold"),
+        (f"{money(status['equity'])} {_t(status['settle_asset'])}", "bold"),
         ("   peak ", "dim"),
-        _t(status["peak"]),
+        money(status["peak"]),
         ("   drawdown ", "dim"),
         (drawdown, "red" if (drawdown_ppm or 0) >= 50_000 else ""),
-        ("   orders/s ", "dim"),
+    )
+    pace = Text.assemble(
+        ("orders/s ", "dim"),
         (f"{rates['orders_per_s']}", "red" if rates["orders_per_s"] >= rates["orders_per_s_refuse"] else ""),
         (f" of {rates['orders_per_s_refuse']}", "dim"),
         ("   messages/s ", "dim"),
         f"{rates['messages_per_s']:,}",
         ("   clock ", "dim"),
         NONE if status["clock_offset_ms"] is None else f"{status['clock_offset_ms']:+d} ms",
+        ("   up ", "dim"),
+        _age(status["uptime_ms"]),
     )
-    return Panel(Group(title, money), padding=(0, 1))
+    return Panel(Group(title, wealth, pace), padding=(0, 1))
 
 
 def _holds(holds: Sequence[Data]) -> RenderableType:
-    table = _grid("hold", "level", "where", "cause", "why", "by", "next")
+    table = _grid("hold", "level", "where", "cause", "why", "by", "next", wrap=("why", "next"))
     for hold in holds:
         where = " in ".join(part for part in (hold["strategy"], hold["instrument"]) if part) or "account"
         table.add_row(
@@ -110,32 +125,41 @@ def _holds(holds: Sequence[Data]) -> RenderableType:
     return Panel(table, title="holds", border_style="red", padding=(0, 1))
 
 
-def _instruments(rows: Sequence[Data]) -> RenderableType:
-    table = _grid("instrument", "ours", "venue", "venue age", "open", "bid", "ask", "data age", "unrealised")
+def _instruments(rows: Sequence[Data], *, breaks: Collection[str]) -> RenderableType:
+    """Ours beside the venue's last word. They differ while fills are on the way; red is a confirmed difference."""
+    table = _grid("instrument", "ours", "venue said", "open", "bid", "ask", "data age", "unrealised", right=True)
     for row in rows:
-        agree = row["venue_position"] is None or row["venue_position"] == row["position"]
         age = row["quote_age_ms"]
+        said = Text.assemble(
+            (_t(row["venue_position"]), "bold red" if row["instrument"] in breaks else ""),
+            (f" {_ago(row['venue_position_age_ms'])}", "dim"),
+        )
         table.add_row(
             _text(row["instrument"]),
             _text(row["position"], "bold"),
-            _text(row["venue_position"], "" if agree else "bold red"),
-            _text(_age(row["venue_position_age_ms"])),
+            said,
             _text(row["open_orders"]),
             _text(row["bid"]),
             _text(row["ask"]),
             _text(_age(age), "red" if age is None or age > STALE_MS else "green"),
-            _text(row["unrealised"]),
+            _text(money(row["unrealised"])),
         )
     return Panel(table, title="positions", padding=(0, 1))
 
 
 def _strategies(rows: Sequence[Data]) -> RenderableType:
-    table = _grid("strategy", "state", "positions", "realised", "unrealised", "intents", "refused", "fills")
+    """Money before what explains it, and the positions last: they are what may be cut on a narrow terminal."""
+    table = _grid(
+        "strategy", "state", "real.", "unreal.", "fees", "intents", "refused", "fills", "position", right=True
+    )
     for row in rows:
         positions = ", ".join(f"{name} {qty}" for name, qty in row["positions"].items())
-        keys = ("realised", "unrealised", "intents", "refusals", "fills")
         table.add_row(
-            _text(row["strategy"]), _text(row["state"]), _text(positions), *[_text(row[key]) for key in keys]
+            _text(row["strategy"]),
+            _text(row["state"]),
+            *[_text(money(row.get(key))) for key in ("realised", "unrealised", "fees")],
+            *[_text(row[key]) for key in ("intents", "refusals", "fills")],
+            _text(positions),
         )
     return Panel(table, title="strategies", padding=(0, 1))
 
@@ -143,38 +167,40 @@ def _strategies(rows: Sequence[Data]) -> RenderableType:
 def _foot(status: Data) -> RenderableType:
     counters, journal = status["counters"], status["journal"]
     refusals = ", ".join(f"{tag} {count}" for tag, count in sorted(counters["refusals"].items())) or "none"
-    feeds = Text.assemble(
-        *[
-            part
-            for feed in status["feeds"]
-            for part in (
-                (f"{_t(feed['name'])} ", "dim"),
-                (_age(feed["age_ms"]) if feed["up"] else "DOWN", "" if feed["up"] else "bold red"),
-                "   ",
-            )
-        ]
-    )
     lines = [
-        feeds,
+        Text.assemble(
+            ("feeds ", "dim"),
+            *[part for feed in status["feeds"] for part in _feed(feed)],
+            ("journal ", "dim"),
+            f"{journal['records']:,} records",
+        ),
         _text(
             f"quotes {counters['quotes']:,}  orders {counters['orders']:,}  fills {counters['fills']:,}  "
-            f"cancels {counters['cancels']:,}  rejects {counters['rejects']:,}  refused: {refusals}"
+            f"cancels {counters['cancels']:,}  rejected by the venue {counters['rejects']:,}"
         ),
         _text(
             f"open {status['open_orders']}  unknown {status['unknown_orders']}  breaks {len(status['breaks'])}  "
-            f"quarantine {status['quarantined_fills']}  journal {journal['records']:,} records  "
-            f"up {_age(status['uptime_ms'])}"
+            f"quarantine {status['quarantined_fills']}  refused by the gate: {refusals}"
         ),
     ]
     if status["last_alert"]:
-        lines.append(_text(status["last_alert"], "yellow"))
+        lines.append(Text.assemble(("last alert ", "dim"), (_t(status["last_alert"]), "yellow")))
     return Panel(Group(*lines), padding=(0, 1))
 
 
-def _grid(*names: str) -> Table:
-    table = Table(box=None, expand=True, padding=(0, 1), header_style="dim")
-    for name in names:
-        table.add_column(name, no_wrap=name not in {"why", "next"})
+def _feed(feed: Data) -> list[tuple[str, str] | str]:
+    name = (f"{_t(feed['name'])} ", "dim")
+    if not feed["up"]:
+        return [name, ("DOWN", "bold red"), "   "]
+    return [name, "up" if feed["age_ms"] is None else _age(feed["age_ms"]), "   "]
+
+
+def _grid(*names: str, wrap: Collection[str] = (), right: bool = False) -> Table:
+    """Columns that fit 80 characters; the first and last stay at the left, numbers between them at the right."""
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
+    for place, name in enumerate(names):
+        number = right and 0 < place and name not in {"state", "position"}
+        table.add_column(name, no_wrap=name not in wrap, justify="right" if number else "left")
     return table
 
 
@@ -190,4 +216,8 @@ def _t(value: object) -> str:
 def _age(ms: int | None) -> str:
     if ms is None:
         return NONE
-    return f"{ms} ms" if ms < 10_000 else f"{ms // 1_000} s"
+    return f"{ms} ms" if ms < 1_000 else f"{ms // 1_000} s" if ms < 600_000 else f"{ms // 60_000} min"
+
+
+def _ago(ms: int | None) -> str:
+    return "" if ms is None else f"{_age(ms)} ago"

@@ -219,7 +219,7 @@ def _confirm(control: Any, args: Mapping[str, Value], row: Row, options: Options
 
     plan = control.view(FLATTEN_PLAN, args)
     lines = show(FLATTEN_PLAN, plan.data) if plan.ok else f"the plan is not known: {plan.text}"
-    lines += "\nfrom then on only reducing orders pass there, until holdfast resume releases that hold"
+    lines += "\nfrom then on only reducing orders pass there, until that hold is released: holdfast resume"
     sys.stderr.write(lines + "\n")
     if options.ask is None:
         raise UsageError(f"{row.name}: nothing was sent: add --yes to carry out this plan")

@@ -686,7 +686,7 @@ class Looker:
         text = (
             "nothing to exit by the venue's last word"
             if not exits
-            else f"{len(exits)} instruments to exit, reduce-only, in clips, one in flight each"
+            else f"{len(exits)} to exit, by reduce-only orders in clips, one in flight each"
         )
         return FlattenPlanView(rows=rows, text=text)
 

@@ -238,6 +238,15 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
     session.words.orders.mono_ns = asked_mono_ns
     seen: dict[str, bool] = {}
     risen: dict[str, bool] = {}
+    for symbol in answer.unlisted:
+        if session.suspects.setdefault(f"unlisted/{symbol}", 0) == 0:
+            session.suspects[f"unlisted/{symbol}"] = 1
+            alert(
+                out,
+                Severity.CRITICAL,
+                "order.foreign_unlisted",
+                f"orders in {symbol}, which this bot does not trade, stand on its account",
+            )
     for report in answer.orders:
         seen[report.venue_order_id] = True
         row = orders.row(report.order_id) if report.order_id is not None else None
