@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -28,11 +28,12 @@ from holdfast.ports.feed import FeedPort
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.books import CoreBooks
 from holdfast.runtime.clock import SystemClock
-from holdfast.runtime.live import Identity, Live
+from holdfast.runtime.live import START, Identity, Live
 from holdfast.sim.exchange import Exchange
 from holdfast.sim.port import SimVenuePort
 from holdfast.strategy import Hosted, StrategyHost
 from holdfast.venues.binance.feed import BinanceFeed, FeedConfig
+from holdfast.vocab.effects import Record
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
@@ -94,18 +95,19 @@ async def bot(
     strategy: object,
     venue: VenuePort,
     feeds: Sequence[FeedPort],
+    tap: Callable[[int, Record], None] | None = None,
 ) -> AsyncIterator[Bot]:
     """A running bot; ended, with everything closed, on the way out. Raises what ended it by itself."""
     clock = SystemClock()
     shared = Path("/dev/shm")
     guards = tempfile.mkdtemp(prefix="holdfast-bench-", dir=shared if shared.is_dir() else None)
     latch = Latch(guards, "bench")
-    lease = Lease(guards, "bench", by="bench", now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
     disk = open_state(directory, account=ACCOUNT)
     log = open_market_log(str(disk.market_dir), codecs=tuple(feed.codec for feed in feeds))
     state = State(disk.kept.books)
     specs = chosen.instruments
     hosted = Hosted(name=STRATEGY, strategy=strategy, instruments=tuple(spec.instrument for spec in specs))
+    lease = Lease(guards, "bench", by="bench", now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
     live = Live(
         settings=chosen,
         state=state,
@@ -123,6 +125,7 @@ async def bot(
         who_tripped=lambda nonce: _who(latch, nonce),
         on_alert=lambda _: None,
         on_maintenance=lambda: None,
+        tap=tap,
     )
     loop = asyncio.get_running_loop()
     watch = GuardWatch(
@@ -156,7 +159,9 @@ def _wake(loop: asyncio.AbstractEventLoop, live: Live) -> None:
 
 def _who(latch: Latch, nonce: int) -> tuple[str, str]:
     note = latch.note(nonce)
-    return ("start" if note is None or note.by == "holdfast" else note.by), "bench"
+    if note is None:
+        return "unknown", "tripped without a word"
+    return (START if note.by == "holdfast" else note.by), note.reason
 
 
 def sim_port(specs: Sequence[InstrumentSpec]) -> SimVenuePort:

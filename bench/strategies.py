@@ -34,3 +34,33 @@ class Ordering(Strategy):
         if self.orders & 1:
             return ctx.buy(quote.instrument, qty_lots=5, price_ticks=quote.ask_ticks, ioc=True)
         return ctx.sell(quote.instrument, qty_lots=5, price_ticks=quote.bid_ticks, ioc=True)
+
+
+class Bursting(Strategy):
+    """While on: so many orders at every so manieth quote, small, in turns a buy and a sale at the far touch."""
+
+    def __init__(self, *, every: int, size: int = 1) -> None:
+        self.on = False
+        self.count = 0
+        self._every = every
+        self._size = size
+        self._turn = 0
+
+    def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
+        self.count += 1
+        if not self.on or self.count % self._every:
+            return None
+        wanted: list[Intent] = []
+        spec = ctx.spec(quote.instrument)
+        lots = spec.notional_e8_min // (quote.bid_ticks * spec.tick_lot_e8) + 1
+        for _ in range(self._size):
+            self._turn += 1
+            if self._turn & 1:
+                wanted.append(
+                    ctx.buy(quote.instrument, qty_lots=lots, price_ticks=quote.ask_ticks, ioc=True)
+                )
+            else:
+                wanted.append(
+                    ctx.sell(quote.instrument, qty_lots=lots, price_ticks=quote.bid_ticks, ioc=True)
+                )
+        return wanted

@@ -29,7 +29,7 @@ if [ -z "$python" ] && [ -n "$lame" ]; then
     echo "holdfast: this Python $lame cannot make a virtual environment; run: apt install python$lame-venv" >&2
     exit 1
 elif [ -z "$python" ]; then
-    echo "holdfast: needs Python 3.11, 3.12 or 3.13, and '$wanted' is none of them; name one: make PYTHON=/path/to/python3.12" >&2
+    echo "holdfast: needs Python 3.11, 3.12 or 3.13, and '$wanted' is none of them; name one: make setup PYTHON=/path/to/python3.12" >&2
     exit 1
 fi
 

@@ -161,11 +161,21 @@ def test_an_amend_is_no_way_round_a_hold():
 def test_at_reduce_only_an_exit_may_be_amended_up_to_the_position_and_no_further():
     room = a_running_core()
     room.targets(10)
-    exit_order = room.sells(5)
+    exit_order = room.sells(5, reduce_only=True)
     room.says("ban", instrument=BTC)
     assert S.LIVE is exit_order.state
     assert refused(room, exit_order, lots=10) is None
     assert NotReducing(position_lots=10, reducing_lots=0, qty_lots=11) == refused(room, exit_order, lots=11)
+
+
+def test_at_reduce_only_an_exit_that_the_venue_does_not_know_as_one_does_not_grow():
+    """Our position may be behind the venue's: only its own reduce-only flag keeps the promise then."""
+    room = a_running_core()
+    room.targets(10)
+    exit_order = room.sells(5)
+    room.says("ban", instrument=BTC)
+    assert NotReducing(position_lots=10, reducing_lots=5, qty_lots=6) == refused(room, exit_order, lots=6)
+    assert refused(room, exit_order, lots=5, at=exit_order.price_ticks - 1) is None
 
 
 def test_what_is_filled_already_is_no_part_of_the_new_risk():
@@ -218,6 +228,9 @@ def test_with_every_place_taken_a_resting_order_can_still_be_amended():
     room = a_running_core(account_limits=account_limits(open_orders_max=1))
     order = room.buys(10)
     assert TooManyOrders(count=1, limit=1) == room.buys(10)
+    for _ in range(3):
+        assert isinstance(refused(room, order, lots=81), OverOrderSize)
+    assert 1 == room.state.session.account.open_orders_count
     assert refused(room, order, lots=9) is None
     assert 1 == room.state.session.account.open_orders_count
 

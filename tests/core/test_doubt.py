@@ -9,7 +9,7 @@ from holdfast.vocab.orders import Did, OrderState
 from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient, Unknown, Withheld
 from holdfast.vocab.refusals import NoSuchOwnOrder, OverPosition
 from holdfast.vocab.reports import Done, VenueStatus
-from holdfast.vocab.requests import CancelOrder, PlaceOrder, QueryOrder
+from holdfast.vocab.requests import CancelOrder, PlaceOrder, QueryOrder, QueryTrades
 from tests.house.events import an_order_report
 from tests.house.room import a_running_core
 from tests.house.setup import BTC
@@ -265,7 +265,25 @@ def test_a_cancel_of_an_unknown_order_is_sent_and_sent_again_when_it_is_found():
     assert order.cancel_wanted
     room.run(s=6)
     assert S.CANCELLED is order.state
+    assert 2 == moves(room, order).count(Did.CANCEL_ASK)  # once in doubt, once found
     assert [] == room.alerted("order.illegal")
+
+
+def test_a_lost_cancel_is_asked_after_although_executions_are_missing_too():
+    room = a_running_core()
+    room.venue.breaks(QueryTrades)
+    order = room.buys(10)
+    room.venue.fills(order, lots=4, told=False)
+    room.hears(OrderReported(wall_ns=0, mono_ns=0, report=room.venue.report(room.venue.order(order.order_id))))
+    assert room.state.session.chases[order.order_id].fills_only
+    room.venue.stream_deaf = True
+    room.venue.will_lose(CancelOrder)
+    room.cancels(order)
+    room.run(s=5)
+    assert S.CANCELLED is order.state
+    room.venue.mends(QueryTrades)
+    room.run(s=12)
+    assert (4, 0) == (room.position(), order.open_lots())
 
 
 def test_a_cancel_that_finds_nothing_is_doubt_until_the_query_tells():

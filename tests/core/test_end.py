@@ -3,7 +3,14 @@
 from holdfast.vocab.events import Stopping
 from holdfast.vocab.orders import OrderState, Side
 from holdfast.vocab.refusals import Held
-from holdfast.vocab.requests import ArmDeadman, CancelAll, CancelOrder, QueryOrder, QueryTrades
+from holdfast.vocab.requests import (
+    ArmDeadman,
+    CancelAll,
+    CancelOrder,
+    QueryOrder,
+    QueryPositions,
+    QueryTrades,
+)
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, timings
 
@@ -66,6 +73,22 @@ def test_it_does_not_wait_for_ever_and_names_what_is_in_doubt():
     room.run(s=2)
     assert room.ended
     assert str(order.order_id) in room.alerted("stop.unresolved")[0].text
+
+
+def test_an_exit_that_cannot_end_is_not_cut_short_by_the_stop():
+    """Blind, and still holding: ending here would leave a position that nobody works on."""
+    room = a_running_core()
+    room.targets(10)
+    room.venue.breaks(QueryPositions)
+    room.venue.takes = 0
+    room.says("flatten")
+    stops(room)
+    room.run(s=40)
+    assert room.ended is None
+    room.venue.mends(QueryPositions)
+    room.venue.takes = None
+    room.run(s=6)
+    assert room.ended
 
 
 def test_nothing_arms_while_it_ends():

@@ -132,6 +132,10 @@ def test_an_overfill_is_applied_and_is_a_break():
     assert 11 == room.position() == order.filled_lots
     assert [BreakKind.OVERFILL] == [found.kind for found in room.books.breaks.values()]
     assert HoldLevel.HALTED == room.level()
+    hold = room.hold(HoldCause.RECONCILE_BREAK)
+    assert not room.says("resume", hold_id=hold.hold_id).accepted
+    assert room.says("adopt", reason="seen and understood").accepted
+    assert room.says("resume", hold_id=hold.hold_id).accepted
 
 
 # --- what is not ours -----------------------------------------------------------------------------------------------

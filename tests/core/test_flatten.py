@@ -4,7 +4,7 @@ import pytest
 
 from holdfast.core.gate.gate import Approved, judge_exit
 from holdfast.core.incident.flatten import plan_exit, reference_of
-from holdfast.core.ingest.market import market_of, take_mark, take_quote
+from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
 from holdfast.core.views import ExitPlan
 from holdfast.vocab.facts import FlattenBegan, FlattenEnded
 from holdfast.vocab.holds import HoldLevel, Scope
@@ -25,7 +25,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QueryTrades,
 )
-from tests.house.events import a_mark, a_quote
+from tests.house.events import a_mark, a_print, a_quote
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, ETH, MONO_NS, a_spec, instrument_limits, timings
 
@@ -54,9 +54,13 @@ def reference(market, *, age_ms=0, word=0):
 def test_the_reference_is_the_best_price_that_is_known():
     """Stale is better than nothing here: an exit that is bounded by an old price still gets out or does nothing."""
     assert BTC_TICKS == reference(a_market(mark=600_500), word=599_000)
+    assert BTC_TICKS == reference(a_market(mark=600_500), age_ms=1_000, word=599_000)
     assert 599_000 == reference(a_market(mark=600_500), age_ms=1_001, word=599_000)
     assert 600_500 == reference(a_market(mark=600_500), age_ms=1_001)
     assert BTC_TICKS == reference(a_market(), age_ms=999_999)
+    only_a_print = a_market(quoted=False)
+    take_trade(only_a_print, a_print(price=600_321))
+    assert 600_321 == reference(only_a_print)
     assert 0 == reference(a_market(quoted=False))
 
 
@@ -85,6 +89,11 @@ def test_a_patient_exit_rests_at_the_near_touch():
     assert (600_005, TimeInForce.GTC) == ((found := plan(30, patient=True)).price_ticks, found.tif)
     assert 599_995 == plan(-30, patient=True).price_ticks
     assert 500_000 == plan(30, patient=True, reference_ticks=500_000).price_ticks  # never out of the collar
+    edge = plan(30, patient=True, reference_ticks=588_240)  # 11,765 ticks away: two percent, rounded down
+    assert 588_240 == edge.price_ticks
+    assert 600_005 == plan(30, patient=True, reference_ticks=588_241).price_ticks
+    blind = plan(30, patient=True, quoted=False)
+    assert (588_000, TimeInForce.IOC) == (blind.price_ticks, blind.tif)  # no touch to rest at
 
 
 def test_with_no_price_at_all_only_a_market_order_is_left():
@@ -131,19 +140,23 @@ def test_the_flatten_lane_has_a_door_of_its_own():
 @pytest.mark.parametrize(
     ("changes", "in_flight", "refusal"),
     [
-        ({"qty_lots": 11}, 0, NotReducing),
-        ({"held_lots": -10}, 0, NotReducing),
-        ({"held_lots": 0}, 0, NotReducing),
-        ({"qty_lots": 0}, 0, NotReducing),
-        ({}, 1, OverPosition),
-        ({"qty_lots": 101, "held_lots": 500}, 0, OverOrderSize),
-        ({"price_ticks": 587_999}, 0, OutsideCollar),
-        ({"reference_ticks": 0}, 0, NoReference),
+        ({"qty_lots": 11}, 0, NotReducing(position_lots=10, reducing_lots=0, qty_lots=11)),
+        ({"held_lots": -10}, 0, NotReducing(position_lots=-10, reducing_lots=0, qty_lots=10)),
+        ({"held_lots": 0}, 0, NotReducing(position_lots=0, reducing_lots=0, qty_lots=10)),
+        ({"qty_lots": 0}, 0, NotReducing(position_lots=10, reducing_lots=0, qty_lots=0)),
+        ({}, 1, OverPosition(of="flatten", would_be_lots=11, limit_lots=10)),
+        ({"qty_lots": 101, "held_lots": 500}, 0, OverOrderSize(qty_lots=101, limit_lots=100)),
+        (
+            {"price_ticks": 587_999},
+            0,
+            OutsideCollar(price_ticks=587_999, reference_ticks=600_000, limit_ppm=20_000),
+        ),
+        ({"reference_ticks": 0}, 0, NoReference(what="exit")),
     ],
 )
 def test_and_it_is_no_way_round_the_gate(changes, in_flight, refusal):
     """Seed 000's dead switch re-sent closes every five seconds and could flip the position."""
-    assert refusal is type(judged(an_exit(**changes), in_flight))
+    assert refusal == judged(an_exit(**changes), in_flight)
 
 
 # --- in the step ----------------------------------------------------------------------------------------------------
@@ -192,8 +205,7 @@ def test_exits_are_reduce_only_clipped_and_one_at_a_time():
     )
     room.targets(80)
     room.says("flatten")
-    room.run(s=5)
-    assert [30, 30, 20] == [request.terms.qty_lots for request in exits(room)]
+    assert [30, 30, 20] == [request.terms.qty_lots for request in exits(room)]  # and none waits for a timer
     assert all(request.terms.reduce_only for request in exits(room))
     assert 0 == room.venue.position()
 
@@ -264,6 +276,32 @@ def test_protective_orders_go_last_once_zero_was_read():
     assert ["PlaceOrder", "CancelOrder"] == order
 
 
+def test_a_position_that_comes_back_begins_the_proof_anew():
+    """Two zeros with a position in between prove nothing."""
+    room = a_long_core()
+    room.says("flatten")
+    room.run(ms=600)
+    assert 0 == room.venue.position()
+    room.venue.trades_itself(BUY, 5, price=BTC_TICKS, told=False)
+    room.run(ms=900)
+    assert (0, []) == (room.venue.position(), room.flat_claims)
+    gone = room.mono_ns - 500 * 10**6  # at the earliest
+    room.run(s=4)
+    assert room.flat_claims[0].mono_ns >= gone + 10**9
+
+
+def test_foreign_orders_outside_the_scope_are_left_alone_and_not_waited_for():
+    for scope in ({"instrument": ETH}, {"strategy": "alpha"}):
+        room = a_long_core()
+        room.targets(100, instrument=ETH)
+        foreign = room.venue.gets_a_foreign_order(BUY, 5, price=590_000)
+        room.settle()
+        room.says("flatten", **scope)
+        room.run(s=4)
+        assert foreign.open
+        assert room.flat_claims
+
+
 def test_foreign_orders_are_cancelled_and_asked_again_if_that_is_lost():
     room = a_long_core()
     room.venue.gets_a_foreign_order(BUY, 5, price=590_000)
@@ -301,7 +339,7 @@ def test_exits_that_do_not_get_through_are_tried_again_with_a_rest(outcome):
     room.run(s=10)
     assert 10 <= len(exits(room)) <= 25
     assert [] == room.flat_claims
-    assert room.alerted("flatten.slow")
+    assert len(exits(room)) // 10 == len(room.alerted("flatten.slow"))
     room.venue.mends(PlaceOrder)
     room.run(s=4)
     assert room.flat_claims
@@ -395,6 +433,21 @@ def test_an_exit_that_was_in_flight_at_the_crash_counts_as_the_one_in_flight():
     room.restarts()
     room.run(s=8)
     assert 0 == room.venue.position()
+    assert room.flat_claims
+
+
+def test_while_the_exit_of_an_earlier_life_is_in_doubt_the_venue_is_not_hammered():
+    room = a_long_core()
+    room.venue.will_lose(PlaceOrder)
+    room.venue.breaks(QueryOrder)
+    room.says("kill")
+    room.restarts()
+    before = len(room.venue.asked)
+    room.run(s=10)
+    assert len(room.venue.asked) - before <= 80
+    assert 1 == len(exits(room))
+    room.venue.mends(QueryOrder)
+    room.run(s=8)
     assert room.flat_claims
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast.core.gate import checks, gate
-from holdfast.core.gate.gate import Approved, judge
+from holdfast.core.gate.gate import Approved, judge, worst_notional_e8
 from holdfast.vocab.orders import Lane, Side
 from holdfast.vocab.refusals import DuplicateIntent, Held, NotReducing, Refusal
 from tests.core.gate_cases import CASES
@@ -100,6 +100,27 @@ def test_a_protective_stop_stands_behind_the_exits_not_beside_them(side):
     assert isinstance(judge(an_intent(side=side, reduce_only=True), desk), Approved)
     assert NotReducing(position_lots=-side * 10, reducing_lots=0, qty_lots=11) == judge(
         an_intent(side=side, reduce_only=True, qty_lots=11, intent_seq=2), desk
+    )
+
+
+@pytest.mark.parametrize(
+    ("desk", "e8"),
+    [
+        ({"position": 3}, 3 * 600_000),
+        ({"position": -3}, 3 * 600_000),
+        ({"position": 3, "open_buys": 4}, 7 * 600_000),
+        ({"position": 3, "open_sells": 10}, 7 * 600_000),
+        ({"position": 3, "ask": 600_006}, 3 * 600_001),
+        ({"position": 3, "mark": 600_009}, 3 * 600_009),
+        ({"position": 3, "last": 600_007, "mark": 599_000}, 3 * 600_007),
+        ({"position": 3, "quoted": False}, 0),
+    ],
+)
+def test_an_instruments_notional_at_worst_case(desk, e8):
+    """What the account's sum is made of: the larger side, at the largest known price, rounded up."""
+    here = a_desk(**desk)
+    assert e8 * 10_000 == worst_notional_e8(
+        position=here.all_position, open_lots=here.all_open, market=here.market, spec=here.spec
     )
 
 

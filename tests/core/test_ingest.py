@@ -155,8 +155,8 @@ def test_a_mark_is_refused(name, changes, reason):
 
 def test_a_mark_at_the_edge_is_accepted():
     market = a_quoted_market()
-    assert take_mark(market, a_mark(price=630_000))
-    assert 630_000 == market.price_ticks()
+    assert take_mark(market, a_mark(price=630_000, funding_ppb=-5))
+    assert (630_000, -5, 1) == (market.price_ticks(), market.funding_ppb, market.quotes_count)
 
 
 def test_a_mark_whose_stream_died_values_nothing_any_more():
@@ -186,9 +186,12 @@ def test_a_book_update_follows_on_the_last_and_a_gap_is_counted():
     market = a_market()
     assert take_depth(market, a_depth(10, 5))
     assert take_depth(market, a_depth(12, 10))
+    assert {} == market.refused
     assert not take_depth(market, a_depth(12, 10))
+    assert {"depth_repeated": 1} == market.refused
     assert take_depth(market, a_depth(20, 15))
     assert take_depth(market, a_depth(3, 0, snapshot=True))
+    assert take_depth(market, a_depth(4, 0))  # a venue that does not chain its updates
     assert {"depth_repeated": 1, "depth_gap": 1} == market.refused
 
 

@@ -1,9 +1,11 @@
 """The ledger: fills once, exact cost, and every amount accounted for."""
 
+import random
+
 import pytest
 
 from holdfast.core.ledger.ledger import HOUSE, QUARANTINE, TRADE_IDS_KEPT_MAX, Ledger
-from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.ledger.positions import TAIL_FILLS_MAX, PositionRow
 from holdfast.vocab.facts import BooksOpened, CashBooked, CashKind, FillAccepted, FillBooked, PositionAdjusted
 from holdfast.vocab.invariant import InvariantBroken
 from holdfast.vocab.orders import Side
@@ -130,6 +132,75 @@ def test_an_exit_for_the_account_closes_what_the_strategies_hold():
     assert 0 == ledger.position(BTC).position_lots
 
 
+def test_an_exit_closes_only_what_lies_in_its_way():
+    """A strategy on the other side, or in another instrument only, is left as it is."""
+    ledger = a_ledger()
+    ledger.tick_lot_e8["ETH"] = 1_000
+    ledger.position_of("aaa", "ETH").position_lots = 5
+    for number, (side, lots, strategy) in enumerate([(SELL, 3, "abc"), (BUY, 10, "beta"), (SELL, 4, HOUSE)]):
+        ledger.fill(a_fill(f"t{number}", side, lots, strategy=strategy), mono_ns=MONO_NS)
+    assert (-3, 6) == (
+        ledger.position_of("abc", BTC).position_lots,
+        ledger.position_of("beta", BTC).position_lots,
+    )
+    assert BTC not in ledger.attributed["aaa"]
+
+
+def test_the_newest_stamp_of_a_fill_is_kept_for_the_next_question():
+    ledger = booked(a_fill("t1", venue_ns=50), a_fill("t2", venue_ns=20))
+    assert {BTC: 50} == ledger.last_fill_venue_ns
+
+
+def test_a_late_execution_is_put_where_it_belongs():
+    """Bought at 100, sold at 130, and the buy at 120 before it was lost on the way: the average was 110."""
+    in_order = booked(
+        a_fill("t1", BUY, 1, 100, venue_ns=1), a_fill("t2", BUY, 1, 120, venue_ns=2), a_fill("t3", SELL, 1, 130, venue_ns=3)
+    )
+    late = booked(
+        a_fill("t1", BUY, 1, 100, venue_ns=1), a_fill("t3", SELL, 1, 130, venue_ns=3), a_fill("t2", BUY, 1, 120, venue_ns=2)
+    )
+    assert 20 * UNIT == late.wallet_e8["USDT"] == in_order.wallet_e8["USDT"]
+    assert in_order.position(BTC) == late.position(BTC)
+
+
+def test_within_one_stamp_the_trade_id_decides():
+    in_order = booked(a_fill("t9", BUY, 1, 100), a_fill("t10", BUY, 1, 120), a_fill("t11", SELL, 1, 130))
+    late = booked(a_fill("t9", BUY, 1, 100), a_fill("t11", SELL, 1, 130), a_fill("t10", BUY, 1, 120))
+    assert in_order.wallet_e8 == late.wallet_e8
+
+
+def test_a_day_of_many_executions_in_a_slightly_wrong_order_comes_out_right():
+    """More than the tail holds: what falls out of it is settled, the rest can still be put in place."""
+    rng = random.Random(5)
+    day = [
+        a_fill(f"t{n}", rng.choice([BUY, SELL]), rng.randrange(1, 50), rng.randrange(900, 1_100), venue_ns=n)
+        for n in range(500)
+    ]
+    jumbled = sorted(day, key=lambda fill: fill.venue_ns + rng.randrange(0, 30))
+    assert day != jumbled
+    assert booked(*day).wallet_e8 == booked(*jumbled).wallet_e8
+    assert booked(*day).position(BTC) == booked(*jumbled).position(BTC)
+    assert TAIL_FILLS_MAX == len(booked(*day).tails[BTC].fills)
+
+
+def test_what_came_before_a_person_adopted_is_settled():
+    ledger = booked(a_fill("t1", BUY, 1, 100, venue_ns=1), a_fill("t3", SELL, 1, 130, venue_ns=3))
+    ledger.adjust(
+        PositionAdjusted(instrument=BTC, delta_lots=1, price_ticks=120, by="ann", reason="lost"), mono_ns=MONO_NS
+    )
+    before = dict(ledger.wallet_e8)
+    ledger.fill(a_fill("t4", SELL, 1, 120, venue_ns=2), mono_ns=MONO_NS)
+    assert (before, 0) == (ledger.wallet_e8, ledger.position(BTC).position_lots)
+
+
+def test_a_ledger_of_an_older_build_goes_on_from_the_position_it_has():
+    ledger = booked(a_fill("t1", BUY, 2, 100, venue_ns=5))
+    ledger.tails.clear()
+    ledger.fill(a_fill("t2", SELL, 1, 130, venue_ns=6), mono_ns=MONO_NS)
+    ledger.fill(a_fill("t3", SELL, 1, 120, venue_ns=5), mono_ns=MONO_NS)
+    assert 50 * UNIT == ledger.wallet_e8["USDT"]
+
+
 def test_what_an_exit_closes_beyond_the_strategies_is_the_houses():
     ledger = booked(a_fill("t1", BUY, 5, strategy="alpha"), a_fill("t2", SELL, 8, strategy=HOUSE))
     assert (0, -3) == (
@@ -139,7 +210,9 @@ def test_what_an_exit_closes_beyond_the_strategies_is_the_houses():
 
 
 def test_a_fill_that_nobody_explains_counts_and_waits_for_a_person():
-    ledger = booked(a_fill(strategy=QUARANTINE, order_id=None, quarantined=True))
+    ledger = booked(a_fill(strategy=QUARANTINE, order_id=None, quarantined=True), a_fill("t2", SELL, 1), a_fill("t3"))
+    ledger.fill(a_fill("t4", SELL, 9), mono_ns=MONO_NS)
+    assert [f"{BTC}/t1"] == list(ledger.quarantined)
     assert 10 == ledger.position(BTC).position_lots
     ledger.accept(FillAccepted(key=f"{BTC}/t1", by="ann", reason="mine"))
     assert {} == ledger.quarantined
@@ -154,6 +227,8 @@ def test_cash_is_booked_once_by_its_id_and_transfers_are_kept_apart():
     ledger.cash(cash(-30, CashKind.FUNDING, cash_id="f1", instrument=BTC))
     ledger.cash(cash(500, CashKind.TRANSFER, cash_id="x1", venue_ns=9))
     ledger.cash(cash(500, CashKind.TRANSFER, cash_id="x2", asset="BNB"))
+    ledger.cash(cash(0, CashKind.FUNDING, cash_id="f2"))
+    assert [BTC] == list(ledger.positions)
     assert {"USDT": 1_470, "BNB": 500} == ledger.wallet_e8
     assert (500, -30, 9) == (
         ledger.transfers_e8,
@@ -162,6 +237,15 @@ def test_cash_is_booked_once_by_its_id_and_transfers_are_kept_apart():
     )
     with pytest.raises(InvariantBroken, match="once"):
         ledger.cash(cash(500, CashKind.TRANSFER, cash_id="x1"))
+
+
+def test_what_lies_in_a_balance_that_was_taken_as_a_whole_is_known():
+    ledger = a_ledger()
+    ledger.cash(cash(1_000, CashKind.OPENING, cash_id="", venue_ns=7))
+    ledger.cash(cash(1, CashKind.FUNDING, cash_id="f1", venue_ns=9))
+    assert 7 == ledger.cash_counted_venue_ns
+    ledger.cash(cash(1, CashKind.ADJUSTMENT, cash_id="a1", venue_ns=11))
+    assert 11 == ledger.cash_counted_venue_ns
 
 
 def test_a_person_can_make_our_position_follow_the_venues():

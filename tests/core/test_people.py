@@ -7,7 +7,15 @@ from holdfast.vocab.facts import FlattenEnded, HoldReleased
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.orders import OrderState, Side
 from holdfast.vocab.refusals import Held, NotReducing
-from holdfast.vocab.requests import CancelAll, QueryBalances, QueryPositions
+from holdfast.vocab.requests import (
+    CancelAll,
+    MeasureClock,
+    QueryBalances,
+    QueryCash,
+    QueryOpenOrders,
+    QueryPositions,
+    QueryTrades,
+)
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, ETH
 
@@ -290,6 +298,25 @@ def test_cancelling_the_account_takes_one_request_per_instrument():
     assert {S.CANCELLED} == {order.state for order in orders}
 
 
+@pytest.mark.parametrize(
+    ("scope", "asked", "open_after"),
+    [
+        ({}, [BTC], False),
+        ({"instrument": BTC}, [BTC], False),
+        ({"instrument": ETH}, [ETH], True),
+        ({"strategy": "alpha"}, [], True),
+    ],
+)
+def test_cancel_takes_foreign_orders_in_its_scope_too(scope, asked, open_after):
+    """And an instrument that a person names is cancelled there even if we know of nothing."""
+    room = a_running_core()
+    order = room.venue.gets_a_foreign_order(Side.BUY, 5, price=590_000)
+    room.settle()
+    room.says("cancel", **scope)
+    assert asked == [request.instrument for request in room.venue.asked_for(CancelAll)]
+    assert open_after is order.open
+
+
 def test_a_cancel_all_that_is_lost_is_made_good_order_by_order():
     room = a_running_core()
     orders = [room.buys(1, at=BTC_TICKS - 1_000 - n) for n in range(5)]
@@ -308,15 +335,71 @@ def test_reconcile_and_sync_ask_for_everything_now():
         assert {QueryPositions, QueryBalances} <= {type(request) for request in room.venue.asked[before:]}
 
 
+def test_one_question_of_a_kind_is_out_at_a_time():
+    """A person who presses ten times must not use the rate budget up."""
+    room = a_running_core()
+    room.holds_answers()
+    for _ in range(10):
+        room.says("reconcile")
+    asked = [type(call.request) for call in room.held_calls]
+    assert 10 == asked.count(MeasureClock)
+    for kind, times in (
+        (QueryOpenOrders, 1),
+        (QueryPositions, 1),
+        (QueryBalances, 1),
+        (QueryCash, 1),
+        (QueryTrades, 2),
+    ):
+        assert times == asked.count(kind)
+
+
 def test_a_lost_lease_halts_and_asks_for_everything():
     room = a_running_core()
+    before = len(room.venue.asked)
     room.tell(LeaseLost(wall_ns=0, mono_ns=0, expired_ms=1_500, contested=True))
     assert (["lost_lease"], L.HALTED) == (room.causes(), room.level())
     assert "somebody else" in room.hold("lost_lease").reason
+    assert {QueryPositions, QueryTrades, QueryCash} <= {type(request) for request in room.venue.asked[before:]}
     assert room.latch_tripped
     room.run(s=1)
     assert room.says("resume", hold_id=room.hold("lost_lease").hold_id).accepted
     assert not room.latch_tripped
+
+
+def test_what_still_stands_is_said_with_the_way_out():
+    room = a_running_core()
+    room.says("pause")
+    room.says("ban", instrument=ETH)
+    room.says("stop")
+    room.run(s=3)
+    text = room.says("resume", hold_id=room.hold("pause").hold_id).text
+    assert "STOP" not in text.partition(";")[0]
+    assert "(stop): holdfast resume" in text
+    assert "ban" not in text  # of an instrument only
+
+
+@pytest.mark.parametrize(
+    ("scope", "where"),
+    [
+        ({}, "account"),
+        ({"instrument": BTC}, BTC),
+        ({"strategy": "alpha"}, "alpha"),
+        ({"strategy": "alpha", "instrument": BTC}, f"alpha/{BTC}"),
+    ],
+)
+def test_every_hold_is_told_with_where_and_why_as_loudly_as_it_forbids(scope, where):
+    room = a_running_core()
+    room.says("pause", reason="fog", **scope)
+    told = room.alerted("hold.pause")
+    assert [("critical", f"HALTED {where}: fog")] == [(alert.severity.value, alert.text) for alert in told]
+    if scope:
+        room.says("ban", reason="fog", **scope)
+        assert "warning" == room.alerted("hold.ban")[0].severity.value
+
+
+def test_the_startup_hold_is_no_news():
+    room = a_running_core(armed=False)
+    assert [] == room.alerted("hold.startup")
 
 
 def test_every_release_names_who_and_why():

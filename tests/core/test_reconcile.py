@@ -7,8 +7,16 @@ from holdfast.vocab.facts import BreakFound, BreakHealed, BreakKind, CashBooked,
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.orders import Lane, OrderState, Side
 from holdfast.vocab.outcome import Unknown
-from holdfast.vocab.reports import BalanceReport, PositionReport
-from holdfast.vocab.requests import QueryBalances, QueryCash, QueryPositions
+from holdfast.vocab.reports import BalanceReport, FillCause, PositionReport
+from holdfast.vocab.requests import (
+    MeasureClock,
+    QueryBalances,
+    QueryCash,
+    QueryOpenOrders,
+    QueryPositions,
+    QuerySpecs,
+    QueryTrades,
+)
 from tests.house.events import an_order_report, terms
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, E8, ETH
@@ -107,6 +115,14 @@ def test_a_fill_that_only_the_list_of_executions_has_explains_the_difference():
     room.venue.fills(order, lots=4, told=False)
     room.run(s=15)
     assert (4, []) == (room.position(), room.causes())
+
+
+def test_an_execution_that_no_order_of_ours_explains_is_found_by_the_position():
+    """Nothing on the stream, no order in any list: only the position and the list of executions tell."""
+    room = a_running_core()
+    room.venue.trades_itself(BUY, 3, price=BTC_TICKS, cause=FillCause.ORDER, told=False)
+    room.run(s=15)
+    assert (3, ["quarantine"], []) == (room.position(), room.causes(), room.facts_of(BreakFound))
 
 
 def test_a_break_heals_when_both_agree_again_but_the_hold_waits_for_a_person():
@@ -285,6 +301,26 @@ def test_after_the_stream_was_down_everything_is_asked_at_once():
     assert 0 == room.position()
     room.stream_is(up=True)
     assert 4 == room.position()
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        (QueryBalances, "balances"),
+        (QueryPositions, "positions"),
+        (QueryOpenOrders, "open orders"),
+        (QueryTrades, "executions"),
+        (QueryCash, "income"),
+        (QuerySpecs, "facts"),
+        (MeasureClock, "clock"),
+    ],
+)
+def test_every_read_that_fails_is_told(kind, word):
+    room = a_running_core()
+    room.venue.breaks(kind, Unknown(why="timeout"))
+    room.says("reconcile")
+    room.run(s=1 if kind is not QuerySpecs else 301)
+    assert any(word in alert.text for alert in room.alerted("venue.read_failed"))
 
 
 def test_a_read_that_fails_is_told_once_and_then_every_tenth_time():

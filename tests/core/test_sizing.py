@@ -132,6 +132,7 @@ def test_a_target_where_it_may_not_trade_is_refused():
     room = a_running_core()
     assert NotAllowed(strategy="beta", instrument=ETH) == room.targets(5, strategy="beta", instrument=ETH)
     assert NotAllowed(strategy="gamma", instrument="BTCUSDT") == room.targets(5, strategy="gamma")
+    assert NotAllowed(strategy="gamma", instrument="BTCUSDT") == room.buys(5, strategy="gamma")
     assert room.state.session.last_refused == "gamma/BTCUSDT"
 
 
@@ -195,11 +196,23 @@ def test_the_twenty_first_order_within_a_second_is_refused_and_the_fifty_first_k
 
     room.buys(1)
 
+    room.buys(1)
     assert ["order_rate"] == room.causes()
+    assert 1 == len(room.alerted("hold.order_rate"))
     assert HoldLevel.KILLED == room.level()
     assert room.latch_tripped
     room.run(ms=100)
     assert [] == room.venue.open_orders()  # what it had working does not fill on
+
+
+def test_what_is_asked_for_where_it_may_not_trade_counts_as_well():
+    room = a_running_core()
+    for _ in range(25):
+        room.targets(5, strategy="gamma")
+        room.buys(5, strategy="gamma")
+    assert [] == room.causes()
+    room.targets(5, strategy="gamma")
+    assert ["order_rate"] == room.causes()
 
 
 def test_a_slow_trickle_never_counts_as_a_runaway():

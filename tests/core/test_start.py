@@ -113,13 +113,30 @@ def test_it_is_not_ready_while_one_answer_is_missing_and_asks_again(kind):
 def test_answers_that_come_before_the_clocks_do_no_harm():
     """The clock endpoint fails at first, while every timer of the start is already running."""
     room = a_room()
-    room.venue.will_answer(MeasureClock, Transient(why="busy"), times=2)
+    room.venue.will_answer(MeasureClock, Transient(why="busy"), times=5)
     room.starts()
     room.says("reconcile")
+    room.run(s=14)
+    assert {MeasureClock} == {type(request) for request in room.venue.asked}
     room.run(s=25)
     assert room.state.session.ready
     assert [] == room.causes()
-    assert [BooksOpened] == [type(fact) for fact in room.facts_of(BooksOpened)]
+    order = [type(fact) for fact in room.facts if isinstance(fact, BooksOpened | CashBooked)]
+    assert [BooksOpened, CashBooked] == order
+
+
+def test_a_key_to_somebody_elses_account_is_found_out_before_anything_is_booked():
+    """The configuration pins the account's number: another environment's key must not be armed."""
+    room = a_room(account_uid="u-1")
+    room.venue.uid = "u-2"
+    room.starts()
+    room.run(s=12)
+    assert {"startup", "venue_auth"} == set(room.causes())
+    assert [] == room.facts_of(CashBooked)
+    room = a_room(account_uid="u-1")
+    room.venue.uid = "u-1"
+    room.starts()
+    assert [] == room.causes()
 
 
 def test_it_does_not_arm_itself_while_the_user_stream_is_down():
@@ -159,12 +176,15 @@ def test_a_fill_that_was_missed_while_we_were_dead_is_booked_before_arming():
     room = a_running_core()
     order = room.buys(10)
     room.venue.fills(order, lots=4, told=False)
+    before = len(room.venue.asked_for(QueryPositions)), len(room.venue.asked_for(QueryBalances))
     room.restarts()
+    # the answers from before the fill was booked prove nothing: it is not ready by them
+    assert (4, False) == (room.position(), room.state.session.ready)
     room.run(s=2)
-    assert (4, 4) == (room.position(), room.order(order.order_id).filled_lots)
+    assert 4 == room.order(order.order_id).filled_lots
     assert [] == room.causes()
-    positions_asked = room.venue.asked_for(QueryPositions)
-    assert len(positions_asked) >= 2  # the answer from before the fill was booked proves nothing
+    after = len(room.venue.asked_for(QueryPositions)), len(room.venue.asked_for(QueryBalances))
+    assert (before[0] + 2, before[1] + 2) == after
 
 
 def test_an_order_in_flight_at_the_crash_is_found_again():

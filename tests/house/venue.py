@@ -91,6 +91,8 @@ class NaiveVenue:
         self.sources = 2
         self.dead_sources = set()
         self.unlisted = ()
+        self.uid = ""
+        self.lists_name_orders_only_by_its_own_ids = True  # as Binance's do: no client id in a list of executions
         self.deadman = {}
         self.page_max = None  # how many executions or cash entries one answer holds; None: all
         self.slow = {}  # kind of request -> how many ms longer its answer takes
@@ -376,7 +378,8 @@ class NaiveVenue:
         )
 
     def _balances(self, request: QueryBalances):
-        return Ok(value=Balances(balances=(BalanceReport(asset="USDT", wallet_e8=floor_e8(self.wallet_e8)),)))
+        balance = BalanceReport(asset="USDT", wallet_e8=floor_e8(self.wallet_e8))
+        return Ok(value=Balances(balances=(balance,), account_uid=self.uid))
 
     def _trades(self, request: QueryTrades):
         since = request.since_venue_ns
@@ -386,6 +389,8 @@ class NaiveVenue:
             if trade.instrument == request.instrument and trade.venue_ns >= since
         )
         page = found[: self.page_max]
+        if self.lists_name_orders_only_by_its_own_ids:
+            page = tuple(structs.replace(trade, order_id=None, client_id="") for trade in page)
         return Ok(
             value=Trades(instrument=request.instrument, trades=page, complete=len(page) == len(found))
         )

@@ -26,7 +26,7 @@ def test_a_trading_bot_is_seen_to_trade():
     picture = drawn(a_status())
     for part in (
         "TRADING",
-        "99987.5 USDT",
+        "99,987.50 USDT",
         "0.01%",
         "BTCUSDT",
         "0.012",
@@ -48,7 +48,10 @@ def test_what_must_worry_is_shown():
     latch = LatchRow(tripped=True, nonce=5, by="x", reason="y", lease_held=False, lease_left_ms=None)
     feeds = [FeedRow(name="binance", stream="market", up=False, age_ms=None)]
     breaks = [BreakRow(kind="position", key="BTCUSDT", ours="1", theirs="2")]
-    picture = drawn(a_status(latch=latch, feeds=feeds, breaks=breaks, unknown_orders=3, armed=False))
+    waiting = msgspec.structs.replace(A_HOLD, cause="startup")
+    picture = drawn(
+        a_status(latch=latch, feeds=feeds, breaks=breaks, unknown_orders=3, armed=False, holds=[waiting])
+    )
     for part in ("latch TRIPPED", "lease NOT held", "binance DOWN", "unknown 3", "breaks 1", "not armed"):
         assert part in picture, part
 
@@ -76,6 +79,52 @@ def test_no_text_from_outside_can_draw(account, alert):
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_it_is_drawn_at_any_width(width):
     assert "BTC" in drawn(a_status(holds=[A_HOLD]), width=width)
+
+
+def test_eighty_columns_cut_no_number_and_no_heading():
+    """An operator's first terminal is 80 wide: a figure that ends in … is no figure."""
+    row = msgspec.structs.replace(AN_INSTRUMENT, position="-0.123", venue_position="-0.120")
+    quoter = msgspec.structs.replace(
+        a_status().strategies[0],
+        strategy="momentum",
+        positions={"BTCUSDT": "-0.123", "ETHUSDT": "12.345"},
+        realised="-1234.5678",
+        unrealised="-12.3456",
+        fees="1234.56789",
+        refusals=12_345,
+        fills=12_345,
+    )
+    picture = drawn(a_status(instruments=[row], strategies=[quoter], holds=[A_HOLD]), width=80)
+    for part in (
+        "-0.123",
+        "-0.120",
+        "-1,234.57",
+        "1,234.57",
+        "12345",
+        "unrealised",
+        "ETHUSDT",
+        "12.345",
+        "data age",
+        "refused",
+    ):
+        assert part in picture, (part, picture)
+
+
+def test_only_a_confirmed_difference_from_the_venue_is_alarming():
+    """The venue's word is seconds old: while fills are on the way it differs, and red would cry wolf."""
+    row = msgspec.structs.replace(AN_INSTRUMENT, position="0.5", venue_position="0.4")
+
+    def colours(**changes):
+        paper = io.StringIO()
+        status = a_status(instruments=[row], **changes)
+        Console(file=paper, width=120, force_terminal=True, color_system="standard").print(
+            render(msgspec.to_builtins(status))
+        )
+        return next(line for line in paper.getvalue().splitlines() if "BTCUSDT" in line and "0.4" in line)
+
+    red = "\x1b[1;31m0.4"
+    assert red not in colours()
+    assert red in colours(breaks=[BreakRow(kind="position", key="BTCUSDT", ours="500", theirs="400")])
 
 
 @pytest.mark.parametrize("name", plain_views())

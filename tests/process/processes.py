@@ -27,7 +27,7 @@ from holdfast.guard.lease import SUFFIX as LEASE_SUFFIX
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "src" / "holdfast" / "app" / "demo.toml"
 GENERATED = '[source]\nkind = "generated"\nseed = 7\n'
-START_S = 30.0
+START_S = 20.0
 NAME = "demo"
 TOKENS = {"ada": "hf_ada-of-the-tests-0123456789", "bob": "hf_bob-of-the-tests-0123456789"}
 _PR_SET_PDEATHSIG = 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import time
 from pathlib import Path
+from typing import Any
 
 from holdfast.strategy import Context, Strategy
 from holdfast.vocab.events import Intent
@@ -93,6 +95,31 @@ class Holder(Strategy):
         if self._flag and not Path(self._flag).exists():
             return None
         return ctx.target("BTCUSDT", self._lots)
+
+
+class Nonsense(Strategy):
+    """When told by a file, wants once what makes no sense: the file says what."""
+
+    def __init__(self, *, flag: str) -> None:
+        self._flag = Path(flag)
+
+    def on_quote(self, ctx: Context, quote: Quote) -> object:
+        if quote.instrument != "BTCUSDT" or not self._flag.exists():
+            return None
+        what = self._flag.read_text()
+        self._flag.unlink()
+        sizes: dict[str, Any] = {"negative": -5, "zero": 0, "nan": math.nan, "text": "5", "true": True}
+        if what in sizes:
+            return ctx.buy("BTCUSDT", qty_lots=sizes[what], price_ticks=quote.bid_ticks)
+        if what == "nan price":
+            return ctx.buy("BTCUSDT", qty_lots=5, price_ticks=math.nan)  # type: ignore[arg-type]
+        if what == "unknown instrument":
+            return ctx.buy("DOGEUSDT", qty_lots=5, price_ticks=100)
+        if what == "huge":
+            return ctx.buy("BTCUSDT", qty_lots=10**12, price_ticks=quote.bid_ticks)
+        if what == "no intent":
+            return 5
+        raise RuntimeError(what)
 
 
 class Sleeper(Strategy):

@@ -197,6 +197,7 @@ class Walk:
             account_limits=account_limits(orders_per_s_refuse=60, orders_per_s_kill=120),
         )
         self.room = Room(config=config, venue=NaiveVenue(config.instruments))
+        self.room.venue.lists_name_orders_only_by_its_own_ids = self.rng.random() < 0.7
         self.room.post = self._post
         self.room.delay_ms = self._delay
         self.auditor = Auditor()

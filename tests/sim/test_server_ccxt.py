@@ -175,6 +175,16 @@ def test_position_balance_and_history():
     run(main())
 
 
+def test_a_fresh_account_shows_its_balance():
+    """ccxt leaves out assets whose update time is 0: its users would see an empty account."""
+
+    async def main():
+        async with a_client() as (_, exchange):
+            assert 100_000 == (await exchange.fetch_balance())["USDT"]["total"]
+
+    run(main())
+
+
 def test_settings():
     async def main():
         async with a_client() as (_, exchange):

@@ -4,7 +4,6 @@ The whole product but sockets and the disk: the engine, the core, the strategy h
 the journal's own bytes. A crash leaves the bytes; the next life is the fold of them.
 """
 
-import heapq
 import random
 from collections import Counter
 
@@ -19,7 +18,7 @@ from holdfast.core.state import State
 from holdfast.runtime.books import CoreBooks
 from holdfast.runtime.clock import ToldClock
 from holdfast.runtime.live import Identity
-from holdfast.runtime.paced import Paced, Schedule
+from holdfast.runtime.paced import NEVER, Paced, Schedule
 from holdfast.runtime.recover import recover
 from holdfast.sim.exchange import Exchange
 from holdfast.sim.port import SimVenuePort
@@ -181,7 +180,9 @@ class World:
             yield stamped(event, offset_ns=self.venue_step_ns, wall_ns=wall, mono_ns=mono)
 
     def _venue_takes(self, event, wall_ns):
-        self.exchange.on_market(event, self.port.venue_now_ns())
+        now_ns = self.port.venue_now_ns()
+        self.exchange._at(now_ns)  # the venue's clock may be stepped back; its stamps never go back
+        self.exchange.on_market(event, now_ns)
 
     def _heard(self, events):
         """What the feeds carry to the bot; the exchange sees all of it."""
@@ -222,8 +223,8 @@ class World:
         until = min(self.mono_ns + round(seconds * NS_PER_S), self.end_ns)
         clock, schedule = self.clock, self.schedule
         for event in self._feed():
-            while (due := schedule.next_due_mono_ns()) is not None and due <= event.mono_ns:
-                at = max(due, clock.mono_ns())
+            while schedule.due_mono_ns <= event.mono_ns:
+                at = max(schedule.due_mono_ns, clock.mono_ns())
                 clock.tell(wall_ns=event.wall_ns - (event.mono_ns - at), mono_ns=at)
                 schedule.pop()()
             clock.tell(wall_ns=event.wall_ns, mono_ns=event.mono_ns)
@@ -239,8 +240,9 @@ class World:
         self.mono_start_ns -= shift
         self.end_ns -= shift
         self.clock.tell(wall_ns=self.clock.wall_ns(), mono_ns=self.mono_ns - shift)
-        self.schedule._heap = [(at - shift, count, act) for at, count, act in self.schedule._heap]
-        heapq.heapify(self.schedule._heap)
+        heap = self.schedule._heap
+        heap[:] = [(at - shift, count, act) for at, count, act in heap]
+        self.schedule.due_mono_ns = heap[0][0] if heap else NEVER
         self.silent_until = {}
 
     def later(self, ms, act):

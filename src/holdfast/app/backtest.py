@@ -80,8 +80,8 @@ def told(result: dict[str, Any]) -> list[str]:
     same = "the same state" if result["journal_ok"] else "NOT the same state"
     return [
         f"market     {result['events']:,} events, {result['quotes']:,} of them quotes",
-        f"orders     {result['orders']:,}, fills {result['fills']:,} ({result['partial_fills']:,} partial), "
-        f"cancels {result['cancels']:,}",
+        f"orders     {result['orders']:,}, cancels {result['cancels']:,}",
+        f"fills      {result['fills']:,}, {result['partial_fills']:,} of them partial",
         f"refused    {refused}",
         f"position   {positions}{' (in lots)' if positions != 'flat' else ''}",
         f"equity     {result['equity'] or 'not known'}, from {OPENING_USDT_E8 // E8}",

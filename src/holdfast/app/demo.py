@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from holdfast.app.data import data_dir
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.init import write_operators
 from holdfast.app.options import RunOptions
@@ -30,6 +31,7 @@ class DemoVenue:
         """Start it and wait for its addresses. Errors: HoldfastError when it does not come up."""
         words = [sys.executable, "-m", "holdfast", "sim", "--port", "0", "--control-port", "0", "--json"]
         if options.data_dir:
+            data_dir(options.data_dir)  # a slip is told here, once
             words += ["--data-dir", options.data_dir]
         if options.seed is not None:
             words += ["--seed", str(options.seed)]
@@ -45,7 +47,8 @@ class DemoVenue:
             raise HoldfastError(Exit.VENUE_UNUSABLE, "the simulated venue did not start")
         said = json.loads(line)
         if "url" not in said:
-            raise HoldfastError(Exit.VENUE_UNUSABLE, f"the simulated venue did not start: {said}")
+            why = "; ".join(said.get("errors", ())) or "it does not say where it is"
+            raise HoldfastError(Exit.VENUE_UNUSABLE, f"the simulated venue did not start: {why}")
         self.url: str = said["url"]
         self.ws_url: str = said["ws_url"]
         self.control_url: str = said["control_url"]

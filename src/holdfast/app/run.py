@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from holdfast.app.venues import account_identity, make_feeds, make_venue, venue_
 from holdfast.app.warmup import histories
 from holdfast.config.load import beside, load
 from holdfast.config.resolve import resolve
-from holdfast.config.schema import Config
+from holdfast.config.schema import Config, VenueKind
 from holdfast.config.secrets import Secrets, load_secrets
 from holdfast.core.state import State
 from holdfast.guard.latch import Latch, boot_id, guard_dir, key_of, latch_path
@@ -35,7 +36,7 @@ from holdfast.journal.export import plain
 from holdfast.journal.market_log import MarketLog, open_market_log
 from holdfast.journal.snapshots import save_snapshot
 from holdfast.ops import registry
-from holdfast.ports.venue import VenuePort
+from holdfast.ports.venue import VenuePort, VenueUnusable
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.live import START, Ended, Identity, Live
 from holdfast.runtime.look import About, Looker
@@ -78,7 +79,7 @@ def main(options: RunOptions, *, on_venue: OnVenue | None = None) -> int:
 
 def _trade(config: Config, options: RunOptions, *, demo: DemoVenue | None, on_venue: OnVenue | None) -> int:
     state_dir = Path(options.state_dir) if options.state_dir else beside(config, config.paths.state_dir)
-    state_dir.mkdir(parents=True, exist_ok=True)
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     secrets = load_secrets(config)
     tui = not options.no_tui and not options.json and sys.stdout.isatty()
     log = setup_log(
@@ -95,7 +96,13 @@ def _trade(config: Config, options: RunOptions, *, demo: DemoVenue | None, on_ve
             f"state in {state_dir.parent}"
         )
     run = _Run(config, options, state_dir, secrets, log, tui=tui, on_venue=on_venue)
-    result = asyncio.run(run.go())
+    try:
+        result = asyncio.run(run.go())
+    except VenueUnusable as error:
+        if demo is not None or config.venue.kind is not VenueKind.SIMULATED:
+            raise
+        hint = "is the simulated venue running? holdfast sim starts it, holdfast up starts both"
+        raise HoldfastError(Exit.VENUE_UNUSABLE, f"{error}; {hint}") from None
     return run.report(result, control_url=config.venue.control_url)
 
 
@@ -121,6 +128,7 @@ class _Run:
         self.tui = tui
         self.on_venue = on_venue
         self.clock = SystemClock()
+        self.config_path = str(Path(config.path).resolve()) if config.path else ""
         self.tag = account_tag(venue=config.account.venue, account=config.account.name)
         self.live: Live | None = None
         self.disk: OnDisk | None = None
@@ -185,7 +193,7 @@ class _Run:
             looker = Looker(
                 About(
                     venue_kind=config.venue.kind.value,
-                    config_path=config.path,
+                    config_path=self.config_path,
                     account_uid=account,
                     state_dir=str(self.state_dir.resolve()),
                     account_tag=self.tag,
@@ -221,6 +229,7 @@ class _Run:
                 on_change=lambda: _wake(loop, live),
             )
             watch.start()
+            registry.ensure_run_dir()  # a state directory with a long path has its socket there
             control = ControlSocket(
                 registry.socket_path(self.state_dir),
                 view=looker.view,
@@ -234,7 +243,7 @@ class _Run:
                     venue=venue_name,
                     account_uid=account,
                     state_dir=self.state_dir,
-                    config_path=config.path,
+                    config_path=self.config_path,
                     latch_path=latch_path(directory, key),
                     wall_ns=clock.wall_ns(),
                 )
@@ -391,7 +400,7 @@ class _Run:
             print(json.dumps(plain(result)))
             bad = result["books_equal"] is False or not result["journal_ok"]
             return Exit.BOOKS_DIFFER if bad else Exit.OK
-        _say(live, ended, truth)
+        _say(live, ended, truth, self.state_dir)
         return Exit.OK
 
 
@@ -468,14 +477,16 @@ def _screen(state_dir: Path) -> Any:
     return start_beside(registry.socket_path(state_dir))
 
 
-def _say(live: Live, ended: Ended, truth: Truth | None) -> None:
+def _say(live: Live, ended: Ended, truth: Truth | None, state_dir: Path) -> None:
     """The last words to a person: what is open, and what the position is."""
     books = live.state.books
     waiting = [row for row in books.orders.live.values() if not row.settled()]
     print(f"ended: {ended.why}")
     print(f"open orders: {len(waiting)}")
+    flat = True
     for name, spec in live.state.specs.items():
         lots = books.ledger.position(name).position_lots
+        flat = flat and not lots
         told = (
             "" if truth is None else f" (the venue says {_units(truth.position_lots.get(name, 0), spec.lot)})"
         )
@@ -483,6 +494,15 @@ def _say(live: Live, ended: Ended, truth: Truth | None) -> None:
     equity = live.state.equity_e8()
     if equity is not None:
         print(f"equity: {equity / E8:.2f} {books.ledger.settle_asset}")
+    if not flat:
+        print("positions are kept; holdfast flatten, before ending, is what closes them")
+    print(f"proof: holdfast journal verify --state-dir {_short(state_dir)} (and: replay)")
+
+
+def _short(path: Path) -> str:
+    """From here, where it is below here: something to copy into the next command."""
+    here, there = Path.cwd(), path.resolve()
+    return shlex.quote(str(there.relative_to(here) if there.is_relative_to(here) else there))
 
 
 def _units(lots: int, lot: str) -> str:

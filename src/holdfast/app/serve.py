@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 from pathlib import Path
@@ -71,7 +72,10 @@ def main(options: ServeOptions) -> int:
         file=sys.stderr,
     )
     log.info("serving", host=serve.host, port=port, operators=len(people))
-    server.run(sockets=[listener])
+    with contextlib.suppress(
+        KeyboardInterrupt
+    ):  # it has served what was under way; Ctrl-C is how it is ended
+        server.run(sockets=[listener])
     return Exit.OK
 
 

@@ -45,17 +45,33 @@ journal_app = typer.Typer(help="The decision journal.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(journal_app, name="journal")
 
-Config = Annotated[str | None, typer.Option(help=f"Configuration file (default: {CONFIG_NAME} here).")]
+Config = Annotated[
+    str | None, typer.Option(metavar="FILE", help=f"The configuration (default: {CONFIG_NAME} here).")
+]
 OptionalConfig = Annotated[
     str | None,
-    typer.Option(help=f"Configuration file (default: {CONFIG_NAME} here, else the demonstration)."),
+    typer.Option(
+        metavar="FILE", help=f"The configuration (default: {CONFIG_NAME} here, else the demonstration)."
+    ),
 ]
-Demo = Annotated[bool, typer.Option("--demo", help=f"The demonstration, even with a {CONFIG_NAME} here.")]
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-For = Annotated[str | None, typer.Option("--for", help="End after this long: 60s, 5min.")]
-StateDir = Annotated[str | None, typer.Option(help="In place of the configuration's state_dir.")]
-DataDir = Annotated[str | None, typer.Option(help="Recorded market data.")]
-Seed = Annotated[int | None, typer.Option(help="Of the generator, where no recorded data is used.", min=0)]
+Demo = Annotated[
+    bool, typer.Option("--demo", metavar="", help=f"The demonstration, even with a {CONFIG_NAME} here.")
+]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Answer as JSON.")]
+For = Annotated[str | None, typer.Option("--for", metavar="TIME", help="End after this long: 60s, 5min.")]
+StateDir = Annotated[
+    str | None, typer.Option(metavar="DIR", help="In place of the configuration's state_dir.")
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Recorded market data (default: $HOLDFAST_DATA, else ../shared/data if it is there).",
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(metavar="N", help="A generated market, from this seed (default: 1).", min=0)
+]
 
 
 def run(words: Sequence[str]) -> int:
@@ -72,6 +88,8 @@ def run(words: Sequence[str]) -> int:
     except Exception as error:
         if (said := getattr(error, "format_message", None)) is None:
             raise
+        if type(error).__name__ == "NoArgsIsHelpError":  # its help was written: that is all there is to say
+            return Exit.USAGE
         raise UsageError(_one_line(str(said()), words)) from None
     return int(answer) if isinstance(answer, int) else 0
 
@@ -109,15 +127,22 @@ def _run(
     json: Json = False,
     state_dir: StateDir = None,
     data_dir: DataDir = None,
-    no_tui: Annotated[bool, typer.Option("--no-tui", help="No live view on this terminal.")] = False,
+    no_tui: Annotated[
+        bool, typer.Option("--no-tui", metavar="", help="No live view on this terminal.")
+    ] = False,
     seed: Seed = None,
     demo: Demo = False,
 ) -> int:
     """Trade: one process, one account. Without a configuration, the demonstration on a simulated venue."""
+    found = _found(config, demo=demo)
+    if found and (data_dir is not None or seed is not None):
+        raise UsageError(
+            f"run: --data-dir and --seed are the demonstration's (--demo); {found} names a venue of its own"
+        )
     return _start(
         "run",
         RunOptions(
-            config=_found(config, demo=demo),
+            config=found,
             for_s=_seconds("--for", for_),
             json=json,
             state_dir=state_dir,
@@ -138,11 +163,16 @@ def _up(*, config: Config = None, state_dir: StateDir = None, json: Json = False
 def _sim(
     *,
     config: Annotated[
-        str | None, typer.Option(help="A TOML file of the venue: accounts, limits, source, speed.")
+        str | None,
+        typer.Option(metavar="FILE", help="The venue's own file: accounts, limits, source, speed."),
     ] = None,
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Of the venue; 0: any.", min=0, max=65_535)] = 8710,
-    control_port: Annotated[int, typer.Option(help="Of faults and ground truth.", min=0, max=65_535)] = 8711,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Of the venue; 0: any.", min=0, max=65_535)
+    ] = 8710,
+    control_port: Annotated[
+        int, typer.Option(metavar="PORT", help="Of faults and truth.", min=0, max=65_535)
+    ] = 8711,
     seed: Seed = None,
     data_dir: DataDir = None,
     for_: For = None,
@@ -170,7 +200,9 @@ def _backtest(
     config: OptionalConfig = None,
     data_dir: DataDir = None,
     seed: Seed = None,
-    quotes: Annotated[int | None, typer.Option(help="Stop after so many quotes.", min=1)] = None,
+    quotes: Annotated[
+        int | None, typer.Option(metavar="N", help="So many made-up quotes and nothing else.", min=1)
+    ] = None,
     state_dir: StateDir = None,
     demo: Demo = False,
     json: Json = False,
@@ -193,8 +225,10 @@ def _backtest(
 def _serve(
     *,
     config: Config = None,
-    host: Annotated[str | None, typer.Option(help="In place of [serve] host.")] = None,
-    port: Annotated[int | None, typer.Option(help="In place of [serve] port.", min=0, max=65_535)] = None,
+    host: Annotated[str | None, typer.Option(metavar="HOST", help="In place of [serve] host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="In place of [serve] port.", min=0, max=65_535)
+    ] = None,
     json: Json = False,
 ) -> int:
     """The control API, in a process of its own."""
@@ -205,7 +239,7 @@ def _serve(
 def _watchdog(
     *,
     config: Config = None,
-    once: Annotated[bool, typer.Option("--once", help="Judge once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", metavar="", help="Judge once and end.")] = False,
     json: Json = False,
 ) -> int:
     """Judges from outside whether the bot is dead, and acts."""
@@ -216,9 +250,13 @@ def _watchdog(
 def _watch(
     *,
     config: Config = None,
-    account: Annotated[str | None, typer.Option(help="The bot of this account.")] = None,
-    state_dir: Annotated[str | None, typer.Option(help="The bot with this state directory.")] = None,
-    socket: Annotated[str | None, typer.Option(help="The bot behind this control socket.")] = None,
+    account: Annotated[str | None, typer.Option(metavar="NAME", help="The bot of this account.")] = None,
+    state_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="The bot with this state directory.")
+    ] = None,
+    socket: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The bot behind this control socket.")
+    ] = None,
 ) -> int:
     """The live view of a running bot; leaving it leaves the bot alone."""
     from pathlib import Path
@@ -236,7 +274,9 @@ def _watch(
 def _init(
     *,
     directory: Annotated[str, typer.Argument(help="Where to write.")] = ".",
-    operator: Annotated[str | None, typer.Option(help="Your name in the operators file.")] = None,
+    operator: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Your name in the operators file.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Write a commented configuration, a strategy, and an operators file with a fresh token."""
@@ -275,8 +315,8 @@ def _export(
     config: Config = None,
     state_dir: StateDir = None,
     json: Json = False,
-    output: Annotated[str, typer.Option(help='A file, or "-" for standard output.')] = "-",
-    from_record: Annotated[int, typer.Option(help="The first record to write.", min=0)] = 0,
+    output: Annotated[str, typer.Option(metavar="FILE", help='A file, or "-" for standard output.')] = "-",
+    from_record: Annotated[int, typer.Option(metavar="N", help="The first record to write.", min=0)] = 0,
 ) -> int:
     """Write the records as JSON lines."""
     return _journal(
@@ -293,7 +333,9 @@ def _export(
 def _top(
     *,
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", metavar="", help="Print the version and end.")
+    ] = False,
 ) -> int | None:
     if version:
         from holdfast import __version__
@@ -314,11 +356,14 @@ def _journal(
     output: str = "-",
     from_record: int = 0,
 ) -> int:
+    found = config if state_dir else _found(config)
+    if not (state_dir or found):
+        state_dir = _newest_state_dir()
     return _start(
         "journal",
         JournalOptions(
             action=action,
-            config=config if state_dir else _config(config),
+            config=found,
             state_dir=state_dir,
             output=output,
             from_record=from_record,
@@ -334,6 +379,19 @@ def _config(named: str | None) -> str:
     raise UsageError(
         f"no configuration: expected {CONFIG_NAME} here or --config FILE (holdfast init writes one)"
     )
+
+
+def _newest_state_dir() -> str:
+    """Of the bot that started last on this machine, said. Errors: UsageError where none has since boot."""
+    import sys
+
+    from holdfast.ops.registry import entries
+
+    known = sorted(entries(), key=lambda one: one.started_wall_ns)
+    if not known:
+        raise UsageError(f"no configuration: expected {CONFIG_NAME} here, --config FILE or --state-dir DIR")
+    print(f"holdfast: the journal in {known[-1].state_dir}", file=sys.stderr)
+    return known[-1].state_dir
 
 
 def _found(named: str | None, *, demo: bool = False) -> str | None:

@@ -199,4 +199,4 @@ class TwoSided(Strategy):
         return intents or None
 '''
 
-GITIGNORE: Final = "keys.toml\noperator.token\nstate/\n"
+GITIGNORE: Final = "keys.toml\noperator.token\nstate/\nstate-*/\n.holdfast/\n"

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import UpOptions
-from holdfast.config.load import load
+from holdfast.config.load import beside, load
 from holdfast.config.schema import Config
+from holdfast.ops.registry import entries
 
 LOOK_S = 0.2
 END_S = 30
@@ -23,6 +25,7 @@ def main(options: UpOptions) -> int:
     if options.config is None:
         raise HoldfastError(Exit.USAGE, "up needs a configuration: holdfast init writes one")
     config = load(Path(options.config))
+    _start_empty(config, options)
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
@@ -41,6 +44,32 @@ def main(options: UpOptions) -> int:
         for child in reversed(children.values()):
             _end(child)
     return max((child.returncode for child in children.values()), default=0, key=abs)
+
+
+def _start_empty(config: Config, options: UpOptions) -> None:
+    """Put the books of an earlier simulated venue aside: the one started here knows nothing of them.
+
+    Errors: HoldfastError while a bot still uses them, or when they cannot be moved.
+    """
+    state_dir = Path(options.state_dir) if options.state_dir else beside(config, config.paths.state_dir)
+    if "sim" not in config.up.start or not (state_dir / "journal").is_dir():
+        return
+    running = [one.pid for one in entries() if one.alive and one.state_dir == str(state_dir.resolve())]
+    if running:
+        raise HoldfastError(
+            Exit.LEASE_HELD, f"the bot here is running already, as process {running[0]}", str(state_dir)
+        )
+    aside = state_dir.with_name(f"{state_dir.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    try:
+        state_dir.rename(aside)
+    except OSError as error:
+        raise HoldfastError(
+            Exit.USAGE, f"cannot be moved to {aside.name}: {error.strerror}", str(state_dir)
+        ) from None
+    print(
+        f"up: the simulated venue starts empty, so the books of the last one were moved to {aside}",
+        flush=True,
+    )
 
 
 def _words(name: str, config: Config, options: UpOptions) -> list[str]:

@@ -1,4 +1,9 @@
-"""Replay: step the journal's events again and hold every fact against what was written down."""
+"""Replay: step the journal's events again and hold every fact against what was written down.
+
+A life that ended without a clean stop may have lost the end of its last step with the journal's tail: what the
+replay decides there beyond the journal was never written, so nothing ever came of it. The next life began from
+the fold of what was written, and so does the replay.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from typing import get_args
 
 from msgspec import Struct
 
-from holdfast.core.state import Books, State
+from holdfast.core.state import Books, State, decode_books, encode_books
 from holdfast.core.step import step
 from holdfast.vocab.effects import Effect, Record
 from holdfast.vocab.events import Event, Started
@@ -32,6 +37,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
     books_hash: str
     state_hash: str
     last_state_hash: str  # what the run wrote at its clean stop; empty without one
+    lost_facts_count: int = 0  # decided at the end of a life that died, and lost with the journal's tail
 
 
 class Folded(Struct, kw_only=True):
@@ -71,14 +77,18 @@ def replay(
     the journal counts on are missing.
     """
     state = State()
+    written = Books()  # the fold of what was written: what every life but the first begins from
+    written_mono_ns = 0
     expected: deque[Fact] = deque()
     pos = 0
-    counts = {"records": 0, "facts": 0, "marks": 0}
+    counts = {"records": 0, "facts": 0, "marks": 0, "lost": 0}
     last_state_hash = ""
     for index, market_pos, record in records:
         counts["records"] += 1
+        kind = type(record)
+        dead = kind is Started and state.session is not None  # the life before this record is over
         while pos < market_pos:
-            if expected:
+            if expected and not dead:
                 raise ReplayDiffers(
                     f"record {index}: the replay decided {type(expected[0]).__name__}, the journal has nothing of it"
                 )
@@ -86,9 +96,8 @@ def replay(
             if found is None or found[0] != pos:
                 raise ReplayDiffers(f"record {index}: market frame {pos} is missing from the market log")
             pos += 1
-            if found[1] is not None:
+            if found[1] is not None and not expected:
                 expected.extend(_facts_of(step(state, found[1])))
-        kind = type(record)
         if kind is HashMark:
             counts["marks"] += 1
             _compare(record.books_hash, state.books_hash(), index, "books hash")  # type: ignore[union-attr]
@@ -102,20 +111,27 @@ def replay(
                 raise ReplayDiffers(
                     f"record {index}: the journal has {record!r}, the replay decided {ours!r}"
                 )
+            written.apply(ours, mono_ns=written_mono_ns)
         else:
-            if expected:
+            if expected and not dead:
                 raise ReplayDiffers(
                     f"record {index}: the replay decided {expected[0]!r}, the journal has {record!r}"
                 )
+            if dead:
+                last_state_hash = ""
+                counts["lost"] += _begin_from(state, written, expected, index)
+            written_mono_ns = record.mono_ns  # type: ignore[union-attr]
             expected.extend(_facts_of(_step_event(state, record)))  # type: ignore[arg-type]
-    if expected:
-        raise ReplayDiffers(f"after the last record the replay decided {expected[0]!r} more")
     for found_pos, event in frames:
         if found_pos != pos:
             raise ReplayDiffers(f"market frame {pos} is missing from the market log")
         pos += 1
-        if event is not None:
-            step(state, event)
+        if event is not None and not expected:
+            expected.extend(_facts_of(step(state, event)))
+    if expected:
+        if last_state_hash:
+            raise ReplayDiffers(f"after the last record the replay decided {expected[0]!r} more")
+        counts["lost"] += _begin_from(state, written, expected, counts["records"])
     return Replayed(
         records_count=counts["records"],
         facts_count=counts["facts"],
@@ -124,7 +140,18 @@ def replay(
         books_hash=state.books_hash(),
         state_hash=state.state_hash(),
         last_state_hash=last_state_hash,
+        lost_facts_count=counts["lost"],
     )
+
+
+def _begin_from(state: State, written: Books, lost: deque[Fact], index: int) -> int:
+    """Go on from the books that were written, as a start does; returns how many facts the life before lost."""
+    count = len(lost)
+    if not lost:
+        _compare(State(written).books_hash(), state.books_hash(), index, "fold of the facts")
+    lost.clear()
+    state.books = decode_books(encode_books(written))
+    return count
 
 
 def _step_event(state: State, event: Event) -> Iterable[Effect]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -200,9 +200,10 @@ class VenueWords(Struct, kw_only=True):
     trades_mono_ns: dict[str, int] = {}  # when the list of executions was last asked for and came
     cash_asking: bool = False
     cash_mono_ns: int = FAR_PAST_NS
-    trades_waiting: dict[
-        str, bool
-    ] = {}  # instruments with an execution that may be of an order without a name yet
+    # instruments with an execution that may be of an order without a name yet: since when
+    trades_waiting: dict[str, int] = {}
+    # conditional orders that were asked after by name because of such an execution: when
+    named_mono_ns: dict[int, int] = {}
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
@@ -223,7 +224,7 @@ class Session:
     feeds_up: dict[str, bool] = field(default_factory=dict)
     offset_ns: int = 0
     offset_known: bool = False
-    offset_first_ns: int = 0
+    offset_base_ns: int = 0  # how the clocks stand: the hold is about moving away from it
     words: VenueWords = field(default_factory=VenueWords)
     suspects: dict[str, int] = field(default_factory=dict)  # how often in a row a difference was seen
     suspected_mono_ns: dict[str, int] = field(default_factory=dict)  # and when first
@@ -244,27 +245,33 @@ class Session:
     last_refused: str = ""
     cancels_count: int = 0
     rejects_count: int = 0
+    malformed_count: int = 0  # frames that belong to no instrument of ours, as far as one could read
+
+
+class _NotStarted:
+    """Stands where the session will be: only ``Started`` may come before there is one."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise InvariantBroken("a start comes before anything else")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise InvariantBroken("a start comes before anything else")
 
 
 class State:
     """Everything the core knows. ``desks`` is derived from books and session and holds references into them."""
 
-    __slots__ = ("books", "desks", "instrument_limits", "session", "specs")
+    __slots__ = ("books", "desks", "instrument_limits", "live", "session", "specs")
 
     def __init__(self, books: Books | None = None) -> None:
         self.books = books if books is not None else Books()
         self.session: Session | None = None
+        self.live: Session = cast("Session", _NotStarted())  # the session, wherever there must be one
         self.specs: dict[str, InstrumentSpec] = {}
         self.instrument_limits: dict[str, InstrumentLimits] = {}
         self.desks: dict[str, dict[str, Desk]] = {}
-
-    @property
-    def live(self) -> Session:
-        """The session; only ``Started`` may come before there is one."""
-        session = self.session
-        if session is None:
-            raise InvariantBroken("a start comes before anything else")
-        return session
 
     def begin(self, event: Started) -> Session:
         """Forget the last session and derive a new one from the settings and the books."""
@@ -284,7 +291,7 @@ class State:
             now_mono_ns=event.mono_ns,
             open_orders_count=len(books.orders.live) + len(books.orders.foreign),
         )
-        self.session = Session(
+        self.live = self.session = Session(
             settings=settings,
             account=account,
             markets=markets,

@@ -35,6 +35,8 @@ from holdfast.vocab.invariant import invariant
 
 BLOCK_BYTES: Final = 256 << 10  # of raw frames
 BLOCK_NS: Final = 1_000_000_000
+LOOK_EVERY_FRAMES: Final = 64
+PACK_LEVEL: Final = -3  # half the time of level 1 for one and a half times its size
 FILE_BYTES: Final = 64 << 20
 RETENTION_BYTES: Final = 20 << 30
 FEEDS_MAX: Final = 255
@@ -148,10 +150,13 @@ class MarketLog:
         "_frames",
         "_handle",
         "_hash",
+        "_left",
+        "_look_every",
         "_name",
         "_offset",
+        "_pending_bytes",
         "_retention_bytes",
-        "_room",
+        "_summed",
         "fault",
         "frame_count",
         "lost_count",
@@ -181,34 +186,46 @@ class MarketLog:
         self._file_bytes = file_bytes
         self._retention_bytes = retention_bytes
         self._hash = hash_before
-        self._compress = zstandard.ZstdCompressor(level=1).compress
+        self._compress = zstandard.ZstdCompressor(level=PACK_LEVEL).compress
         self._handle = -1
         self._name = ""
         self._offset = 0
-        self._frames: list[bytes | int] = []
+        self._frames: list[tuple[bytes, int, int, int]] = []
         self._first_pos = next_pos
-        self._room = block_bytes
+        # Sizes are summed for so many frames at once: a sum at each one costs as much as keeping it.
+        self._look_every = max(1, min(LOOK_EVERY_FRAMES, block_bytes // 4096))
+        self._left = 0
+        self._pending_bytes = 0
+        self._summed = 0
         self._due_mono_ns = 0
 
     def append(self, raw: bytes, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
         """Add one frame; its position is ``frame_count`` before the call. ``feed``: index into the codecs."""
-        self._frames += (raw, wall_ns, mono_ns, feed)
+        self._frames.append((raw, wall_ns, mono_ns, feed))
         self.frame_count += 1
-        self._room -= len(raw)
-        if self._room < 0 or mono_ns > self._due_mono_ns:
-            self._full(mono_ns)
+        self._left -= 1
+        if self._left < 0 or mono_ns > self._due_mono_ns:
+            self._look(mono_ns)
 
-    def _full(self, mono_ns: int) -> None:
-        if len(self._frames) > 4:
+    def _look(self, mono_ns: int) -> None:
+        """Flush what is full or old enough. The first frame of a block starts its second."""
+        frames = self._frames
+        self._pending_bytes += sum([len(frame[0]) for frame in frames[self._summed :]])
+        self._summed = len(frames)
+        self._left = self._look_every - 1
+        if self._pending_bytes > self._block_bytes or (mono_ns > self._due_mono_ns and len(frames) > 1):
             self.flush()
-        self._due_mono_ns = mono_ns + self._block_ns  # the first frame of a block starts its second
+            self._due_mono_ns = mono_ns + self._block_ns
+        elif mono_ns > self._due_mono_ns:
+            self._due_mono_ns = mono_ns + self._block_ns
 
     def flush(self) -> None:
         """Write the open block out. What the disk refuses is counted in ``lost_count``, with ``fault``."""
         frames, first_pos = self._frames, self._first_pos
         if not frames:
             return
-        self._frames, self._first_pos, self._room = [], self.frame_count, self._block_bytes
+        self._frames, self._first_pos = [], self.frame_count
+        self._pending_bytes = self._summed = 0
         head, packed = self._pack(frames, first_pos)
         try:
             if self._handle >= 0 and self._offset + len(head) + len(packed) > self._file_bytes:
@@ -219,7 +236,7 @@ class MarketLog:
             write_all(self._files, self._handle, block, self._offset)
         except OSError as error:
             self._give_up(error)
-            self.lost_count += len(frames) // 4
+            self.lost_count += len(frames)
             return
         self._offset += len(block)
         self._hash = digest
@@ -231,20 +248,20 @@ class MarketLog:
         if self._handle >= 0:
             self._end_file()
 
-    def _pack(self, frames: list[bytes | int], first_pos: int) -> tuple[bytes, bytes]:
-        raws, walls, monos, feeds = frames[0::4], frames[1::4], frames[2::4], frames[3::4]
+    def _pack(self, frames: list[tuple[bytes, int, int, int]], first_pos: int) -> tuple[bytes, bytes]:
+        raws, walls, monos, feeds = zip(*frames, strict=True)
         count = len(raws)
         invariant(
-            max(feeds) < len(self._codecs),  # type: ignore[operator] # four kinds in one list: one append
+            max(feeds) < len(self._codecs),
             "a frame names a feed that the log was opened with",
             feeds=len(self._codecs),
         )
-        joined = b"".join(raws)  # type: ignore[arg-type]
+        joined = b"".join(raws)
         skews = list(map(sub, walls, monos))
         body = b"".join(
             (
-                bytes(feeds),  # type: ignore[arg-type]
-                pack(f"<{count}I", *map(len, raws)),  # type: ignore[arg-type]
+                bytes(feeds),
+                pack(f"<{count}I", *map(len, raws)),
                 pack(f"<{count}q", *map(sub, monos, [0, *monos])),
                 pack(f"<{count}q", *map(sub, skews, [0, *skews])),
                 joined,

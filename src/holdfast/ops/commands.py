@@ -289,10 +289,19 @@ TABLE: Final[tuple[Row, ...]] = (
     ),
     Row(
         "adopt",
-        "take a position that was found at the venue into the books",
+        "take the venue's word on a position or balance into the books",
         Kind.ACT,
         "risk",
-        (Arg("instrument", ArgKind.INSTRUMENT, "where", required=True, positional=True), _WHY),
+        (
+            Arg(
+                "instrument",
+                ArgKind.INSTRUMENT,
+                "the instrument or asset that differs (holdfast status)",
+                required=True,
+                positional=True,
+            ),
+            _WHY,
+        ),
         friction=Friction.REASON,
         verb="adopt",
         loosens=True,

@@ -53,12 +53,17 @@ def socket_path(state_dir: Path) -> Path:
     return run_dir() / f"{_key(state_dir)}.sock"
 
 
+def ensure_run_dir() -> Path:
+    """The directory of entries and of sockets with long names, made where it is missing. Errors: OSError, GuardUnusable."""
+    return _owned(run_dir())
+
+
 def register(entry: Entry) -> Path:
     """Write the entry, replacing the one of an earlier start from the same state directory.
 
     Errors: OSError, GuardUnusable; the caller says so and goes on, for a bot must not fail over its own signpost.
     """
-    directory = _owned(run_dir())
+    directory = ensure_run_dir()
     path = directory / f"{_key(Path(entry.state_dir))}.json"
     new = path.with_suffix(f".new-{os.getpid()}")
     new.write_text(json.dumps(entry._asdict()), encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -21,8 +23,8 @@ from holdfast.ops.words import clean
 
 Data: TypeAlias = Mapping[str, Any]
 HZ: Final = 4
-OWN_HINT: Final = "Ctrl-C cancels and ends; from another terminal: holdfast halt, why, flatten, status --help"
-LEAVE_HINT: Final = "Ctrl-C leaves the bot running; holdfast halt stops its ordering"
+OWN_HINT: Final = "Ctrl-C: cancel and end · in another terminal: holdfast halt, why, flatten"
+LEAVE_HINT: Final = "Ctrl-C: leave, the bot goes on · in another terminal: holdfast halt, why, flatten"
 BESIDE: Final = "HOLDFAST_WATCH_BESIDE"  # set for the view that a bot shows of itself
 STALE_MS: Final = 1_000
 NONE: Final = "–"
@@ -35,12 +37,18 @@ _LEVEL_STYLE: Final = {
 }
 
 
-def watch(socket_path: Path, *, console: Console | None = None, hint: str = LEAVE_HINT) -> int:
+def watch(socket_path: Path, *, console: Console | None = None) -> int:
     """Draw a running bot's status until it ends or the person leaves (Ctrl-C, which leaves the bot alone).
 
     Errors: NotRunning when there is no bot to begin with.
     """
     console = console or Console()
+    beside = bool(os.environ.get(BESIDE))
+    hint = OWN_HINT if beside else LEAVE_HINT
+    if beside:
+        # Ctrl-C is for the bot, whose last seconds are shown; it ends us when it is done, and the cursor comes back
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Control(socket_path) as control, Live(console=console, screen=False, auto_refresh=False) as live:
         try:
             for answer in control.watch("status", hz=HZ):
@@ -48,7 +56,8 @@ def watch(socket_path: Path, *, console: Console | None = None, hint: str = LEAV
                 live.update(view, refresh=True)
         except (KeyboardInterrupt, NotRunning) as error:
             said = "left; the bot goes on" if isinstance(error, KeyboardInterrupt) else str(error)
-            console.print(Text(said, style="dim"))
+            if not beside:
+                console.print(Text(said, style="dim"))
     return 0
 
 
@@ -76,7 +85,9 @@ def render(status: Data, *, hint: str = "") -> RenderableType:
 def _head(status: Data) -> RenderableType:
     armed = status["armed"] and status["level"] == "none"
     mode = "TRADING" if armed else status["level"].upper().replace("_", " ")
-    waiting = any(hold["cause"] == "startup" for hold in status["holds"])
+    if status["stopping"]:
+        mode = "ENDING"
+    waiting = not status["stopping"] and any(hold["cause"] == "startup" for hold in status["holds"])
     title = Text.assemble(
         (f" {_t(status['account'])} ", "bold"),
         f"on {_t(status['venue'])} ({_t(status['venue_kind'])})  ",
@@ -127,7 +138,7 @@ def _holds(holds: Sequence[Data]) -> RenderableType:
 
 def _instruments(rows: Sequence[Data], *, breaks: Collection[str]) -> RenderableType:
     """Ours beside the venue's last word. They differ while fills are on the way; red is a confirmed difference."""
-    table = _grid("instrument", "ours", "venue said", "open", "bid", "ask", "data age", "unrealised", right=True)
+    table = _grid("instrument", "ours", "venue said", "open", "bid", "ask", "data age", right=True)
     for row in rows:
         age = row["quote_age_ms"]
         said = Text.assemble(
@@ -142,24 +153,21 @@ def _instruments(rows: Sequence[Data], *, breaks: Collection[str]) -> Renderable
             _text(row["bid"]),
             _text(row["ask"]),
             _text(_age(age), "red" if age is None or age > STALE_MS else "green"),
-            _text(money(row["unrealised"])),
         )
     return Panel(table, title="positions", padding=(0, 1))
 
 
 def _strategies(rows: Sequence[Data]) -> RenderableType:
-    """Money before what explains it, and the positions last: they are what may be cut on a narrow terminal."""
-    table = _grid(
-        "strategy", "state", "real.", "unreal.", "fees", "intents", "refused", "fills", "position", right=True
-    )
+    """Money first; the positions last, for they may take a second line on a narrow terminal."""
+    names = ("strategy", "state", "realised", "unrealised", "fees", "refused", "fills", "position")
+    table = _grid(*names, wrap=("position",), right=True)
     for row in rows:
-        positions = ", ".join(f"{name} {qty}" for name, qty in row["positions"].items())
         table.add_row(
             _text(row["strategy"]),
             _text(row["state"]),
             *[_text(money(row.get(key))) for key in ("realised", "unrealised", "fees")],
-            *[_text(row[key]) for key in ("intents", "refusals", "fills")],
-            _text(positions),
+            *[_text(row[key]) for key in ("refusals", "fills")],
+            Text("\n").join(_text(f"{name} {qty}") for name, qty in row["positions"].items()),
         )
     return Panel(table, title="strategies", padding=(0, 1))
 
@@ -199,7 +207,7 @@ def _grid(*names: str, wrap: Collection[str] = (), right: bool = False) -> Table
     """Columns that fit 80 characters; the first and last stay at the left, numbers between them at the right."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     for place, name in enumerate(names):
-        number = right and 0 < place and name not in {"state", "position"}
+        number = right and place > 0 and name not in {"state", "position"}
         table.add_column(name, no_wrap=name not in wrap, justify="right" if number else "left")
     return table
 

@@ -216,7 +216,9 @@ def _fills(data: Data) -> list[str]:
 
 
 def _quarantine(data: Data) -> list[str]:
-    rows = [(row["trade_id"], row["instrument"], row["side"], row["qty"], row["price"]) for row in data["fills"]]
+    rows = [
+        (row["trade_id"], row["instrument"], row["side"], row["qty"], row["price"]) for row in data["fills"]
+    ]
     return _table(("trade", "instrument", "side", "qty", "price"), rows) or ["nothing is in quarantine"]
 
 
@@ -252,7 +254,8 @@ def _strategies(data: Data) -> list[str]:
         for row in data["strategies"]
     ]
     return _table(
-        ("strategy", "state", "position", "realised", "unrealised", "fees", "intents", "refused", "fills"), rows
+        ("strategy", "state", "position", "realised", "unrealised", "fees", "intents", "refused", "fills"),
+        rows,
     ) or ["no strategy is loaded"]
 
 

@@ -76,6 +76,8 @@ class World(Protocol):
 _TO_HOST: Final = frozenset(
     {OrderApproved, OrderMoved, OrderAmended, FillBooked, IntentRefused, HoldPlaced, HoldReleased}
 )
+_RISK: Final = Lane.RISK  # a member looked up on its Enum costs 100 ns under Python 3.11
+_FLATTEN: Final = Lane.FLATTEN
 _MARKET: Final = frozenset({Quote, Trade, Mark, Depth, Malformed})
 _UNHEARD_WHEN_FULL: Final = frozenset({OrderIntent, TargetIntent, AmendIntent, StrategySaved})
 
@@ -192,7 +194,8 @@ class Engine:
         tap = self._tap
         try:
             while inbox:
-                invariant(len(inbox) <= INBOX_MAX, "the inbox is bounded", waiting=len(inbox))
+                if len(inbox) > INBOX_MAX:
+                    invariant(False, "the inbox is bounded", waiting=len(inbox))
                 event = inbox.popleft()
                 try:
                     journal.append(event, market_log.frame_count)
@@ -274,7 +277,7 @@ class Engine:
     # --- out --------------------------------------------------------------------------------------------------
 
     def _on_call(self, call: Call) -> None:
-        if call.lane is Lane.RISK or call.lane is Lane.FLATTEN:
+        if call.lane is _RISK or call.lane is _FLATTEN:
             self._batch_sends = True
         self._out.append(call)
 

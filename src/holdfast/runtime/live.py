@@ -384,6 +384,9 @@ class Live:
         command_id = self._commands_count
         if self.latch.broken:
             self.latch.repair()
+            # the hold that stands for the broken one must carry what clears the new one
+            self._latch_seen = self.latch.observe()
+            self._put_latch(self._latch_seen, "holdfast", "the latch was opened anew")
         nonce = self.latch.observe()
         command = make(command_id, nonce, self.clock.wall_ns(), self.clock.mono_ns())
         loop = asyncio.get_running_loop()

@@ -223,7 +223,7 @@ class Looker:
                 rejects=session.rejects_count,
                 refusals=self._refusals,
                 suppressed=sum(live.suppressed_count.values()),
-                malformed=sum(refused.values()),
+                malformed=sum(refused.values()) + session.malformed_count,
             ),
             journal=JournalRow(
                 records=live.journal.record_count,

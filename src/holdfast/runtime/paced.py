@@ -25,6 +25,7 @@ from holdfast.vocab.outcome import Outcome, Withheld
 from holdfast.vocab.requests import Request
 
 ENDING_NS: Final = 20_000_000_000
+NEVER: Final = 1 << 62
 
 
 class VirtualVenue(Protocol):
@@ -37,11 +38,15 @@ class VirtualVenue(Protocol):
 
 
 class Schedule:
-    """What falls due in virtual time, in the order of due times and of asking among equals."""
+    """What falls due in virtual time, in the order of due times and of asking among equals.
 
-    __slots__ = ("_clock", "_count", "_heap")
+    ``due_mono_ns``: when the next is due; NEVER when nothing is.
+    """
+
+    __slots__ = ("_clock", "_count", "_heap", "due_mono_ns")
 
     def __init__(self, clock: ToldClock) -> None:
+        self.due_mono_ns = NEVER
         self._clock = clock
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -50,14 +55,13 @@ class Schedule:
         """Run ``act`` after a delay."""
         self._count += 1
         heapq.heappush(self._heap, (self._clock.mono_ns() + delay_ns, self._count, act))
-
-    def next_due_mono_ns(self) -> int | None:
-        """When the next is due."""
-        return self._heap[0][0] if self._heap else None
+        self.due_mono_ns = self._heap[0][0]
 
     def pop(self) -> Callable[[], None]:
         """The next act."""
-        return heapq.heappop(self._heap)[2]
+        act = heapq.heappop(self._heap)[2]
+        self.due_mono_ns = self._heap[0][0] if self._heap else NEVER
+        return act
 
 
 class Paced:
@@ -92,6 +96,7 @@ class Paced:
         self._trip = 0
         self._cleared = 0
         self._flush_due = False
+        self._timer_due = NEVER  # of the core's timers, which only a batch changes: renewed at each flush
         self.host = make_host()
         self.engine = Engine(
             state=state,
@@ -137,10 +142,9 @@ class Paced:
         step_frame = engine.frame
         tell = clock.tell
         count = 0
-        due = self._next_due()
         for event in events:
             mono = event.mono_ns
-            if due <= mono:
+            if self._next_due() <= mono:
                 self._until(mono, event.wall_ns)
                 if self.ended is not None:
                     break
@@ -152,7 +156,6 @@ class Paced:
             if self._flush_due:
                 self._flush()
             count += 1
-            due = self._next_due()
         return count
 
     def stop(self, *, by: str, reason: str) -> None:
@@ -171,14 +174,13 @@ class Paced:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _next_due(self) -> int:
-        timer = self.engine.timers.next_due_mono_ns()
-        act = self._schedule.next_due_mono_ns()
+        """Asked before every event: what cannot have changed is not looked up again."""
+        due = self._timer_due
+        act = self._schedule.due_mono_ns
+        if act < due:
+            due = act
         host = self.host.next_due_mono_ns()
-        return min(
-            timer if timer is not None else _NEVER,
-            act if act is not None else _NEVER,
-            host if host is not None else _NEVER,
-        )
+        return due if host is None or host > due else host
 
     def _until(self, mono_ns: int, wall_ns: int) -> None:
         """Let everything happen that is due by then, each at its own time; then it is then."""
@@ -190,8 +192,7 @@ class Paced:
             due = max(due, clock.mono_ns())
             wall_then = wall_ns - (mono_ns - due)
             clock.tell(wall_ns=wall_then, mono_ns=due)
-            act = self._schedule.next_due_mono_ns()
-            if act is not None and act <= due:
+            if self._schedule.due_mono_ns <= due:
                 self._schedule.pop()()
             host_due = self.host.next_due_mono_ns()
             if host_due is not None and host_due <= due:
@@ -207,6 +208,8 @@ class Paced:
         while self._flush_due:
             self._flush_due = False
             self.engine.flush()
+        timer = self.engine.timers.next_due_mono_ns()
+        self._timer_due = NEVER if timer is None else timer
 
     # --- out (World) ------------------------------------------------------------------------------------------------
 
@@ -258,9 +261,6 @@ class Paced:
     def end(self, end: EndProcess) -> None:
         """The stop has what it waited for."""
         self.ended = end
-
-
-_NEVER: Final = 1 << 62
 
 
 def _pass() -> Withheld | None:

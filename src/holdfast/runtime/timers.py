@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from typing import Final
 
 from holdfast.vocab.effects import SetTimer
 from holdfast.vocab.events import TimerFired, TimerKind
+
+
+_NAMES: Final = {kind: kind.value for kind in TimerKind}  # the property costs more than the look-up
 
 
 class Timers:
@@ -19,7 +23,7 @@ class Timers:
 
     def set(self, timer: SetTimer) -> None:
         """Arm, or arm anew."""
-        name = (timer.kind.value, timer.key)
+        name = (_NAMES[timer.kind], timer.key)
         self._due[name] = timer.due_mono_ns
         heapq.heappush(self._heap, (timer.due_mono_ns, *name))
 

@@ -108,7 +108,8 @@ def _priced_or_counted(
             said = f"the account's leverage at worst case would be {would_be}x; at most {limit}x"
             return said, f"a smaller order, or fewer open ones; the limit is leverage_max in {account}"
         case why.OverGross():
-            said = f"gross notional at worst case would be {e8_text(refusal.would_be)}; at most {e8_text(refusal.limit)}"
+            would_be, limit = e8_text(refusal.would_be), e8_text(refusal.limit)
+            said = f"gross notional at worst case would be {would_be}; at most {limit}"
             return said, f"a smaller order, or fewer open ones; the limit is gross_notional_max in {account}"
         case why.NoReference():
             return f"no {refusal.what} to judge the price by", "market data"

@@ -27,6 +27,15 @@ from holdfast.vocab.units import text_of, units_floor, whole_units
 Wants: TypeAlias = Intent | Iterable[Intent] | None
 OrderFact: TypeAlias = OrderApproved | OrderMoved | OrderAmended
 
+# A member looked up on its Enum costs 100 ns under Python 3.11: these are looked up once.
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_LIMIT: Final = OrderType.LIMIT
+_MARKET: Final = OrderType.MARKET
+_GTC: Final = TimeInForce.GTC
+_IOC: Final = TimeInForce.IOC
+_POST_ONLY: Final = TimeInForce.POST_ONLY
+
 
 class OpenOrder(Protocol):
     """A non-final order of the strategy's own. ``price_ticks`` is None for a market order."""
@@ -191,7 +200,7 @@ class Context:
     ) -> OrderIntent:
         """Want to buy; without a price at the market. ``tif`` overrides ``post_only`` and ``ioc``."""
         return self._order(
-            Side.BUY,
+            _BUY,
             instrument,
             qty_lots,
             price_ticks,
@@ -218,7 +227,7 @@ class Context:
     ) -> OrderIntent:
         """Want to sell; without a price at the market. ``tif`` overrides ``post_only`` and ``ioc``."""
         return self._order(
-            Side.SELL,
+            _SELL,
             instrument,
             qty_lots,
             price_ticks,
@@ -307,9 +316,9 @@ class Context:
         trigger_ticks: int | None,
     ) -> OrderIntent:
         if tif is None:
-            tif = TimeInForce.POST_ONLY if post_only else TimeInForce.IOC if ioc else TimeInForce.GTC
+            tif = _POST_ONLY if post_only else _IOC if ioc else _GTC
         if order_type is None:
-            order_type = OrderType.MARKET if price_ticks is None else OrderType.LIMIT
+            order_type = _MARKET if price_ticks is None else _LIMIT
         self._intent_seq = seq = self._intent_seq + 1
         now = self._seen.now
         return OrderIntent(

@@ -194,16 +194,21 @@ class StrategyHost:
 
     def next_due_mono_ns(self) -> int | None:
         """When ``on_timer`` has something to do, at the latest known; None: nothing is waiting."""
-        now = self._seen.now
-        due: list[int] = []
-        for seat in self._seats.values():
-            if seat.failed:
-                continue
-            if seat.timer_ns and "on_timer" in seat.callbacks:
-                due.append(seat.timer_due_mono_ns)
-            ends = [feed.builder.end_wall_ns for feeds in seat.feeds.values() for feed in feeds]
-            due += [now.mono_ns + max(0, end - now.wall_ns) for end in ends if end is not None]
-        return min(due, default=None)
+        due: int | None = None
+        for seat in self._timed_seats:
+            if due is None or seat.timer_due_mono_ns < due:
+                due = seat.timer_due_mono_ns
+        first: int | None = None
+        for builder in self._builders:
+            end = builder.end_wall_ns
+            if end is not None and (first is None or end < first):
+                first = end
+        if first is not None:
+            now = self._seen.now
+            closes = now.mono_ns + max(0, first - now.wall_ns)
+            if due is None or closes < due:
+                due = closes
+        return due
 
     def stop(self, *, wall_ns: int, mono_ns: int) -> Sequence[HostEvent]:
         """The last word: the saved state of every strategy that has not failed."""
@@ -299,6 +304,11 @@ class StrategyHost:
     def _lay_routes(self) -> None:
         self._plain = self._table(timed=False)
         self._timed = self._table(timed=True)
+        seats = [seat for seat in self._seats.values() if not seat.failed]
+        self._timed_seats = tuple(seat for seat in seats if seat.timer_ns and "on_timer" in seat.callbacks)
+        self._builders = tuple(
+            feed.builder for seat in seats for feeds in seat.feeds.values() for feed in feeds
+        )
         self._take_table()
 
     def _take_table(self) -> None:

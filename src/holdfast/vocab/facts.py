@@ -77,7 +77,8 @@ class SizeReduced(_Fact, frozen=True, kw_only=True, tag="size_reduced"):
 
 class OrderMoved(_Fact, frozen=True, kw_only=True, tag="order_moved"):
     """An order moved along its life cycle. ``venue_order_id`` is empty where still unknown; ``reported_lots``
-    is the venue's cumulative filled size where it said one.
+    is the venue's cumulative filled size where it said one. ``waiting``: that id is of a conditional order which
+    waits for its trigger; its executions will carry another.
     """
 
     order_id: int
@@ -87,6 +88,7 @@ class OrderMoved(_Fact, frozen=True, kw_only=True, tag="order_moved"):
     why: str
     mono_ns: int
     reported_lots: int = 0
+    waiting: bool = False
 
 
 class AmendStep(Enum):

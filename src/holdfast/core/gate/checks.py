@@ -129,7 +129,8 @@ def within_order_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
     qty = intent.qty_lots
     limits = desk.instrument_limits
     limit = desk.limits.order_lots_max
-    limit = min(limit, limits.order_lots_max)
+    if limits.order_lots_max < limit:
+        limit = limits.order_lots_max
     if qty > limit:
         return OverOrderSize(qty_lots=qty, limit_lots=limit)
     price = intent.price_ticks
@@ -234,10 +235,13 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
         sells += intent.qty_lots
     worst = abs(position + buys)
     other = abs(position - sells)
-    worst = max(worst, other)
+    if other > worst:
+        worst = other
     price = (market.bid_ticks + market.ask_ticks + 1) >> 1
-    price = max(price, market.mark_ticks)
-    price = max(price, market.last_ticks)
+    if market.mark_ticks > price:
+        price = market.mark_ticks
+    if market.last_ticks > price:
+        price = market.last_ticks
     asked = intent.price_ticks
     if asked is not None and asked > price:
         price = asked

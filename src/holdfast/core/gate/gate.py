@@ -10,6 +10,7 @@ from holdfast.core.gate.checks import RECENT_KEPT_MAX, RISK_CHECKS
 from holdfast.core.gate.desk import Desk
 from holdfast.core.views import ExitPlan, MarketView, OpenView, PositionView
 from holdfast.vocab.events import AmendIntent, OrderIntent
+from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import InstrumentLimits
 from holdfast.vocab.orders import Lane, OrderTerms, OrderType, Side
@@ -24,6 +25,7 @@ from holdfast.vocab.refusals import (
 from holdfast.vocab.units import PPM
 
 _RISK: Final = Lane.RISK  # looked up once: see ``checks``
+_REDUCE_ONLY: Final = HoldLevel.REDUCE_ONLY
 
 
 class Approved(Struct, frozen=True, gc=False):
@@ -60,7 +62,8 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
             tif=intent.tif,
             price_ticks=intent.price_ticks,
             trigger_ticks=intent.trigger_ticks,
-            reduce_only=intent.reduce_only,
+            # where only reducing is allowed the venue holds us to it too: our position may be behind its own
+            reduce_only=intent.reduce_only or desk.level >= _REDUCE_ONLY,
         ),
         (market.bid_ticks + market.ask_ticks) >> 1,
         intent.decision_ticks,
@@ -99,7 +102,8 @@ def judge_amend(
     """Pass or refuse an amend by the same checks as a new order of the new size and price.
 
     While the amend is unanswered the order counts at the larger of its two sizes. Of the duplicate check only
-    the number applies: an amend back to an earlier price sends nothing twice.
+    the number applies: an amend back to an earlier price sends nothing twice. Where only reducing is allowed, an
+    order that the venue does not know as reduce-only does not grow.
     """
     wanted = OrderIntent(
         wall_ns=intent.wall_ns,
@@ -124,6 +128,10 @@ def judge_amend(
         refusal = check(wanted, desk)
         if refusal is not None:
             break
+    grows = wanted.qty_lots > open_lots
+    if refusal is None and grows and desk.level >= _REDUCE_ONLY and not terms.reduce_only:
+        held = desk.all_position.position_lots
+        refusal = NotReducing(position_lots=held, reducing_lots=open_lots, qty_lots=wanted.qty_lots)
     desk.my_open, desk.all_open, desk.recent = mine, everyone, recent
     desk.account.open_orders_count += 1
     _use_up(intent.intent_seq, desk)
@@ -178,8 +186,14 @@ def worst_notional_e8(
     *, position: PositionView, open_lots: OpenView, market: MarketView, spec: InstrumentSpec
 ) -> int:
     """One instrument's notional at worst case, at the larger of mid, mark and last."""
-    lots = max(
-        abs(position.position_lots + open_lots.buy_lots), abs(position.position_lots - open_lots.sell_lots)
-    )
-    price = max((market.bid_ticks + market.ask_ticks + 1) >> 1, market.mark_ticks, market.last_ticks)
+    held = position.position_lots
+    lots = abs(held + open_lots.buy_lots)
+    other = abs(held - open_lots.sell_lots)
+    if other > lots:
+        lots = other
+    price = (market.bid_ticks + market.ask_ticks + 1) >> 1
+    if market.mark_ticks > price:
+        price = market.mark_ticks
+    if market.last_ticks > price:
+        price = market.last_ticks
     return lots * price * spec.tick_lot_e8

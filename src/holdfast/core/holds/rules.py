@@ -46,7 +46,10 @@ RULES: Final[dict[HoldCause, Rule]] = {
     ),
     HoldCause.CLOCK: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the clocks agree again"),
     HoldCause.RECONCILE_BREAK: Rule(
-        _L.HALTED, _R.PERSON, "holdfast reconcile; then adopt or resolve; then resume"
+        _L.HALTED,
+        _R.PERSON,
+        "holdfast reconcile; what still differs (holdfast status): holdfast adopt NAME --reason …; "
+        "then holdfast resume HOLD --reason …",
     ),
     HoldCause.QUARANTINE: Rule(_L.REDUCE_ONLY, _R.PERSON, "holdfast quarantine release …; then resume"),
     HoldCause.UNKNOWN_ERROR: Rule(

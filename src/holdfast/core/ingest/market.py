@@ -19,6 +19,7 @@ from holdfast.vocab.units import NS_PER_MS, PPM
 # the very next updates, a bad print is not.
 JUMP_CONFIRMATIONS: Final = 3
 FAR_PAST_NS: Final = -(1 << 62)
+_TWO_PPM: Final = 2 * PPM
 
 
 # A slotted dataclass, not a Struct: each quote stores to it eight times, and a store to a mutable Struct costs
@@ -100,7 +101,7 @@ def take_quote(market: Market, quote: Quote) -> bool:
         market.refuse("late")
         return False
     total = bid + ask
-    if (ask - bid) * (2 * PPM) > market.spread_ppm_max * total:
+    if (ask - bid) * _TWO_PPM > market.spread_ppm_max * total:
         market.refuse("wide_spread")
         return False
     known = market.bid_ticks + market.ask_ticks

@@ -46,6 +46,7 @@ class OrderRow(Struct, kw_only=True):
     filled_lots: int = 0
     reported_lots: int = 0
     venue_order_id: str = ""
+    named: bool = False  # executions will carry that id; not so while a conditional order waits
     amend_qty_lots: int = 0  # > 0 while an amend is asked and unanswered
     amend_price_ticks: int = 0
     amend_mono_ns: int = 0  # when the last amend was asked
@@ -134,10 +135,8 @@ class OrderBook(Struct, kw_only=True):
         return None
 
     def nameless(self, instrument: str) -> list[OrderRow]:
-        """Open orders that the venue has not given an id yet, as far as we heard: an execution may be theirs."""
-        return [
-            row for row in self.live.values() if not row.venue_order_id and row.terms.instrument == instrument
-        ]
+        """Open orders of which we have not heard by what id executions will name them: one may be theirs."""
+        return [row for row in self.live.values() if not row.named and row.terms.instrument == instrument]
 
     def next_id(self) -> int:
         """The id that the next approval will carry."""
@@ -230,8 +229,9 @@ class OrderBook(Struct, kw_only=True):
         before = row.open_lots()
         row.state = fact.state
         row.changed_mono_ns = fact.mono_ns
-        if fact.venue_order_id:
+        if fact.venue_order_id and not (row.named and fact.waiting):
             row.venue_order_id = fact.venue_order_id
+            row.named = not fact.waiting
         # the venue's cumulative word never decreases without a bust
         row.reported_lots = max(row.reported_lots, fact.reported_lots)
         if fact.did is Did.CANCEL_ASK:

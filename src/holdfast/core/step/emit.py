@@ -155,6 +155,7 @@ def move(
     why: str = "",
     venue_order_id: str = "",
     reported_lots: int = 0,
+    waiting: bool = False,
 ) -> None:
     """Move an order along its table, where that changes anything."""
     row = state.books.orders.row(order_id)
@@ -168,7 +169,7 @@ def move(
         return
     news = (
         to is not row.state
-        or (bool(venue_order_id) and venue_order_id != row.venue_order_id)
+        or (bool(venue_order_id) and venue_order_id != row.venue_order_id and not (row.named and waiting))
         or reported_lots > row.reported_lots
         or (did is Did.CANCEL_ASK and not row.cancel_wanted)
     )
@@ -185,6 +186,7 @@ def move(
             why=why,
             mono_ns=state.live.now_mono_ns,
             reported_lots=reported_lots,
+            waiting=waiting,
         ),
     )
     touch(state, row.terms.instrument)

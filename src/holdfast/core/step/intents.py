@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from holdfast.core.gate.gate import Approved, judge, judge_amend
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.sizing.reduced import reduced_lots
@@ -17,6 +19,8 @@ from holdfast.vocab.refusals import NoSuchOwnOrder, NotAllowed, Refusal
 from holdfast.vocab.requests import AmendOrder
 from holdfast.vocab.units import NS_PER_S
 
+_REDUCED: Final = HoldLevel.REDUCED
+
 
 def on_order(state: State, intent: OrderIntent) -> Out:
     """A strategy wants an order."""
@@ -27,7 +31,7 @@ def on_order(state: State, intent: OrderIntent) -> Out:
     if desk is None:
         _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
-    if desk.level == HoldLevel.REDUCED and not intent.reduce_only:
+    if desk.level == _REDUCED and not intent.reduce_only:
         lots = reduced_lots(intent.qty_lots, side=intent.side, position_lots=desk.my_position.position_lots)
         if lots != intent.qty_lots:
             emit(

@@ -100,4 +100,6 @@ def on_malformed(state: State, frame: Malformed) -> Out | tuple[Effect, ...]:
     market = session.markets.get(frame.instrument)
     if market is not None:
         market.refuse(frame.reason)
+    else:
+        session.malformed_count += 1
     return _NOTHING

@@ -21,13 +21,14 @@ from holdfast.vocab.units import NS_PER_MS
 # venue's word or a named person closes an UNKNOWN order.
 CHASE_ALERT_TRIES: Final = 10
 CHASE_BACKOFF_TRIES_MAX: Final = 5
+_ACK: Final = TimerKind.ACK
 TRADES_OVERLAP_MS: Final = 60_000  # executions are asked for from a little before the last one booked
 
 
 def submit(state: State, out: Out, approved: Approved) -> int:
     """Mint the id, count the order in full, and hand it to the last hop."""
-    orders = state.books.orders
-    order_id = orders.next_id()
+    session = state.live
+    order_id = state.books.orders.next_id()
     emit(
         state,
         out,
@@ -39,12 +40,12 @@ def submit(state: State, out: Out, approved: Approved) -> int:
             terms=approved.terms,
             reference_ticks=approved.reference_ticks,
             decision_ticks=approved.decision_ticks,
-            approved_mono_ns=state.live.now_mono_ns,
+            approved_mono_ns=session.now_mono_ns,
         ),
     )
     touch(state, approved.terms.instrument)
     ask(state, out, PlaceOrder(order_id=order_id, terms=approved.terms), lane=approved.lane)
-    after_ms(state, out, TimerKind.ACK, state.live.settings.timings.ack_timeout_ms, key=order_id)
+    after_ms(state, out, _ACK, session.settings.timings.ack_timeout_ms, key=order_id)
     return order_id
 
 

@@ -216,12 +216,18 @@ def full_round(state: State, out: Out) -> None:
 
 
 def clock_answer(state: State, out: Out, clock: Clock) -> None:
-    """Take the measured offset; judge lateness by it from now on."""
+    """Take the measured offset; judge lateness by it from now on.
+
+    The clocks have moved apart until a second measure agrees with the first one that said so: then that is how
+    they stand, as after a start, and the hold may go.
+    """
     session = state.live
-    session.offset_ns = clock.offset_ns
-    if not session.offset_known:
+    moved_ns_max = session.settings.timings.clock_offset_ms_max * NS_PER_MS
+    if not session.offset_known or abs(clock.offset_ns - session.offset_ns) <= moved_ns_max:
+        if not session.offset_known or abs(clock.offset_ns - session.offset_base_ns) > moved_ns_max:
+            session.offset_base_ns = clock.offset_ns
         session.offset_known = True
-        session.offset_first_ns = clock.offset_ns
+    session.offset_ns = clock.offset_ns
     age_ms = session.settings.timings.quote_age_ms_max
     for market in session.markets.values():
         set_offset(market, quote_age_ms_max=age_ms, offset_ns=clock.offset_ns)

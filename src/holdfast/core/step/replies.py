@@ -23,7 +23,7 @@ from holdfast.core.step.reconcile import (
     settle_start,
     step_done,
 )
-from holdfast.core.step.reports import fetch_waiting, order_report, trade_report
+from holdfast.core.step.reports import explained, fetch_waiting, order_report, trade_report
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import CallDone, TimerKind
 from holdfast.vocab.facts import AmendStep, OrderAmended
@@ -77,7 +77,7 @@ def on_call_done(state: State, event: CallDone) -> Out:
             reason=f"an answer that no table names, to {type(pending.request).__name__}: {outcome.why}",
         )
     _ROUTES[type(pending.request)](state, out, pending.request, pending.asked_mono_ns, outcome)
-    if state.live.words.trades_waiting:
+    if state.live.words.trades_waiting and not isinstance(pending.request, QueryTrades):
         fetch_waiting(state, out)
     work(state, out)
     settle_start(state, out)
@@ -108,7 +108,12 @@ def _place(state: State, out: Out, request: PlaceOrder, asked_mono_ns: int, outc
     elif isinstance(outcome, Fatal):
         state.live.rejects_count += 1
         move(state, out, row.order_id, Did.REFUSED, why=_why(outcome))
-        alert(out, Severity.WARNING, "order.rejected", f"order {row.order_id}: {_why(outcome)}")
+        alert(
+            out,
+            Severity.WARNING,
+            "order.rejected",
+            f"the venue refused order {row.order_id}: {_why(outcome)}",
+        )
     else:
         go_silent(state, out, row, why=_why(outcome))
 
@@ -172,6 +177,8 @@ def _query_order(state: State, out: Out, request: QueryOrder, asked_mono_ns: int
     if row is None:
         return
     if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
+        if row.conditional and state.live.words.trades_waiting:
+            state.live.words.named_mono_ns[row.order_id] = asked_mono_ns
         _amend_not_taken(state, out, row, outcome.value, asked_mono_ns=asked_mono_ns)
         order_report(state, out, outcome.value, fresh=False)
         if hunt is not None:
@@ -266,14 +273,15 @@ def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, ou
     session.words.trades_asking.pop(request.instrument, None)
     if isinstance(outcome, Ok) and isinstance(outcome.value, Trades):
         trades = outcome.value.trades
-        for trade in trades:
-            trade_report(state, out, trade)
+        waiting = [trade for trade in trades if trade_report(state, out, trade)]
         if not outcome.value.complete:
             last = max((trade.venue_ns for trade in trades), default=0)
             if last > request.since_venue_ns:
                 fetch_trades(state, out, request.instrument, since_venue_ns=last)
                 return
             _cut(out, f"executions in {request.instrument}")
+        if not waiting:
+            explained(state, request.instrument)
         session.words.trades_mono_ns[request.instrument] = asked_mono_ns
         step_done(state, out, f"trades/{request.instrument}")
     else:

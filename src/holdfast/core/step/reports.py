@@ -39,7 +39,8 @@ def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) ->
         chase(state, out, row)
         return
     if is_final(row.state) and report.status in (VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED):
-        if fresh and row.state in (OrderState.REJECTED, OrderState.UNSENT):
+        # one that was shown to us before may be told of by a word that its end has overtaken: the lists will tell
+        if fresh and row.state in (OrderState.REJECTED, OrderState.UNSENT) and not row.venue_order_id:
             _risen(state, out, row, report)
         return
     settle_amend(state, out, row, report)
@@ -50,6 +51,7 @@ def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) ->
         _DID[report.status],
         venue_order_id=report.venue_order_id,
         reported_lots=report.filled_lots,
+        waiting=report.conditional,
     )
     session = state.live
     if row.settled():
@@ -153,8 +155,11 @@ def foreign_report(state: State, out: Out, report: OrderReport) -> None:
         )
 
 
-def trade_report(state: State, out: Out, trade: TradeReport) -> None:
-    """Book an execution, once by its venue id, whatever way it came."""
+def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
+    """Book an execution, once by its venue id, whatever way it came.
+
+    Returns True where it has to wait for the name of its order: it must be asked for again.
+    """
     books = state.books
     if trade.instrument not in state.specs:
         alert(
@@ -163,21 +168,20 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> None:
             "fill.unlisted",
             f"a fill in {trade.instrument}, which this bot does not trade, came on its account",
         )
-        return
+        return False
     if books.ledger.knows_trade(trade.instrument, trade.trade_id):
-        return
+        return False
     if trade.order_id is not None:
         row = books.orders.row(trade.order_id)
     else:
         row = books.orders.named(trade.instrument, trade.venue_order_id) if trade.venue_order_id else None
-        if row is None and _may_be_ours(state, trade):
-            state.live.words.trades_waiting[trade.instrument] = True
-            return
+        if row is None and _may_be_ours(state, out, trade):
+            return True
     if row is not None and (row.terms.instrument != trade.instrument or row.terms.side is not trade.side):
         row = None  # the venue says another instrument or side: it explains no order of ours
     opened = books.ledger.books_since_venue_ns
     if row is None and (not opened or trade.venue_ns < opened):
-        return  # from before these books were opened
+        return False  # from before these books were opened
     by_venue = trade.cause is not FillCause.ORDER
     quarantined = row is None and not by_venue
     emit(
@@ -220,22 +224,51 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> None:
             by="venue",
             reason=f"the venue itself traded {trade.qty_lots} lots of {trade.instrument} ({trade.cause.value})",
         )
+    return False
 
 
-def _may_be_ours(state: State, trade: TradeReport) -> bool:
+def _may_be_ours(state: State, out: Out, trade: TradeReport) -> bool:
     """A list of executions names orders by the venue's id only: it may be one whose id we have not heard yet."""
     if trade.client_id or trade.cause is not FillCause.ORDER:
         return False
-    return any(row.terms.side is trade.side for row in state.books.orders.nameless(trade.instrument))
+    waiting = state.live.words.trades_waiting
+    since = waiting.get(trade.instrument, state.live.now_mono_ns)
+    unheard = [row for row in _unheard(state, trade.instrument, since) if row.terms.side is trade.side]
+    if not unheard:
+        return False
+    if trade.instrument not in waiting:
+        waiting[trade.instrument] = since
+        for row in unheard:
+            if row.conditional and row.order_id not in state.live.chases:
+                chase(state, out, row, wait_ms=0)  # it may have been triggered, and goes by another id now
+    return True
+
+
+def _unheard(state: State, instrument: str, since_mono_ns: int) -> list[OrderRow]:
+    """Orders without a name then. A conditional one that was asked after since, and still waited, has told it."""
+    named = state.live.words.named_mono_ns
+    orders = state.books.orders
+    return [
+        row
+        for row in orders.nameless(instrument)
+        if not (orders.of_this_life(row.order_id) and row.approved_mono_ns > since_mono_ns)
+        and not (row.conditional and named.get(row.order_id, since_mono_ns - 1) >= since_mono_ns)
+    ]
 
 
 def fetch_waiting(state: State, out: Out) -> None:
     """Executions that waited for the name of an order are asked for again once no order lacks one."""
-    waiting = state.live.words.trades_waiting
-    for instrument in list(waiting):
-        if not state.books.orders.nameless(instrument):
-            del waiting[instrument]
+    for instrument, since in state.live.words.trades_waiting.items():
+        if not _unheard(state, instrument, since):
             fetch_trades(state, out, instrument)
+
+
+def explained(state: State, instrument: str) -> None:
+    """No execution of an instrument waits any more."""
+    words = state.live.words
+    words.trades_waiting.pop(instrument, None)
+    if not words.trades_waiting:
+        words.named_mono_ns.clear()
 
 
 def _filled(state: State, out: Out, row: OrderRow) -> None:

@@ -62,7 +62,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     _sweep_feeds(state, out, now)
     if session.ready:
         _sweep_words(state, out, now)
-    off_ms = abs(session.offset_ns - session.offset_first_ns) // NS_PER_MS
+    off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
     _condition(
         state,
         out,

@@ -117,7 +117,7 @@ class SimServer:
 
     def open_account(self, config: AccountConfig) -> Account:
         """Add an account. ValueError: its name or key is taken."""
-        return self.exchange.open_account(
+        account = self.exchange.open_account(
             config.name,
             api_key=config.api_key,
             secret=config.secret,
@@ -126,6 +126,8 @@ class SimServer:
             fee_maker_ppm=config.fee_maker_ppm,
             fee_taker_ppm=config.fee_taker_ppm,
         )
+        account.updated_ns = self.venue.now_ns()  # ccxt takes a wallet that was never touched for no wallet
+        return account
 
     def show(self, frame: Frame) -> None:
         """Play one frame now, besides the source: how a harness moves the market by hand."""

@@ -53,6 +53,14 @@ class _Freeze(Struct, forbid_unknown_fields=True):
     stream: str = "*"
 
 
+class _Say(Struct, forbid_unknown_fields=True):
+    """POST /say: publish this very text on a stream ("user": the account's), well-formed or not."""
+
+    stream: str
+    text: str
+    account: str = ""
+
+
 class _LegacyWs(Struct, forbid_unknown_fields=True):
     """POST /legacy_ws: what the WebSocket URLs from before the split do from now on, open sockets included."""
 
@@ -123,6 +131,7 @@ class Control:
             ("POST", "/disconnect"): self._disconnect,
             ("POST", "/freeze"): self._freeze,
             ("DELETE", "/freeze"): self._thaw,
+            ("POST", "/say"): self._say,
             ("POST", "/legacy_ws"): self._legacy_ws,
             ("POST", "/transfer"): self._transfer,
             ("POST", "/funding"): self._funding,
@@ -254,6 +263,17 @@ class Control:
     def _thaw(self, asked: dict[str, str], body: bytes) -> object:
         self._venue.hub.thaw(asked.get("pattern"))
         return {"frozen": list(self._venue.hub.frozen)}
+
+    def _say(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Say)
+        stream = wish.stream
+        if stream == USER:
+            account = self._account(wish.account)
+            key = self._venue.listen_keys.valid(account.name, self._venue.now_ns())
+            if key is None:
+                raise BadRequest(f"account {account.name} has no listen key now")
+            stream = key
+        return {"heard": self._venue.hub.publish(stream, wish.text.encode())}
 
     def _legacy_ws(self, asked: dict[str, str], body: bytes) -> object:
         wish = msgspec.json.decode(body, type=_LegacyWs)

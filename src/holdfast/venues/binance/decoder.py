@@ -21,7 +21,7 @@ from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Tr
 from holdfast.vocab.units import NS_PER_MS, NotANumber, decimal_of
 
 CODEC: Final = "binance-usdm"
-_MEMO_MAX: Final = 65_536
+_MEMO_MAX: Final = 32_768
 # A double holds 15 digits: a count below 10**12 with its remainder to a thousandth is exact enough to judge.
 _COUNT_MAX: Final = 1e12
 _OFF: Final = 1e-3
@@ -33,9 +33,9 @@ class _BookTicker(Struct, gc=False, tag_field="e", tag="bookTicker"):
     u: int
     s: str
     b: str
-    B: float
+    B: str
     a: str
-    A: float
+    A: str
     T: int
 
 
@@ -44,7 +44,7 @@ class _Print(Struct, gc=False, tag_field="e", tag="trade"):
     s: str
     t: int
     p: str
-    q: float
+    q: str
     X: str = "MARKET"
     m: bool = False
 
@@ -63,8 +63,8 @@ class _DepthUpdate(Struct, gc=False, tag_field="e", tag="depthUpdate"):
     U: int
     u: int
     pu: int = 0
-    b: list[tuple[str, float]] = []
-    a: list[tuple[str, float]] = []
+    b: list[tuple[str, str]] = []
+    a: list[tuple[str, str]] = []
 
 
 _Data = _BookTicker | _Print | _MarkPrice | _DepthUpdate
@@ -91,76 +91,74 @@ class OffGrid(ValueError):
     """A price that is not a whole number of ticks, or a size that is not one of lots."""
 
 
-class _Ticks(dict[str, int]):
-    """Decimal text to ticks, remembered; bounded."""
+class _Units(dict[str, int]):
+    """Decimal text to whole units above zero, remembered: a market repeats its prices and sizes. Bounded.
 
-    __slots__ = ("_tick",)
+    Converted by a float with a remainder check, which is exact enough for public data below 10**12 units.
+    """
 
-    def __init__(self, tick: Decimal) -> None:
+    __slots__ = ("_fault", "_per_unit")
+
+    def __init__(self, unit: str, fault: str) -> None:
         super().__init__()
-        self._tick = tick
+        self._per_unit = float(1 / Decimal(unit))
+        self._fault = fault
 
     def __missing__(self, text: str) -> int:
-        ticks = decimal_of(text) / self._tick
-        whole = int(ticks)
-        if whole != ticks or whole <= 0:
-            raise OffGrid("price off the tick")
+        count = float(text) * self._per_unit
+        whole = floor(count + 0.5)  # NaN and infinity raise
+        if whole < 1 or not -_OFF < count - whole < _OFF or count >= _COUNT_MAX:
+            raise OffGrid(self._fault)
         if len(self) >= _MEMO_MAX:
             self.clear()
         self[text] = whole
         return whole
 
 
-def _per_unit(unit: str) -> float:
-    """How many units make one: a float only because the sizes are."""
-    return float(1 / Decimal(unit))
+class _Sizes(dict[str, int]):
+    """Sizes of book levels: as ``_Units``, and zero, which deletes."""
+
+    __slots__ = ("_lots",)
+
+    def __init__(self, lots: _Units) -> None:
+        super().__init__()
+        self._lots = lots
+
+    def __missing__(self, text: str) -> int:
+        return 0 if float(text) == 0 else self._lots[text]
 
 
 def decoder(specs: Iterable[InstrumentSpec]) -> Decode:
     """The pure decoder for these instruments (``ports.feed.Decode``); remembers conversions, nothing else."""
-    grids = {spec.instrument: (_Ticks(Decimal(spec.tick)), _per_unit(spec.lot)) for spec in specs}
+    grids = {
+        spec.instrument: (
+            _Units(spec.tick, "price off the tick, or not above zero"),
+            _Units(spec.lot, "size off the lot, or not above zero"),
+        )
+        for spec in specs
+    }
     ticks_of = {spec.instrument: Decimal(spec.tick) for spec in specs}
-    bare = msgspec.json.Decoder(_Data, strict=False).decode
-    wrapped = msgspec.json.Decoder(_Envelope, strict=False).decode
+    bare = msgspec.json.Decoder(_Data).decode
+    wrapped = msgspec.json.Decoder(_Envelope).decode
     slow = _slow_path(grids, ticks_of)
-    least, most, low, high = _LEAST + 0.5, _COUNT_MAX, 0.5 - _OFF, 0.5 + _OFF
 
     def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
         try:
             message = wrapped(raw).data if raw[2] == _ENVELOPE else bare(raw)
             if type(message) is _BookTicker:
                 symbol = message.s
-                ticks, per_lot = grids[symbol]
-                # With the half added floor() rounds to the nearest, at a third of int()'s cost; NaN and infinity raise.
-                bid = message.B * per_lot + 0.5
-                ask = message.A * per_lot + 0.5
-                bid_lots = floor(bid)
-                ask_lots = floor(ask)
-                bid_rest = bid - bid_lots
-                ask_rest = ask - ask_lots
-                # Zero and negative sizes fail the first bounds. Plain comparisons: a chained one costs twice as much.
-                if (
-                    bid > least
-                    and ask > least
-                    and bid < most
-                    and ask < most
-                    and bid_rest > low
-                    and bid_rest < high
-                    and ask_rest > low
-                    and ask_rest < high
-                ):
-                    return Quote(
-                        symbol,
-                        message.u,
-                        ticks[message.b],
-                        bid_lots,
-                        ticks[message.a],
-                        ask_lots,
-                        message.T * NS_PER_MS,
-                        wall_ns,
-                        mono_ns,
-                    )
-                return Malformed(symbol, "size off the lot, or not above zero", wall_ns, mono_ns)
+                ticks, lots = grids[symbol]
+                return Quote(
+                    symbol,
+                    message.u,
+                    ticks[message.b],
+                    lots[message.B],
+                    ticks[message.a],
+                    lots[message.A],
+                    message.T * NS_PER_MS,
+                    wall_ns,
+                    mono_ns,
+                )
             return slow(message, wall_ns, mono_ns)
         except (msgspec.MsgspecError, KeyError, IndexError, ValueError, OverflowError) as error:
             inner = _enveloped(raw)
@@ -172,21 +170,21 @@ def decoder(specs: Iterable[InstrumentSpec]) -> Decode:
 
 
 def _slow_path(
-    grids: dict[str, tuple[_Ticks, float]], ticks_of: dict[str, Decimal]
+    grids: dict[str, tuple[_Units, _Units]], ticks_of: dict[str, Decimal]
 ) -> Callable[[_Data, int, int], MarketEvent | None]:
     """Everything that is not a quote; raises what ``decode`` catches."""
 
     def slow(message: _Data, wall_ns: int, mono_ns: int) -> MarketEvent | None:
-        ticks, per_lot = grids[message.s]
+        ticks, lots = grids[message.s]
         if type(message) is _Print:
             market = message.X == "MARKET"
-            if not market and message.q == 0:
+            if not market and float(message.q) == 0:
                 return None  # Binance prints X=NA with nothing in it now and then
             return Trade(
                 message.s,
                 message.t,
                 ticks[message.p],
-                _lots(message.q, per_lot, least=1),
+                lots[message.q],
                 -1 if message.m else 1,
                 market,
                 message.T * NS_PER_MS,
@@ -208,13 +206,14 @@ def _slow_path(
                 mono_ns,
             )
         if type(message) is _DepthUpdate:
+            sizes = _Sizes(lots)
             return Depth(
                 message.s,
                 message.U,
                 message.u,
                 message.pu,
-                tuple([(ticks[price], _lots(size, per_lot, least=0)) for price, size in message.b]),
-                tuple([(ticks[price], _lots(size, per_lot, least=0)) for price, size in message.a]),
+                tuple([(ticks[price], sizes[size]) for price, size in message.b]),
+                tuple([(ticks[price], sizes[size]) for price, size in message.a]),
                 False,
                 message.T * NS_PER_MS,
                 wall_ns,
@@ -223,14 +222,6 @@ def _slow_path(
         return None
 
     return slow
-
-
-def _lots(size: float, per_lot: float, *, least: int) -> int:
-    count = size * per_lot
-    lots = int(count + 0.5)
-    if lots < least or not -_OFF < count - lots < _OFF or count >= _COUNT_MAX:
-        raise OffGrid("size off the lot, or too small")
-    return lots
 
 
 _probe: Final = msgspec.json.Decoder(_Other, strict=False).decode

@@ -82,7 +82,7 @@ class UserReader:
                     return self._notice(
                         NoticeKind.LEVERAGE_CHANGED,
                         leverage.symbol,
-                        f"leverage {leverage.leverage}",
+                        f"leverage is {leverage.leverage} now",
                         wall_ns,
                         mono_ns,
                     )
