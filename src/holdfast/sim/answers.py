@@ -247,7 +247,11 @@ def events_of(event: SimEvent, *, account_tag: int, wall_ns: int, mono_ns: int) 
                 for change in balances
             )
         case ConfigEvent(multi_assets=None):
-            kind, symbol, text = NoticeKind.LEVERAGE_CHANGED, event.symbol, f"leverage is {event.leverage} now"
+            kind, symbol, text = (
+                NoticeKind.LEVERAGE_CHANGED,
+                event.symbol,
+                f"leverage is {event.leverage} now",
+            )
         case ConfigEvent():
             on = "on" if event.multi_assets else "off"
             kind, symbol, text = NoticeKind.POSITION_MODE_CHANGED, "", f"multi-assets {on}"

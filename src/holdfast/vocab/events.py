@@ -213,6 +213,8 @@ class StreamChanged(_Event, frozen=True, kw_only=True, tag="stream_changed"):
 class TimerKind(Enum):
     """What a timer is for; ``key`` tells several of a kind apart."""
 
+    __hash__ = object.__hash__  # a member is one object: hashed as such, without a Python call
+
     SWEEP = "sweep"  # freshness, ages, automatic releases
     ACK = "ack"
     QUERY = "query"

@@ -22,8 +22,11 @@ CLIENT_ID_PREFIX: Final = "hf"
 
 def order_id_of(*, epoch: int, sequence: int) -> int:
     """Pack (epoch, sequence) into one 63-bit order id."""
-    if not (0 < epoch <= EPOCH_MAX and 0 < sequence <= SEQUENCE_MAX):
-        invariant(False, "epoch and sequence fit their 23 and 40 bits", epoch=epoch, sequence=sequence)
+    # asked first here, so that a sound id costs no call
+    if not 0 < epoch <= EPOCH_MAX:
+        invariant(False, "the epoch fits its 23 bits", epoch=epoch)
+    if not 0 < sequence <= SEQUENCE_MAX:
+        invariant(False, "the sequence fits its 40 bits", sequence=sequence)
     return (epoch << SEQUENCE_BITS) | sequence
 
 

@@ -39,6 +39,8 @@ class Lane(Enum):
     passes: it changes nothing.
     """
 
+    __hash__ = object.__hash__  # a member is one object: hashed as such, without a Python call
+
     RISK = "risk"
     CANCEL = "cancel"
     FLATTEN = "flatten"
@@ -47,6 +49,8 @@ class Lane(Enum):
 
 class OrderState(Enum):
     """Where an order is in its life. UNKNOWN is a state like any other: it counts at its worst case."""
+
+    __hash__ = object.__hash__  # a member is one object: hashed as such, without a Python call
 
     SENT = "sent"  # approved and handed to the last hop; no word yet
     LIVE = "live"
@@ -62,6 +66,8 @@ class OrderState(Enum):
 class Did(Enum):
     """What happened to an order: the second key of the life-cycle table."""
 
+    __hash__ = object.__hash__  # a member is one object: hashed as such, without a Python call
+
     ACK = "ack"
     PART_FILL = "part_fill"
     FULL_FILL = "full_fill"
@@ -76,8 +82,11 @@ class Did(Enum):
     RESOLVED = "resolved"  # a person signed that it is final
 
 
-class OrderTerms(Struct, frozen=True, kw_only=True, array_like=True):
-    """What is asked of the venue. ``price_ticks`` is None for a market order; sizes are > 0."""
+class OrderTerms(Struct, frozen=True, array_like=True, gc=False):
+    """What is asked of the venue. Positional: the gate makes one for every order.
+
+    ``price_ticks`` is None for a market order; sizes are > 0.
+    """
 
     instrument: str
     side: Side

@@ -18,6 +18,8 @@ from holdfast.vocab.orders import Side
 class VenueStatus(Enum):
     """An order's state in the venue's words. OTHER: a word that the table of this venue does not have."""
 
+    __hash__ = object.__hash__  # a member is one object: hashed as such, without a Python call
+
     NEW = "new"
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"

@@ -226,15 +226,19 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
         return None
     account = desk.account
     market = desk.market
+    limits = account.limits
     position = desk.all_position.position_lots
-    buys = desk.all_open.buy_lots
-    sells = desk.all_open.sell_lots
+    everyone = desk.all_open
     if intent.side is _BUY:
-        buys += intent.qty_lots
+        worst = position + everyone.buy_lots + intent.qty_lots
+        other = position - everyone.sell_lots
     else:
-        sells += intent.qty_lots
-    worst = abs(position + buys)
-    other = abs(position - sells)
+        worst = position - everyone.sell_lots - intent.qty_lots
+        other = position + everyone.buy_lots
+    if worst < 0:
+        worst = -worst
+    if other < 0:
+        other = -other
     if other > worst:
         worst = other
     price = (market.bid_ticks + market.ask_ticks + 1) >> 1
@@ -245,10 +249,13 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
     asked = intent.price_ticks
     if asked is not None and asked > price:
         price = asked
-    mine = worst * price * desk.spec.tick_lot_e8
-    would_be = account.gross_e8 - account.gross_by_instrument.get(intent.instrument, 0) + mine
-    gross_max = account.limits.gross_notional_e8_max
-    leverage_max = account.limits.leverage_ppm_max
+    would_be = (
+        account.gross_e8
+        - account.gross_by_instrument.get(intent.instrument, 0)
+        + worst * price * desk.spec.tick_lot_e8
+    )
+    gross_max = limits.gross_notional_e8_max
+    leverage_max = limits.leverage_ppm_max
     if desk.level >= _REDUCED:
         gross_max >>= 1
         leverage_max >>= 1
@@ -265,11 +272,13 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
 def within_the_rate(intent: OrderIntent, desk: Desk) -> Refusal | None:
     """Orders asked for in a sliding second (this one included), and orders open at once."""
     account = desk.account
-    limit = account.limits.orders_per_s_refuse
-    if account.now_mono_ns - account.asked.nth_last_mono_ns(limit + 1) < NS_PER_S:
+    limits = account.limits
+    limit = limits.orders_per_s_refuse
+    asked = account.asked
+    if account.now_mono_ns - asked.ring_mono_ns[asked.next_index - limit - 1] < NS_PER_S:
         return OverRate(count=limit + 1, limit=limit)
-    if account.open_orders_count >= account.limits.open_orders_max:
-        return TooManyOrders(count=account.open_orders_count, limit=account.limits.open_orders_max)
+    if account.open_orders_count >= limits.open_orders_max:
+        return TooManyOrders(count=account.open_orders_count, limit=limits.open_orders_max)
     return None
 
 

@@ -80,6 +80,9 @@ def next_state(state: OrderState, did: Did) -> OrderState | None:
     return NEXT.get((state, did))
 
 
+_FINAL: Final = frozenset(FINAL)
+
+
 def is_final(state: OrderState) -> bool:
     """Whether nothing can move this order any more."""
-    return state in FINAL
+    return state in _FINAL

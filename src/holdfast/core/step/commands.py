@@ -75,8 +75,7 @@ def _still(state: State) -> str:
     if not standing:
         return ""
     return "; still standing: " + "; ".join(
-        f"hold {hold.hold_id} {hold.level.name} ({hold.cause.value}): {remedy_of(hold)}"
-        for hold in standing
+        f"hold {hold.hold_id} {hold.level.name} ({hold.cause.value}): {remedy_of(hold)}" for hold in standing
     )
 
 
