@@ -93,7 +93,13 @@ class Side:
                 session.account.asked.ask(session.now_mono_ns)
                 verdict = judge(intent, desks[intent.strategy][intent.instrument])
                 took.append(clock() - began)
-                passed += type(verdict) is Approved
+                if type(verdict) is not Approved:
+                    raise RuntimeError(f"an order of the gate's test was refused: {verdict}")
+                passed += 1
+        passed_ns = 1_000_000 * len(orders)
+        desk.clock.tell(
+            wall_ns=desk.clock.wall_ns() + passed_ns, mono_ns=desk.clock.mono_ns() + passed_ns
+        )
         return {"ns": took, "passed": passed}
 
     def tick(self, path: str) -> dict[str, Any]:

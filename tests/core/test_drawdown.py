@@ -7,6 +7,7 @@ from holdfast.vocab.facts import EquityMarked
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.orders import OrderState
 from holdfast.vocab.refusals import NotReducing
+from holdfast.vocab.requests import CancelAll
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, E8, ETH, OPENING_E8, instrument_limits, strategy_limits
 
@@ -137,6 +138,10 @@ def test_ten_percent_down_breaks_cancels_and_lets_only_exits_through():
     assert OrderState.CANCELLED is resting.state
     assert isinstance(room.buys(5), NotReducing)
     assert OrderState.LIVE is room.sells(5).state
+    asked = len(room.venue.asked_for(CancelAll))
+    room.run(s=5)
+    assert asked == len(room.venue.asked_for(CancelAll))  # once, not at every mark
+    assert "drawdown 10.80 % over 10.00 %" in room.hold("drawdown_breaker").reason
 
 
 def test_twelve_percent_in_one_quote_goes_straight_to_the_breaker_at_that_quote():

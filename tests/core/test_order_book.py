@@ -182,6 +182,18 @@ def test_an_amend_counts_at_the_larger_size_and_survives_what_does_not_end_the_o
     assert 10 == row.qty_lots
 
 
+def test_an_amend_that_is_done_changes_the_order_and_one_that_is_refused_does_not():
+    book = a_book()
+    row = approved(book)
+    amended(book, row, AmendStep.ASKED, 25, BTC_TICKS + 1)
+    amended(book, row, AmendStep.REFUSED, 10)
+    assert (10, BTC_TICKS, 0, 0) == (row.qty_lots, row.price_ticks, row.amend_qty_lots, row.amend_price_ticks)
+    amended(book, row, AmendStep.ASKED, 25, BTC_TICKS + 1)
+    amended(book, row, AmendStep.DONE, 25, BTC_TICKS + 1)
+    assert (25, BTC_TICKS + 1, 0) == (row.qty_lots, row.price_ticks, row.amend_qty_lots)
+    assert (25, 0, 1) == counted(book)
+
+
 def test_a_foreign_order_counts_until_it_is_gone():
     book = a_book()
 

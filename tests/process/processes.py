@@ -355,11 +355,14 @@ class Bot:
         """Status and log, for a failed wait."""
         return f"{json.dumps(self.look('status'))}\n{self.log()}"
 
+    def logged(self) -> list[dict[str, Any]]:
+        """Its log, line by line."""
+        lines = (self.state_dir / "holdfast.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
     def alerts(self, kind: str) -> list[str]:
         """What it told people, of one kind."""
-        path = self.state_dir / "holdfast.log"
-        rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
-        return [row["event"] for row in rows if row.get("kind") == kind]
+        return [row["event"] for row in self.logged() if row.get("kind") == kind]
 
 
 def configuration(

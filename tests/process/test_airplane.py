@@ -6,11 +6,12 @@ import pytest
 
 from holdfast.app.errors import Exit
 from holdfast.vocab.facts import FlattenEnded
+from tests.process.conftest import FULL
 from tests.process.processes import Bot, Home, SimProcess, until
 from tests.process.reading import read_story
 
 pytestmark = pytest.mark.process
-AGE_LIMIT_S = 3.0
+AGE_LIMIT_S = 2.0
 LOTS = 200
 ACCOUNT = "/fapi/v?/account"
 POSITION_SOURCES = ("/fapi/v?/positionRisk",)
@@ -18,7 +19,7 @@ EXITS_MAX = 2
 QUICK_AGES = {
     'reconcile_orders = "5s"': 'reconcile_orders = "500ms"',
     'reconcile_positions = "10s"': 'reconcile_positions = "500ms"',
-    'position_age_reduce = "30s"': 'position_age_reduce = "1500ms"',
+    'position_age_reduce = "30s"': 'position_age_reduce = "1200ms"',
     'position_age_halt = "60s"': f'position_age_halt = "{int(AGE_LIMIT_S)}s"',
 }
 
@@ -50,7 +51,10 @@ def exits(sim: SimProcess, since_seq: int) -> list[tuple[bool, int]]:
     return [(one["accepted"], one["code"]) for one in sim.requests("place", since_seq=since_seq)]
 
 
-@pytest.mark.parametrize(("http", "body"), [(410, "html")])
+RETIRED = [(410, "html"), (404, "html"), (404, "json"), (404, "empty")]
+
+
+@pytest.mark.parametrize(("http", "body"), RETIRED if FULL else RETIRED[:1])
 def test_it_stops_by_itself_says_why_and_gets_flat_with_the_clock_off(home, figure, http, body):
     """The bot of the story found no position because one endpoint was gone, and its exits failed on their time stamps."""
     sim, bot = a_holder(home)
@@ -95,7 +99,7 @@ def test_with_no_source_of_positions_it_tries_by_the_last_known_size_and_never_c
     until(lambda: sim.position_lots() == 0, "reduce-only attempts from the last known size", bot.tell)
     tried = exits(sim, seq)
     assert all(one["reduce_only"] for one in sim.requests("place", since_seq=seq))
-    time.sleep(2.0)
+    time.sleep(1.2)
     assert [] == claims(bot), "the venue has not said that it is flat"
     assert bot.status()["flatten"]["active"]
     assert any("flat cannot be claimed" in text for text in bot.alerts("flatten.blind"))

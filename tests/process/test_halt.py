@@ -62,7 +62,7 @@ def test_nothing_that_waits_for_the_socket_leaves_after_a_halt(home, size, figur
     wanted = size(5, 50)
     while sum(in_a_burst(halt) for halt in halts) < wanted:
         assert len(halts) < 2 * wanted, "the strikes miss the bursts: this machine is too busy for this test"
-        time.sleep(1.2)
+        time.sleep(1.05)
         halt = strike(rng.randint(1, 6))
         until(lambda: bot.holds("halt") != [], "the halt is seen", bot.tell)
         time.sleep(0.3)  # whatever were to leave late would leave now

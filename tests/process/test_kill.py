@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from holdfast.journal.chain import Chain
+from holdfast.journal.codec import HEADER_BYTES
+from holdfast.journal.segments import segment_name
 from holdfast.vocab.orders import OrderState
 from tests.process.processes import Bot, until
 from tests.process.reading import faults_of, read_story, read_writes
@@ -28,6 +31,20 @@ def armable(bot: Bot) -> bool:
     """Reconciled with the venue since this start, by its own word."""
     bot.alive()
     return len(bot.alerts("start.reconciled")) == bot.starts
+
+
+def tear(bot: Bot) -> None:
+    """Leave half a record behind the last one, as a crash in the middle of a write does."""
+    chain = Chain(str(bot.journal_dir))
+    chain.prove()
+    place = chain.place
+    assert place is not None
+    path = bot.journal_dir / segment_name(place.number)
+    with path.open("r+b") as file:
+        file.seek(HEADER_BYTES)
+        start = file.read(30)
+        file.seek(place.offset)
+        file.write(start)
 
 
 def faults(bot: Bot) -> list[str]:
@@ -54,7 +71,7 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
         done, said = bot.tell_to("arm")
         assert done, said
         written = counters(signal)
-        time.sleep(rng.uniform(0.3, 1.2))
+        time.sleep(rng.uniform(0.2, 0.8))
         target = written[WRITES] + rng.randint(0, 60)
         until(lambda target=target: written[WRITES] >= target, "orders flow", bot.tell, pause_s=0.0002)
         bot.kill()
@@ -65,6 +82,8 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
         in_flight.append(len(silent))
         unwritten.append(len([number for number in silent if number not in reached]))
         seq = sim.truth()["requests_total"]
+        if tries == 1:
+            tear(bot)
         ready.append(ready_to_arm(bot))
         assert [] == sim.requests("place", "place_algo", "amend", since_seq=seq), "halted is halted"
         assert [] == faults(bot), bot.tell()
@@ -73,5 +92,6 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
         f"ready to arm: first start {first_s:.2f} s, then {sorted(ready)[0]:.2f}…{sorted(ready)[-1]:.2f} s"
     )
     assert max(ready) < READY_S_MAX
+    assert ["torn tail cut"] == [row["event"] for row in bot.logged() if "torn" in row["event"]]
     assert 0 == bot.stop(), bot.log()
     assert [] == faults(bot)

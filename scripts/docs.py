@@ -1,0 +1,377 @@
+"""Writes the reference pages that follow from the code: `make docs`. With --check it only names those that are stale.
+
+What cannot be read off the code (what a key is for, what a fault does) stands in docs_words.py, whole or not at all:
+a key without its words, or words without their key, end this program.
+"""
+
+import ast
+import inspect
+import re
+import sys
+import textwrap
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import docs_words as words
+
+from holdfast.app import shell, templates
+from holdfast.config import schema
+from holdfast.config.values import Amount, Duration, Multiple, Ratio
+from holdfast.core.gate import checks, gate
+from holdfast.core.holds.rules import RULES
+from holdfast.core.orders.lifecycle import FINAL, NEXT
+from holdfast.ops.api_guard import path_of
+from holdfast.ops.commands import ROWS, TABLE, Friction, Kind, Row
+from holdfast.ops import terminal_words
+from holdfast.ops.words import usage
+from holdfast.sim.config import AccountConfig, LimitsConfig, SimConfig, SourceConfig
+from holdfast.sim.server import control, faults
+from holdfast.sim.server.routes import ROUTES, WS_METHODS, Need
+from holdfast.vocab import refusals
+from holdfast.vocab.holds import HoldLevel
+from holdfast.vocab.orders import OrderState
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+NOTE = "<!-- Written by scripts/docs.py from the code: change the code, then run `make docs`. -->\n"
+
+
+def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    """A Markdown table; bars in cells are escaped."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in lines)
+
+
+def plain(doc: str | None) -> str:
+    """A docstring as Markdown prose: double backticks become single ones."""
+    return " ".join(inspect.cleandoc(doc or "").split()).replace("``", "`")
+
+
+def page(title: str, *parts: str) -> str:
+    return "\n\n".join([f"# {title}\n\n{NOTE.rstrip()}", *(part.strip("\n") for part in parts)]) + "\n"
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def processes() -> dict[str, typing.Any]:
+    """The commands that typer reads, by their whole name."""
+    found = {}
+    for name, command in typer.main.get_command(shell.app).commands.items():
+        if hasattr(command, "commands"):
+            found |= {f"{name} {inner}": one for inner, one in command.commands.items()}
+        else:
+            found[name] = command
+    return {name: command for name, command in found.items() if name not in ROWS}
+
+
+def commands() -> str:
+    parts = [words.COMMANDS]
+    parts.append("## Processes, and what needs no running bot")
+    for name, command in processes().items():
+        place = " ".join(f"[{one.name.upper()}]" for one in command.params if not one.opts[0].startswith("-"))
+        parts.append(f"### holdfast {name}\n\n{plain(command.help)}")
+        rows = [
+            (f"`{' '.join([one.opts[0], one.metavar or '']).strip()}`", one.help + shown_default(one.default))
+            for one in command.params
+            if one.opts[0].startswith("-")
+        ]
+        if place:
+            rows.insert(0, (f"`{place}`", command.params[0].help + shown_default(command.params[0].default)))
+        parts.append(table(("option", "meaning"), rows))
+    for kind, title in ((Kind.VIEW, "Looking at a running bot"), (None, "Acting on a running bot")):
+        parts.append(f"## {title}\n\n{words.TABLE[title]}")
+        parts += [command(row) for row in TABLE if (row.kind is Kind.VIEW) == (kind is Kind.VIEW)]
+    parts.append("## Options that every command of the two tables above knows\n")
+    parts.append(
+        table(
+            ("option", "meaning"),
+            [(f"`{f'{one.name} {one.takes}'.strip()}`", one.help) for one in terminal_words._WORDS],
+        )
+    )
+    return page("Commands", *parts)
+
+
+def shown_default(default: object) -> str:
+    return "" if default in (None, False, "") else f" Default: `{default}`."
+
+
+def command(row: Row) -> str:
+    cost = {
+        Friction.NONE: "one step",
+        Friction.REASON: "a reason",
+        Friction.CONFIRM: "its plan is shown, then confirmed (`--yes`)",
+        Friction.TWO_PERSONS: "two people's tokens, or one and the cooling delay",
+    }[row.friction]
+    facts = [f"role {row.role}", cost]
+    facts += ["your token"] if row.loosens else []
+    facts += ["trips the latch itself, before anything else"] if row.kind is Kind.LATCH else []
+    facts += ["waits for the end (`--wait`)"] if row.waits else []
+    method = "GET" if row.kind is Kind.VIEW else "POST"
+    lines = [f"### holdfast {row.name}\n\n{row.help[:1].upper()}{row.help[1:]}.\n"]
+    lines.append(f"`holdfast {usage(row)}`: {'; '.join(facts)}. HTTP: `{method} {path_of(row)}`.")
+    if row.args:
+        shape = [(f"`{one.name.upper() if one.positional else '--' + one.name}`", one.help) for one in row.args]
+        lines.append("\n" + table(("argument", "meaning"), shape))
+    return "\n".join(lines)
+
+
+# --- configuration ----------------------------------------------------------------------------------------------------
+
+
+def sections(kind: type[Struct], path: str = "") -> list[tuple[str, type[Struct]]]:
+    """(the table's heading, its record) of every table of the file, in order."""
+    found = []
+    for one in fields(kind):
+        inner, names = one.type, []
+        while typing.get_origin(inner) is dict:
+            names.append({"instrument": "INSTRUMENT", "strategy": "STRATEGY"}.get(one.name, "NAME") if not names else "INSTRUMENT")
+            inner = typing.get_args(inner)[1]
+        if isinstance(inner, type) and issubclass(inner, Struct):
+            where = ".".join([*filter(None, [path]), one.encode_name, *names])
+            found += [(where, inner), *sections(inner, where)]
+    return found
+
+
+def type_words(kind: object) -> str:
+    simple = {
+        str: "text",
+        int: "whole number",
+        bool: "true or false",
+        Amount: "amount, `\"0.5 BTC\"`",
+        Ratio: "percentage, `\"5%\"`",
+        Multiple: "multiple, `\"1.5x\"`",
+        Duration: "time, `\"250ms\"`",
+    }
+    if kind in simple:
+        return simple[kind]
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(f'`"{one}"`' for one in typing.get_args(kind))
+    if typing.get_origin(kind) is list:
+        inner = typing.get_args(kind)[0]
+        return f"list of {'texts' if inner is str else type_words(inner)}"
+    if isinstance(kind, type) and issubclass(kind, schema.Enum):
+        return " or ".join(f'`"{one.value}"`' for one in kind)
+    return "table of texts, numbers and booleans"
+
+
+def default_words(one: FieldInfo) -> str:
+    default = one.default if one.default is not NODEFAULT else None
+    if one.default is NODEFAULT and one.default_factory is NODEFAULT:
+        return "**none**"
+    if one.default_factory is not NODEFAULT:
+        default = one.default_factory()
+    return f"`{default!r}`".replace("'", '"') if default not in ("", [], {}) else "empty"
+
+
+def configuration() -> str:
+    told = {
+        key: value
+        for key, value in re.findall(r'^([a-z_]+) = ((?:"[^"\n]*"|\[[^\]\n]*\]|[0-9]+))', templates.CONFIG.template, re.MULTILINE)
+        if "$" not in value
+    }
+    parts = [words.CONFIGURATION]
+    for where, kind in sections(schema.Config):
+        own = [one for one in fields(kind) if (where, one.encode_name) in words.KEYS]
+        missing = [
+            one.encode_name
+            for one in fields(kind)
+            if one not in own and not any(inner.startswith(f"{where}.{one.encode_name}") for inner, _ in sections(schema.Config))
+        ]
+        if missing:
+            sys.exit(f"scripts/docs_words.py: no words for {where}: {', '.join(missing)}")
+        if not own:
+            continue
+        rows = [
+            (f"`{one.encode_name}`", type_words(one.type), default_words(one), words.KEYS[where, one.encode_name])
+            for one in own
+        ]
+        rows = [(*row[:3], row[3] + (f" `init` writes `{told[one.encode_name]}`." if one.encode_name in told and one.default is NODEFAULT else "")) for row, one in zip(rows, own, strict=True)]
+        parts.append(f"## [{where}]\n\n{table(('key', 'written as', 'default', 'meaning'), rows)}")
+    known = {(where, one.encode_name) for where, kind in sections(schema.Config) for one in fields(kind)}
+    if surplus := set(words.KEYS) - known:
+        sys.exit(f"scripts/docs_words.py: words for keys that do not exist: {sorted(surplus)}")
+    return page("Configuration", *parts)
+
+
+# --- holds, orders, gate ----------------------------------------------------------------------------------------------
+
+
+def holds() -> str:
+    levels = [(f"`{level.name}`", words.LEVELS[level.name]) for level in HoldLevel if level]
+    rows = [
+        (f"`{cause.value}`", f"`{rule.level.name}`", rule.release.value.replace("_", " "), rule.remedy)
+        for cause, rule in RULES.items()
+    ]
+    return page(
+        "Holds",
+        words.HOLDS,
+        table(("level", "what it forbids"), levels),
+        "## Every cause",
+        table(("cause", "level", "released by", "the next act"), rows),
+    )
+
+
+def life_cycle() -> str:
+    edges: dict[tuple[OrderState, OrderState], list[str]] = {}
+    for (state, did), after in NEXT.items():
+        if state not in FINAL:
+            edges.setdefault((state, after), []).append(did.value)
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> sent: approved"]
+    lines += [f"    {a.value} --> {b.value}: {', '.join(dids)}" for (a, b), dids in edges.items() if a is not b]
+    lines += [f"    {state.value} --> [*]" for state in FINAL] + ["```"]
+    dids = list(dict.fromkeys(did for _, did in NEXT))
+    states = [state for state in OrderState if state not in FINAL]
+    rows = []
+    for did in dids:
+        after = [NEXT.get((state, did)) for state in states]
+        late = "stays" if (FINAL[0], did) in NEXT else "–"
+        cells = ["–" if one is None else "stays" if one is state else one.value for one, state in zip(after, states, strict=True)]
+        rows.append((f"`{did.value}`", *cells, late))
+    head = ("what happened", *(f"from {state.value}" for state in states), "from a final state")
+    return page(
+        "The life of an order",
+        words.LIFE_CYCLE,
+        "\n".join(lines),
+        table(("state", "meaning"), [(f"`{state.value}`", words.STATES[state.value]) for state in OrderState]),
+        "## The whole table\n\nA pair marked – is illegal: it would break an invariant and end the process, latched.",
+        table(head, rows),
+    )
+
+
+def refused_by(function: Callable[..., object]) -> list[str]:
+    """The refusals that a check can return, in the order written."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    names = [
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and hasattr(refusals, node.func.id)
+    ]
+    return list(dict.fromkeys(names))
+
+
+def gate_page() -> str:
+    parts = [words.GATE]
+    rows: list[tuple[object, ...]] = []
+    for place, check in enumerate(checks.RISK_CHECKS, start=1):
+        tags = ", ".join(f"[`{tag(name)}`](#{tag(name)})" for name in refused_by(check))
+        rows.append((place, f"`{check.__name__}`", plain(check.__doc__), tags))
+    parts.append(table(("", "check", "passes when", "else refuses as"), rows))
+    parts.append(f"## The exit lane\n\n{plain(gate.judge_exit.__doc__)}\n\nIt refuses as: " + ", ".join(f"[`{tag(name)}`](#{tag(name)})" for name in refused_by(gate.judge_exit)) + ".")
+    parts.append("## Every refusal\n\nWith its numbers, as the journal and `--json` carry them.")
+    for kind in typing.get_args(refusals.Refusal):
+        numbers = ", ".join(f"`{one.encode_name}`" for one in fields(kind))
+        parts.append(f"### {tag(kind.__name__)}\n\n{plain(kind.__doc__)} Numbers: {numbers}.")
+    return page("The gate", *parts)
+
+
+def tag(name: str) -> str:
+    return str(getattr(refusals, name).__struct_config__.tag)
+
+
+# --- simulator --------------------------------------------------------------------------------------------------------
+
+
+def control_rows() -> list[tuple[object, ...]]:
+    """(endpoint, fields, meaning) of the control port: POSTs tell of themselves, the rest is in the words."""
+    tree = ast.parse(inspect.getsource(control))
+    asked = [
+        (key.elts[0].value, key.elts[1].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Tuple) and len(key.elts) == 2
+    ]
+    bodies = {
+        match[1]: kind
+        for _, kind in inspect.getmembers(control, inspect.isclass)
+        if (match := re.match(r"POST (/\w+): ", kind.__doc__ or ""))
+    }
+    rows: list[tuple[object, ...]] = []
+    for method, path in asked:
+        if method == "POST" and path in bodies:
+            kind = bodies[path]
+            rows.append((f"`POST {path}`", shape(kind), plain(kind.__doc__).partition(": ")[2]))
+        else:
+            rows.append((f"`{method} {path}`", words.CONTROL[method, path][0], words.CONTROL[method, path][1]))
+    return rows
+
+
+def shape(kind: type[Struct]) -> str:
+    """The fields of a JSON body, the optional ones with their default."""
+    return ", ".join(
+        f"`{one.encode_name}`" if one.default is NODEFAULT else f"`{one.encode_name}` ({one.default!r})".replace("'", '"')
+        for one in fields(kind)
+    )
+
+
+def simulator() -> str:
+    if set(words.FAULTS) != faults.KINDS:
+        sys.exit(f"scripts/docs_words.py: FAULTS differ from the code's: {set(words.FAULTS) ^ faults.KINDS}")
+    need = {Need.NOTHING: "public", Need.KEY: "key", Need.SIGNATURE: "signed"}
+    rest: dict[str, list[str]] = {}
+    for (method, path), route in ROUTES.items():
+        rest.setdefault(f"{path}\0{need[route.need]}", []).append(method)
+    rows = [(f"`{key.partition(chr(0))[0]}`", ", ".join(methods), key.partition("\0")[2]) for key, methods in rest.items()]
+    ws = [(f"`{name}`", f"`{method} {path}`") for name, (method, path) in WS_METHODS.items()]
+    config = [
+        (f"`{prefix}{one.encode_name}`", f"`{one.default!r}`".replace("'", '"'))
+        for prefix, kind in (("", SimConfig), ("[source] ", SourceConfig), ("[limits] ", LimitsConfig), ("[[accounts]] ", AccountConfig))
+        for one in fields(kind)
+        if isinstance(one.default, str | int | float | bool)
+    ]
+    return page(
+        "The simulated venue",
+        words.SIMULATOR,
+        "## Faults, truth and the clock: the control port",
+        words.CONTROL_PORT,
+        table(("request", "body or query", "what it does"), control_rows()),
+        "### Faults\n\n" + words.FAULT_SHAPE,
+        table(("field", "default"), [(f"`{one.encode_name}`", "" if one.default is NODEFAULT else f"`{one.default!r}`".replace("'", '"')) for one in fields(faults.FaultSpec)]),
+        table(("kind", "what it does"), [(f"`{name}`", text) for name, text in words.FAULTS.items()]),
+        "## REST paths\n\nThose of Binance USD-M futures, with Binance's weights, limits and error codes.",
+        table(("path", "methods", "needs"), rows),
+        "## WebSocket API, `/ws-fapi/v1`",
+        table(("method", "as"), ws),
+        "## Streams\n\n" + words.STREAMS,
+        "## The venue's own file (`holdfast sim --config FILE`)\n\n" + plain(SimConfig.__doc__) + "\n\n" + plain(LimitsConfig.__doc__),
+        table(("key", "default"), config),
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "configuration.md": configuration,
+    "holds.md": holds,
+    "order-life-cycle.md": life_cycle,
+    "gate.md": gate_page,
+    "simulator.md": simulator,
+}
+
+
+def stale() -> list[str]:
+    """Names of the pages whose file is not what the code says now."""
+    return [name for name, make in PAGES.items() if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text(encoding="utf-8") != make()]
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == ["--check"]:
+        found = stale()
+        for name in found:
+            print(f"stale: docs/reference/{name}; run make docs")
+        return 1 if found else 0
+    for name, make in PAGES.items():
+        (REFERENCE / name).write_text(make(), encoding="utf-8")
+        print(f"wrote docs/reference/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
