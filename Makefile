@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.stamp
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check fmt sim bench bench-vs lock
+.PHONY: help setup run test quick check fmt docs sim bench bench-vs lock
 
 help:      ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' Makefile | awk -F@ '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ check: $(READY)  ## ruff, mypy --strict, import-linter, tidy tests
 
 fmt: $(READY)  ## format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+docs: $(READY)  ## write the reference pages that follow from the code
+	@$(BIN)/python scripts/docs.py
 
 sim: $(READY)  ## the simulated venue alone (SEED=7 ARGS=…)
 	@$(BIN)/holdfast sim $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -27,9 +27,9 @@ from holdfast.config.values import Amount, Duration, Multiple, Ratio
 from holdfast.core.gate import checks, gate
 from holdfast.core.holds.rules import RULES
 from holdfast.core.orders.lifecycle import FINAL, NEXT
+from holdfast.ops import terminal_words
 from holdfast.ops.api_guard import path_of
 from holdfast.ops.commands import ROWS, TABLE, Friction, Kind, Row
-from holdfast.ops import terminal_words
 from holdfast.ops.words import usage
 from holdfast.sim.config import AccountConfig, LimitsConfig, SimConfig, SourceConfig
 from holdfast.sim.server import control, faults
@@ -75,16 +75,20 @@ def processes() -> dict[str, typing.Any]:
 def commands() -> str:
     parts = [words.COMMANDS]
     parts.append("## Processes, and what needs no running bot")
-    for name, command in processes().items():
-        place = " ".join(f"[{one.name.upper()}]" for one in command.params if not one.opts[0].startswith("-"))
-        parts.append(f"### holdfast {name}\n\n{plain(command.help)}")
+    for name, one_of_them in processes().items():
+        place = " ".join(
+            f"[{one.name.upper()}]" for one in one_of_them.params if not one.opts[0].startswith("-")
+        )
+        parts.append(f"### holdfast {name}\n\n{plain(one_of_them.help)}")
         rows = [
             (f"`{' '.join([one.opts[0], one.metavar or '']).strip()}`", one.help + shown_default(one.default))
-            for one in command.params
+            for one in one_of_them.params
             if one.opts[0].startswith("-")
         ]
         if place:
-            rows.insert(0, (f"`{place}`", command.params[0].help + shown_default(command.params[0].default)))
+            rows.insert(
+                0, (f"`{place}`", one_of_them.params[0].help + shown_default(one_of_them.params[0].default))
+            )
         parts.append(table(("option", "meaning"), rows))
     for kind, title in ((Kind.VIEW, "Looking at a running bot"), (None, "Acting on a running bot")):
         parts.append(f"## {title}\n\n{words.TABLE[title]}")
@@ -118,7 +122,10 @@ def command(row: Row) -> str:
     lines = [f"### holdfast {row.name}\n\n{row.help[:1].upper()}{row.help[1:]}.\n"]
     lines.append(f"`holdfast {usage(row)}`: {'; '.join(facts)}. HTTP: `{method} {path_of(row)}`.")
     if row.args:
-        shape = [(f"`{one.name.upper() if one.positional else '--' + one.name}`", one.help) for one in row.args]
+        shape = [
+            (f"`{one.name.upper() if one.positional else '--' + one.name.replace('_', '-')}`", one.help)
+            for one in row.args
+        ]
         lines.append("\n" + table(("argument", "meaning"), shape))
     return "\n".join(lines)
 
@@ -132,7 +139,11 @@ def sections(kind: type[Struct], path: str = "") -> list[tuple[str, type[Struct]
     for one in fields(kind):
         inner, names = one.type, []
         while typing.get_origin(inner) is dict:
-            names.append({"instrument": "INSTRUMENT", "strategy": "STRATEGY"}.get(one.name, "NAME") if not names else "INSTRUMENT")
+            names.append(
+                {"instrument": "INSTRUMENT", "strategy": "STRATEGY"}.get(one.name, "NAME")
+                if not names
+                else "INSTRUMENT"
+            )
             inner = typing.get_args(inner)[1]
         if isinstance(inner, type) and issubclass(inner, Struct):
             where = ".".join([*filter(None, [path]), one.encode_name, *names])
@@ -145,10 +156,10 @@ def type_words(kind: object) -> str:
         str: "text",
         int: "whole number",
         bool: "true or false",
-        Amount: "amount, `\"0.5 BTC\"`",
-        Ratio: "percentage, `\"5%\"`",
-        Multiple: "multiple, `\"1.5x\"`",
-        Duration: "time, `\"250ms\"`",
+        Amount: 'amount, `"0.5 BTC"`',
+        Ratio: 'percentage, `"5%"`',
+        Multiple: 'multiple, `"1.5x"`',
+        Duration: 'time, `"250ms"`',
     }
     if kind in simple:
         return simple[kind]
@@ -171,29 +182,46 @@ def default_words(one: FieldInfo) -> str:
     return f"`{default!r}`".replace("'", '"') if default not in ("", [], {}) else "empty"
 
 
+def told_by_init() -> dict[tuple[str, str], str]:
+    """(table, key) to what `holdfast init` writes for a key; of the instruments, the first."""
+    found: dict[tuple[str, str], str] = {}
+    where = ""
+    for line in templates.CONFIG.template.splitlines():
+        if line.startswith("["):
+            where = line[1 : line.index("]")].replace("instrument.BTCUSDT", "instrument.INSTRUMENT")
+        elif (match := re.match(r'([a-z_]+) = ("[^"]*"|\[[^\]]*\]|[0-9]+)', line)) and "$" not in match[2]:
+            found[where, match[1]] = match[2]
+    return found
+
+
+def meaning(where: str, one: FieldInfo, told: dict[tuple[str, str], str]) -> str:
+    """What a key is for and, where it has no default, what init writes."""
+    text = words.KEYS[where, one.encode_name]
+    value = told.get((where, one.encode_name)) if one.default is NODEFAULT else None
+    return text if value is None else f"{text} `init` writes `{value}`."
+
+
 def configuration() -> str:
-    told = {
-        key: value
-        for key, value in re.findall(r'^([a-z_]+) = ((?:"[^"\n]*"|\[[^\]\n]*\]|[0-9]+))', templates.CONFIG.template, re.MULTILINE)
-        if "$" not in value
-    }
+    told = told_by_init()
     parts = [words.CONFIGURATION]
     for where, kind in sections(schema.Config):
         own = [one for one in fields(kind) if (where, one.encode_name) in words.KEYS]
         missing = [
             one.encode_name
             for one in fields(kind)
-            if one not in own and not any(inner.startswith(f"{where}.{one.encode_name}") for inner, _ in sections(schema.Config))
+            if one not in own
+            and not any(
+                inner.startswith(f"{where}.{one.encode_name}") for inner, _ in sections(schema.Config)
+            )
         ]
         if missing:
             sys.exit(f"scripts/docs_words.py: no words for {where}: {', '.join(missing)}")
         if not own:
             continue
         rows = [
-            (f"`{one.encode_name}`", type_words(one.type), default_words(one), words.KEYS[where, one.encode_name])
+            (f"`{one.encode_name}`", type_words(one.type), default_words(one), meaning(where, one, told))
             for one in own
         ]
-        rows = [(*row[:3], row[3] + (f" `init` writes `{told[one.encode_name]}`." if one.encode_name in told and one.default is NODEFAULT else "")) for row, one in zip(rows, own, strict=True)]
         parts.append(f"## [{where}]\n\n{table(('key', 'written as', 'default', 'meaning'), rows)}")
     known = {(where, one.encode_name) for where, kind in sections(schema.Config) for one in fields(kind)}
     if surplus := set(words.KEYS) - known:
@@ -225,7 +253,9 @@ def life_cycle() -> str:
         if state not in FINAL:
             edges.setdefault((state, after), []).append(did.value)
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> sent: approved"]
-    lines += [f"    {a.value} --> {b.value}: {', '.join(dids)}" for (a, b), dids in edges.items() if a is not b]
+    lines += [
+        f"    {a.value} --> {b.value}: {', '.join(dids)}" for (a, b), dids in edges.items() if a is not b
+    ]
     lines += [f"    {state.value} --> [*]" for state in FINAL] + ["```"]
     dids = list(dict.fromkeys(did for _, did in NEXT))
     states = [state for state in OrderState if state not in FINAL]
@@ -233,14 +263,19 @@ def life_cycle() -> str:
     for did in dids:
         after = [NEXT.get((state, did)) for state in states]
         late = "stays" if (FINAL[0], did) in NEXT else "–"
-        cells = ["–" if one is None else "stays" if one is state else one.value for one, state in zip(after, states, strict=True)]
+        cells = [
+            "–" if one is None else "stays" if one is state else one.value
+            for one, state in zip(after, states, strict=True)
+        ]
         rows.append((f"`{did.value}`", *cells, late))
     head = ("what happened", *(f"from {state.value}" for state in states), "from a final state")
     return page(
         "The life of an order",
         words.LIFE_CYCLE,
         "\n".join(lines),
-        table(("state", "meaning"), [(f"`{state.value}`", words.STATES[state.value]) for state in OrderState]),
+        table(
+            ("state", "meaning"), [(f"`{state.value}`", words.STATES[state.value]) for state in OrderState]
+        ),
         "## The whole table\n\nA pair marked – is illegal: it would break an invariant and end the process, latched.",
         table(head, rows),
     )
@@ -264,7 +299,11 @@ def gate_page() -> str:
         tags = ", ".join(f"[`{tag(name)}`](#{tag(name)})" for name in refused_by(check))
         rows.append((place, f"`{check.__name__}`", plain(check.__doc__), tags))
     parts.append(table(("", "check", "passes when", "else refuses as"), rows))
-    parts.append(f"## The exit lane\n\n{plain(gate.judge_exit.__doc__)}\n\nIt refuses as: " + ", ".join(f"[`{tag(name)}`](#{tag(name)})" for name in refused_by(gate.judge_exit)) + ".")
+    parts.append(
+        f"## The exit lane\n\n{plain(gate.judge_exit.__doc__)}\n\nIt refuses as: "
+        + ", ".join(f"[`{tag(name)}`](#{tag(name)})" for name in refused_by(gate.judge_exit))
+        + "."
+    )
     parts.append("## Every refusal\n\nWith its numbers, as the journal and `--json` carry them.")
     for kind in typing.get_args(refusals.Refusal):
         numbers = ", ".join(f"`{one.encode_name}`" for one in fields(kind))
@@ -300,14 +339,18 @@ def control_rows() -> list[tuple[object, ...]]:
             kind = bodies[path]
             rows.append((f"`POST {path}`", shape(kind), plain(kind.__doc__).partition(": ")[2]))
         else:
-            rows.append((f"`{method} {path}`", words.CONTROL[method, path][0], words.CONTROL[method, path][1]))
+            rows.append(
+                (f"`{method} {path}`", words.CONTROL[method, path][0], words.CONTROL[method, path][1])
+            )
     return rows
 
 
 def shape(kind: type[Struct]) -> str:
     """The fields of a JSON body, the optional ones with their default."""
     return ", ".join(
-        f"`{one.encode_name}`" if one.default is NODEFAULT else f"`{one.encode_name}` ({one.default!r})".replace("'", '"')
+        f"`{one.encode_name}`"
+        if one.default is NODEFAULT
+        else f"`{one.encode_name}` ({one.default!r})".replace("'", '"')
         for one in fields(kind)
     )
 
@@ -319,11 +362,19 @@ def simulator() -> str:
     rest: dict[str, list[str]] = {}
     for (method, path), route in ROUTES.items():
         rest.setdefault(f"{path}\0{need[route.need]}", []).append(method)
-    rows = [(f"`{key.partition(chr(0))[0]}`", ", ".join(methods), key.partition("\0")[2]) for key, methods in rest.items()]
+    rows = [
+        (f"`{key.partition(chr(0))[0]}`", ", ".join(methods), key.partition("\0")[2])
+        for key, methods in rest.items()
+    ]
     ws = [(f"`{name}`", f"`{method} {path}`") for name, (method, path) in WS_METHODS.items()]
     config = [
         (f"`{prefix}{one.encode_name}`", f"`{one.default!r}`".replace("'", '"'))
-        for prefix, kind in (("", SimConfig), ("[source] ", SourceConfig), ("[limits] ", LimitsConfig), ("[[accounts]] ", AccountConfig))
+        for prefix, kind in (
+            ("", SimConfig),
+            ("[source] ", SourceConfig),
+            ("[limits] ", LimitsConfig),
+            ("[[accounts]] ", AccountConfig),
+        )
         for one in fields(kind)
         if isinstance(one.default, str | int | float | bool)
     ]
@@ -334,14 +385,26 @@ def simulator() -> str:
         words.CONTROL_PORT,
         table(("request", "body or query", "what it does"), control_rows()),
         "### Faults\n\n" + words.FAULT_SHAPE,
-        table(("field", "default"), [(f"`{one.encode_name}`", "" if one.default is NODEFAULT else f"`{one.default!r}`".replace("'", '"')) for one in fields(faults.FaultSpec)]),
+        table(
+            ("field", "default"),
+            [
+                (
+                    f"`{one.encode_name}`",
+                    "" if one.default is NODEFAULT else f"`{one.default!r}`".replace("'", '"'),
+                )
+                for one in fields(faults.FaultSpec)
+            ],
+        ),
         table(("kind", "what it does"), [(f"`{name}`", text) for name, text in words.FAULTS.items()]),
         "## REST paths\n\nThose of Binance USD-M futures, with Binance's weights, limits and error codes.",
         table(("path", "methods", "needs"), rows),
         "## WebSocket API, `/ws-fapi/v1`",
         table(("method", "as"), ws),
         "## Streams\n\n" + words.STREAMS,
-        "## The venue's own file (`holdfast sim --config FILE`)\n\n" + plain(SimConfig.__doc__) + "\n\n" + plain(LimitsConfig.__doc__),
+        "## The venue's own file (`holdfast sim --config FILE`)\n\n"
+        + plain(SimConfig.__doc__)
+        + "\n\n"
+        + plain(LimitsConfig.__doc__),
         table(("key", "default"), config),
     )
 
@@ -358,7 +421,11 @@ PAGES: dict[str, Callable[[], str]] = {
 
 def stale() -> list[str]:
     """Names of the pages whose file is not what the code says now."""
-    return [name for name, make in PAGES.items() if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text(encoding="utf-8") != make()]
+    return [
+        name
+        for name, make in PAGES.items()
+        if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text(encoding="utf-8") != make()
+    ]
 
 
 def main(arguments: list[str]) -> int:

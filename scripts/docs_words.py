@@ -2,35 +2,42 @@
 
 COMMANDS = """\
 `holdfast COMMAND --help` says the same at the terminal. Every command takes `--json`, and ends with one of the
-[exit codes](exit-codes.md). The control API (`holdfast serve`) has a path for each command of the last two tables; it takes
-an operator's token on every request, `Authorization: Bearer …`.
+[exit codes](exit-codes.md). The control API (`holdfast serve`) has a path for each command of the last two
+tables; it takes an operator's token on every request, `Authorization: Bearer …`.
 
-Which bot is meant: the one of `--config`, `--account` or `--state-dir`; else of the `holdfast.toml` here; else the only one
-that runs on this machine. A halt that names nothing, with several bots running, halts them all."""
+Which bot is meant: the one of `--config`, `--account` or `--state-dir`; else of the `holdfast.toml` here; else
+the only one that runs on this machine. A halt that names nothing, with several bots running, halts them all."""
 
 TABLE = {
     "Looking at a running bot": "These change nothing, and need no token at the command line.",
     "Acting on a running bot": (
-        "Stopping takes no token: whoever may run programs as the bot's user could also end it. What loosens takes the token\n"
-        "of an operator with the role: from `operator.token` beside the operators file, `--token-file`, `$HOLDFAST_TOKEN_FILE`,\n"
-        "or typed when asked."
+        "Stopping takes no token: whoever may run programs as the bot's user could also end it. What loosens takes\n"
+        "the token of an operator with the role: from `operator.token` beside the operators file, `--token-file`,\n"
+        "`$HOLDFAST_TOKEN_FILE`, or typed when asked."
     ),
 }
 
 CONFIGURATION = """\
-One TOML file, written with comments by `holdfast init` and read by `holdfast config check`, which says every problem at once,
-one line each, and prints the hash that the journal and `holdfast info` show.
+One TOML file, written with comments by `holdfast init` and read by `holdfast config check`, which says every
+problem at once, one line each, and prints the hash that the journal and `holdfast info` show.
 
-No limit and no timing has a default: a missing key stops the start, and so does an unknown one. Numbers with a fraction, a
-unit or a percent sign are texts: `"0.5 BTC"`, `"5%"`, `"250ms"`. Amounts round down to what the venue can express; one that
-would round to nothing is refused. Paths start at the file's own directory. The file holds no secret."""
+No limit and no timing has a default: a missing key stops the start, and so does an unknown one. Numbers with a
+fraction, a unit or a percent sign are texts: `"0.5 BTC"`, `"5%"`, `"250ms"`. Amounts round down to what the
+venue can express; one that would round to nothing is refused. Paths start at the file's own directory. The file
+holds no secret."""
 
 KEYS = {
     ("account", "name"): "Yours for it; commands take it as `--account`.",
-    ("account", "venue"): "Any exchange id that ccxt knows. `binanceusdm` gets our own decoder and error table.",
+    (
+        "account",
+        "venue",
+    ): "Any exchange id that ccxt knows. `binanceusdm` gets our own decoder and error table.",
     ("account", "settle_asset"): "What profit and fees are counted in.",
     ("account", "arm"): "Who lifts the startup hold. `auto` is for simulated and paper venues alone.",
-    ("account", "uid"): "The venue's account number. A key of another account is not armed. A live account must name it.",
+    (
+        "account",
+        "uid",
+    ): "The venue's account number. A key of another account is not armed. A live account must name it.",
     ("account", "key_file"): "A TOML file of mode 0600 with `api_key` and `secret`.",
     ("account", "key_env"): "In place of `key_file`: the environment variable with the key.",
     ("account", "secret_env"): "And the one with the secret.",
@@ -38,11 +45,20 @@ KEYS = {
     ("venue", "leverage"): "The venue's own leverage is lowered to this at the start, never raised.",
     ("venue", "rest_url"): "A simulated venue's address; a live one has none to name.",
     ("venue", "stream_url"): "And that of its streams.",
-    ("venue", "control_url"): "The simulator's control port: the last words of a run then compare with its truth.",
-    ("limits.account", "gross_notional_max"): "Worst case over all instruments, both sides counted, in the settle asset.",
+    (
+        "venue",
+        "control_url",
+    ): "The simulator's control port: the last words of a run then compare with its truth.",
+    (
+        "limits.account",
+        "gross_notional_max",
+    ): "Worst case over all instruments, both sides counted, in the settle asset.",
     ("limits.account", "leverage_max"): "The same over equity.",
     ("limits.account", "open_orders_max"): "Orders that are not final.",
-    ("limits.account", "orders_per_s_refuse"): "Asked for in a sliding second; beyond it an order is refused.",
+    (
+        "limits.account",
+        "orders_per_s_refuse",
+    ): "Asked for in a sliding second; beyond it an order is refused.",
     ("limits.account", "orders_per_s_kill"): "Beyond this the account is KILLED.",
     ("limits.account", "drawdown_warning"): "From the day's peak of equity: REDUCED from here on.",
     ("limits.account", "drawdown_release"): "Below this the warning ends.",
@@ -52,12 +68,21 @@ KEYS = {
     ("limits.instrument.INSTRUMENT", "order_max"): "One order, in the base asset.",
     ("limits.instrument.INSTRUMENT", "order_notional_max"): "One order, in the settle asset.",
     ("limits.instrument.INSTRUMENT", "position_max"): "All strategies together, at worst case.",
-    ("limits.instrument.INSTRUMENT", "collar"): "How far from the middle, and from the mark, an order may be priced.",
+    (
+        "limits.instrument.INSTRUMENT",
+        "collar",
+    ): "How far from the middle, and from the mark, an order may be priced.",
     ("limits.instrument.INSTRUMENT", "spread_max"): "A wider quote is no price.",
-    ("limits.instrument.INSTRUMENT", "jump_max"): "A larger step between two quotes must be confirmed by the next.",
+    (
+        "limits.instrument.INSTRUMENT",
+        "jump_max",
+    ): "A larger step between two quotes must be confirmed by the next.",
     ("limits.instrument.INSTRUMENT", "flatten_collar"): "How far an exit may pay.",
     ("limits.instrument.INSTRUMENT", "flatten_clip"): "The largest single exit order.",
-    ("limits.strategy.STRATEGY.INSTRUMENT", "order_max"): "One order of this strategy. A pair that is not listed may not trade.",
+    (
+        "limits.strategy.STRATEGY.INSTRUMENT",
+        "order_max",
+    ): "One order of this strategy. A pair that is not listed may not trade.",
     ("limits.strategy.STRATEGY.INSTRUMENT", "position_max"): "Its position there, at worst case.",
     ("timings", "quote_age_max"): "No order is priced from older data.",
     ("timings", "feed_dead"): "A stream this silent is dead.",
@@ -70,19 +95,28 @@ KEYS = {
     ("timings", "position_age_halt"): "Older than this: HALTED.",
     ("timings", "clock_interval"): "Between two measures of the venue's clock.",
     ("timings", "clock_offset_max"): "A larger difference: REDUCE_ONLY.",
-    ("timings", "deadman"): 'The venue cancels our orders unless asked again within this; `"0s"` where it has no such tool.',
+    (
+        "timings",
+        "deadman",
+    ): 'The venue cancels our orders unless asked again within this; `"0s"` where it has no such tool.',
     ("timings", "equity_interval"): "Between two marks of equity and drawdown.",
     ("timings", "duplicate_window"): "The same order again within this is refused.",
     ("timings", "flatten_read_gap"): "Between the two venue reads that must agree on zero.",
     ("timings", "flatten_retry"): "Between two attempts of an exit.",
     ("timings", "hold_clear"): "A condition must be gone for so long before its hold releases itself.",
     ("timings", "lease_ttl"): "A process stalled longer than this sends nothing more.",
-    ("strategy.NAME", "class"): "`file.py:Class` beside the configuration, or `module:Class`.",
-    ("strategy.NAME", "instruments"): "Where it trades; each needs its limits above.",
-    ("strategy.NAME", "sha256"): "Pins the file's content (`holdfast doctor` prints it). A live account loads none without it.",
-    ("strategy.NAME", "params"): "`[strategy.NAME.params]`: given to the class by name.",
+    ("strategy.STRATEGY", "class"): "`file.py:Class` beside the configuration, or `module:Class`.",
+    ("strategy.STRATEGY", "instruments"): "Where it trades; each needs its limits above.",
+    (
+        "strategy.STRATEGY",
+        "sha256",
+    ): "Pins the file's content (`holdfast doctor` prints it). A live account loads none without it.",
+    ("strategy.STRATEGY", "params"): "`[strategy.STRATEGY.params]`: given to the class by name.",
     ("paths", "state_dir"): "Journal, market log, control socket, read store, logs.",
-    ("paths", "data_dir"): "Recorded market data. Reserved: `--data-dir` and `$HOLDFAST_DATA` are what is read today.",
+    (
+        "paths",
+        "data_dir",
+    ): "Recorded market data. Reserved: `--data-dir` and `$HOLDFAST_DATA` are what is read today.",
     ("paths", "operators_file"): "Names, roles and token hashes.",
     ("feed", "source"): "`binance` is our own decoder; `ccxt` serves every other venue.",
     ("feed", "streams"): "Nothing is priced without quotes.",
@@ -94,15 +128,18 @@ KEYS = {
     ("serve", "tls_key"): "The key's file.",
     ("log", "level"): "Of `holdfast.log` in the state directory, and of the terminal.",
     ("up", "start"): "What `holdfast up` starts, in this order.",
-    ("watchdog", "key_file"): "A key of its own, to cancel with. Without one the watchdog fences and says so, and cancels nothing.",
+    (
+        "watchdog",
+        "key_file",
+    ): "A key of its own, to cancel with. Without one the watchdog fences and says so, and cancels nothing.",
     ("watchdog", "dead_after"): "The lease's stamp must stand still for so long.",
 }
 
 HOLDS = """\
-A hold is the one mechanism that stops trading. It has a scope (the account, an instrument, a strategy, or a strategy in an
-instrument), a level, a cause, and somebody who may release it. The strictest level in scope wins. `holdfast holds` lists them,
-`holdfast why` says which one forbade an order. Placing an account-wide hold that a person must release, at HALTED or KILLED,
-also trips the [latch](../explanation/the-last-hop.md)."""
+A hold is the one mechanism that stops trading. It has a scope (the account, an instrument, a strategy, or a
+strategy in an instrument), a level, a cause, and somebody who may release it. The strictest level in scope
+wins. `holdfast holds` lists them, `holdfast why` says which one forbade an order. Placing an account-wide hold
+that a person must release, at HALTED or KILLED, also trips the [latch](../explanation/the-last-hop.md)."""
 
 LEVELS = {
     "REDUCED": "Risk-increasing orders are halved, and so are position limits and collars.",
@@ -112,10 +149,10 @@ LEVELS = {
 }
 
 LIFE_CYCLE = """\
-An order is an approved intent; it counts in full from the moment of approval until it is final. UNKNOWN is a state like any
-other: it still counts in full, is asked after by our client id, and becomes something else only by the venue's word or a
-named person's ([why](../explanation/unknown-is-a-value.md)). What arrives for a final order (a late fill) is booked and moves
-nothing."""
+An order is an approved intent; it counts in full from the moment of approval until it is final. UNKNOWN is a
+state like any other: it still counts in full, is asked after by our client id, and becomes something else only
+by the venue's word or a named person's ([why](../explanation/unknown-is-a-value.md)). What arrives for a final
+order (a late fill) is booked and moves nothing."""
 
 STATES = {
     "sent": "Approved and handed to the last hop; no word yet.",
@@ -130,25 +167,27 @@ STATES = {
 }
 
 GATE = """\
-The gate is the only door: nothing reaches a venue as an order without the `Approved` that it alone makes. It asks its checks in
-this order, and the first that refuses names the reason. A missing number refuses. Worst case means position + working + in
-flight + unknown + pending amends + this order, per side.
+The gate is the only door: nothing reaches a venue as an order without the `Approved` that it alone makes. It
+asks its checks in this order, and the first that refuses names the reason. A missing number refuses. Worst case
+means position + working + in flight + unknown + pending amends + this order, per side.
 
-`holdfast why` tells the last refusal in words; with `--instrument`, `--side` and `--qty` it asks the same gate about an order
-that nobody sends."""
+`holdfast why` tells the last refusal in words; with `--instrument`, `--side` and `--qty` it asks the same gate
+about an order that nobody sends."""
 
 SIMULATOR = """\
-`holdfast sim` serves a simulated Binance USD-M exchange: REST, WebSocket streams and the WebSocket API, with signatures, rate
-limits, filters and error codes as the real one has them. `holdfast run` without a configuration starts one for itself. Unless
-told otherwise it listens on 127.0.0.1:8710, has one account (key `sim-key`, secret `sim-secret`, 100,000 USDT), and plays the
-recorded session of 2024-08-08 where `$HOLDFAST_DATA` or `../shared/data` holds it, else a market generated from a seed.
-It keeps nothing: when it ends, its accounts, orders and trades are gone.
+`holdfast sim` serves a simulated Binance USD-M exchange: REST, WebSocket streams and the WebSocket API, with
+signatures, rate limits, filters and error codes as the real one has them. `holdfast run` without a
+configuration starts one for itself. Unless told otherwise it listens on 127.0.0.1:8710, has one account (key
+`sim-key`, secret `sim-secret`, 100,000 USDT), and plays the recorded session of 2024-08-08 where
+`$HOLDFAST_DATA` or `../shared/data` holds it, else a market generated from a seed. It keeps nothing: when it
+ends, its accounts, orders and trades are gone.
 
-[Point another client at it](../how-to/point-another-client-at-the-simulator.md) shows ccxt and python-binance against it."""
+[Point another client at it](../how-to/point-another-client-at-the-simulator.md) shows ccxt and python-binance
+against it."""
 
 CONTROL_PORT = """\
-A second port, 127.0.0.1:8711 unless told otherwise, takes no key and answers this machine alone; a request with an `Origin` is
-refused. Bodies are JSON; a field without a default must be given, an unknown one is refused."""
+A second port, 127.0.0.1:8711 unless told otherwise, takes no key and answers this machine alone; a request with
+an `Origin` is refused. Bodies are JSON; a field without a default must be given, an unknown one is refused."""
 
 CONTROL = {
     ("GET", "/status"): ("", "The venue's clock, its market, its sockets, what was sent."),
@@ -163,8 +202,8 @@ CONTROL = {
 }
 
 FAULT_SHAPE = """\
-What is given must match, with `*` and `?`; `path` of a WebSocket API method is `/ws-fapi/v1/order.place`. A fault strikes at
-`rate` of the matches, at most `count` of them, for `for_s` seconds of venue time."""
+What is given must match, with `*` and `?`; `path` of a WebSocket API method is `/ws-fapi/v1/order.place`. A
+fault strikes at `rate` of the matches, at most `count` of them, for `for_s` seconds of venue time."""
 
 FAULTS = {
     "retire": "The endpoint is gone: 404 or 410 (`http`), with an HTML, JSON or empty `body`.",
@@ -187,8 +226,8 @@ FAULTS = {
 }
 
 STREAMS = """\
-`/ws`, `/ws/NAME`, `/stream?streams=A/B`, and the same below `/public`, `/market` and `/private`; SUBSCRIBE and its kin are
-answered. By instrument (lower case): `@bookTicker`, `@trade`, `@aggTrade`, `@depth` and `@depth5`, `10`, `20` with `@100ms`,
-`@250ms`, `@500ms`, `@markPrice`, `@markPrice@1s`, `@kline_1m` and the other intervals, `@ticker`, `@miniTicker`, `@forceOrder`;
-for all: `!bookTicker`, `!ticker@arr`, `!miniTicker@arr`, `!markPrice@arr`, `!forceOrder@arr`. The account's own stream is its
-listen key."""
+`/ws`, `/ws/NAME`, `/stream?streams=A/B`, and the same below `/public`, `/market` and `/private`; SUBSCRIBE and
+its kin are answered. By instrument (lower case): `@bookTicker`, `@trade`, `@aggTrade`, `@depth` and `@depth5`,
+`10`, `20` with `@100ms`, `@250ms`, `@500ms`, `@markPrice`, `@markPrice@1s`, `@kline_1m` and the other
+intervals, `@ticker`, `@miniTicker`, `@forceOrder`; for all: `!bookTicker`, `!ticker@arr`, `!miniTicker@arr`,
+`!markPrice@arr`, `!forceOrder@arr`. The account's own stream is its listen key."""

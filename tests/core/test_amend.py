@@ -209,7 +209,7 @@ def test_only_ones_own_live_limit_order_can_be_amended():
     room = a_running_core()
     order = room.buys(10)
     no = NoSuchOwnOrder(order_id=order.order_id)
-    assert NoSuchOwnOrder == type(refused(room, order, strategy="beta"))
+    assert no == refused(room, order, strategy="beta")
     room.holds_answers()
     room.amends(order, lots=11)
     assert no == refused(room, order, lots=12)  # one at a time

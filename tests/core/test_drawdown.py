@@ -4,12 +4,13 @@ import pytest
 
 from holdfast.core.monitor.equity import DAY_NS, Drawdown, floor_e8, marked
 from holdfast.vocab.facts import EquityMarked
-from holdfast.vocab.holds import HoldCause, HoldLevel
+from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.orders import OrderState
 from holdfast.vocab.refusals import NotReducing
 from holdfast.vocab.requests import CancelAll
+from holdfast.vocab.units import E8
 from tests.house.room import a_running_core
-from tests.house.setup import BTC, BTC_TICKS, E8, ETH, OPENING_E8, instrument_limits, strategy_limits
+from tests.house.setup import BTC, BTC_TICKS, ETH, OPENING_E8, instrument_limits, strategy_limits
 
 LONG = 200  # lots of BTC: 12,000, so that 1 % of price is 120 of 10,000 equity
 
@@ -46,9 +47,7 @@ def test_the_peak_rises_within_a_day_and_begins_anew_with_the_next():
     down = a_drawdown(peak=100, equity=90)
     assert 100 == marked(down, net_equity_e8=95, wall_ns=5 * DAY_NS).peak_e8
     assert 120 == marked(down, net_equity_e8=120, wall_ns=5 * DAY_NS + 7).peak_e8
-    assert EquityMarked(equity_e8=80, peak_e8=80, day=6) == marked(
-        down, net_equity_e8=80, wall_ns=6 * DAY_NS
-    )
+    assert EquityMarked(equity_e8=80, peak_e8=80, day=6) == marked(down, net_equity_e8=80, wall_ns=6 * DAY_NS)
 
 
 def test_a_wall_clock_that_steps_back_keeps_the_day():

@@ -71,7 +71,9 @@ def test_a_scope_reaches_what_it_names_and_nothing_else(strategy, instrument, re
 
 
 levels = st.sampled_from([L.REDUCED, L.REDUCE_ONLY, L.HALTED, L.KILLED])
-scopes = st.builds(Scope, strategy=st.sampled_from(["", "alpha", "beta"]), instrument=st.sampled_from(["", BTC, ETH]))
+scopes = st.builds(
+    Scope, strategy=st.sampled_from(["", "alpha", "beta"]), instrument=st.sampled_from(["", BTC, ETH])
+)
 
 
 @given(st.lists(st.tuples(levels, scopes), max_size=8))
@@ -89,7 +91,9 @@ def test_the_strictest_wins_and_the_oldest_among_equals(placed):
             ]
             best = sorted(here, key=lambda hold: (-hold.level, hold.hold_id))
             assert (best[0] if best else None) == table.strictest(strategy=who, instrument=where)
-    assert max((hold.level for hold in holds if hold.scope == Scope()), default=L.NONE) == table.account_level()
+    assert (
+        max((hold.level for hold in holds if hold.scope == Scope()), default=L.NONE) == table.account_level()
+    )
 
 
 def test_a_standing_hold_is_never_weakened():

@@ -226,7 +226,9 @@ def test_the_offset_of_the_venues_clock_reaches_ingest():
     room = a_running_core(armed=False)
     room.venue.offset_ns = -12_000 * NS_PER_MS
     room.run(s=31)
-    assert {} == {reason: n for reason, n in room.state.session.markets[BTC].refused.items() if reason != "late"}
+    assert {} == {
+        reason: n for reason, n in room.state.session.markets[BTC].refused.items() if reason != "late"
+    }
     room.quotes()
     room.quotes()
     assert room.delivered[-1].seq == room.state.session.markets[BTC].seq

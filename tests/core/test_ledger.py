@@ -154,10 +154,14 @@ def test_the_newest_stamp_of_a_fill_is_kept_for_the_next_question():
 def test_a_late_execution_is_put_where_it_belongs():
     """Bought at 100, sold at 130, and the buy at 120 before it was lost on the way: the average was 110."""
     in_order = booked(
-        a_fill("t1", BUY, 1, 100, venue_ns=1), a_fill("t2", BUY, 1, 120, venue_ns=2), a_fill("t3", SELL, 1, 130, venue_ns=3)
+        a_fill("t1", BUY, 1, 100, venue_ns=1),
+        a_fill("t2", BUY, 1, 120, venue_ns=2),
+        a_fill("t3", SELL, 1, 130, venue_ns=3),
     )
     late = booked(
-        a_fill("t1", BUY, 1, 100, venue_ns=1), a_fill("t3", SELL, 1, 130, venue_ns=3), a_fill("t2", BUY, 1, 120, venue_ns=2)
+        a_fill("t1", BUY, 1, 100, venue_ns=1),
+        a_fill("t3", SELL, 1, 130, venue_ns=3),
+        a_fill("t2", BUY, 1, 120, venue_ns=2),
     )
     assert 20 * UNIT == late.wallet_e8["USDT"] == in_order.wallet_e8["USDT"]
     assert in_order.position(BTC) == late.position(BTC)
@@ -186,7 +190,8 @@ def test_a_day_of_many_executions_in_a_slightly_wrong_order_comes_out_right():
 def test_what_came_before_a_person_adopted_is_settled():
     ledger = booked(a_fill("t1", BUY, 1, 100, venue_ns=1), a_fill("t3", SELL, 1, 130, venue_ns=3))
     ledger.adjust(
-        PositionAdjusted(instrument=BTC, delta_lots=1, price_ticks=120, by="ann", reason="lost"), mono_ns=MONO_NS
+        PositionAdjusted(instrument=BTC, delta_lots=1, price_ticks=120, by="ann", reason="lost"),
+        mono_ns=MONO_NS,
     )
     before = dict(ledger.wallet_e8)
     ledger.fill(a_fill("t4", SELL, 1, 120, venue_ns=2), mono_ns=MONO_NS)
@@ -210,7 +215,9 @@ def test_what_an_exit_closes_beyond_the_strategies_is_the_houses():
 
 
 def test_a_fill_that_nobody_explains_counts_and_waits_for_a_person():
-    ledger = booked(a_fill(strategy=QUARANTINE, order_id=None, quarantined=True), a_fill("t2", SELL, 1), a_fill("t3"))
+    ledger = booked(
+        a_fill(strategy=QUARANTINE, order_id=None, quarantined=True), a_fill("t2", SELL, 1), a_fill("t3")
+    )
     ledger.fill(a_fill("t4", SELL, 9), mono_ns=MONO_NS)
     assert [f"{BTC}/t1"] == list(ledger.quarantined)
     assert 10 == ledger.position(BTC).position_lots

@@ -155,9 +155,7 @@ def test_orders_move_along_the_table_or_not_at_all():
         with pytest.raises(InvariantBroken, match="table"):
             moved(book, row, did, state)
     with pytest.raises(InvariantBroken, match="known"):
-        book.move(
-            OrderMoved(order_id=99, did=Did.ACK, state=S.LIVE, venue_order_id="", why="", mono_ns=1)
-        )
+        book.move(OrderMoved(order_id=99, did=Did.ACK, state=S.LIVE, venue_order_id="", why="", mono_ns=1))
     assert S.SENT is row.state
 
 

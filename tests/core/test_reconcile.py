@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
+from holdfast.core.reconcile.diff import Break, OwnOrder, balance_break, missing_orders, position_breaks
 from holdfast.vocab.facts import BreakFound, BreakHealed, BreakKind, CashBooked, PositionAdjusted
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.orders import Lane, OrderState, Side
@@ -17,9 +17,10 @@ from holdfast.vocab.requests import (
     QuerySpecs,
     QueryTrades,
 )
+from holdfast.vocab.units import E8
 from tests.house.events import an_order_report, terms
 from tests.house.room import a_running_core
-from tests.house.setup import BTC, BTC_TICKS, E8, ETH
+from tests.house.setup import BTC, BTC_TICKS, ETH
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -58,11 +59,10 @@ def test_a_wallet_may_differ_by_the_rounding_of_fills_and_by_nothing_else():
     listed = [BalanceReport(asset="USDT", wallet_e8=100)]
     assert balance_break(asset="USDT", ours_e8=98, listed=listed, tolerance_e8=2) is None
     assert balance_break(asset="USDT", ours_e8=102, listed=listed, tolerance_e8=2) is None
-    assert (103, 100) == (
-        (found := balance_break(asset="USDT", ours_e8=103, listed=listed, tolerance_e8=2)).ours,
-        found.theirs,
-    )
-    assert 0 == balance_break(asset="USDC", ours_e8=9, listed=listed, tolerance_e8=2).theirs
+    expected = Break(kind=BreakKind.BALANCE, key="USDT", ours=103, theirs=100)
+    assert expected == balance_break(asset="USDT", ours_e8=103, listed=listed, tolerance_e8=2)
+    expected = Break(kind=BreakKind.BALANCE, key="USDC", ours=9, theirs=0)
+    assert expected == balance_break(asset="USDC", ours_e8=9, listed=listed, tolerance_e8=2)
 
 
 # --- positions ------------------------------------------------------------------------------------------------------

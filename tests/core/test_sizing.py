@@ -8,9 +8,10 @@ from holdfast.vocab.facts import SizeReduced
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.orders import OrderState, OrderType, Side, TimeInForce
 from holdfast.vocab.refusals import NotAllowed, OverPosition, OverRate, QtyOutOfRange, StaleReference
+from holdfast.vocab.units import E8
 from tests.house.events import a_target
 from tests.house.room import a_running_core
-from tests.house.setup import BTC_TICKS, E8, ETH, account_limits
+from tests.house.setup import BTC_TICKS, ETH, account_limits
 
 BUY, SELL = Side.BUY, Side.SELL
 

@@ -32,7 +32,9 @@ def a_hold(level=HoldLevel.HALTED, cause=HoldCause.HALT, *, hold_id=7, scope=Non
         "since_mono_ns": MONO_NS,
         **changes,
     }
-    return Hold(hold_id=hold_id, scope=Scope() if scope is None else scope, level=level, cause=cause, **fields)
+    return Hold(
+        hold_id=hold_id, scope=Scope() if scope is None else scope, level=level, cause=cause, **fields
+    )
 
 
 def a_desk(
@@ -98,9 +100,7 @@ def a_desk(
         my_open=OpenLots(buy_lots=open_buys, sell_lots=open_sells),
         all_open=OpenLots(buy_lots=open_buys + others_open_buys, sell_lots=open_sells + others_open_sells),
     )
-    here_e8 = worst_notional_e8(
-        position=desk.all_position, open_lots=desk.all_open, market=market, spec=spec
-    )
+    here_e8 = worst_notional_e8(position=desk.all_position, open_lots=desk.all_open, market=market, spec=spec)
     row.gross_by_instrument = {BTC: here_e8, "elsewhere": elsewhere_e8}
     row.gross_e8 = here_e8 + elsewhere_e8
     desk.level = level

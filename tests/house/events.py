@@ -24,7 +24,9 @@ def a_start(**changes):
     return structs.replace(event, **changes)
 
 
-def a_quote(instrument=BTC, *, mid=None, spread=10, seq=1, lots=1_000, mono_ns=MONO_NS, wall_ns=WALL_NS, **changes):
+def a_quote(
+    instrument=BTC, *, mid=None, spread=10, seq=1, lots=1_000, mono_ns=MONO_NS, wall_ns=WALL_NS, **changes
+):
     """A quote round a mid price, stamped by the venue when it was received."""
     mid = MID[instrument] if mid is None else mid
     quote = Quote(
@@ -96,9 +98,7 @@ def a_target(**changes):
 
 def a_command(verb: Verb, **changes):
     """Ann says so, and why."""
-    command = Command(
-        wall_ns=WALL_NS, mono_ns=MONO_NS, command_id=1, verb=verb, by="ann", reason="because"
-    )
+    command = Command(wall_ns=WALL_NS, mono_ns=MONO_NS, command_id=1, verb=verb, by="ann", reason="because")
     return structs.replace(command, **changes)
 
 

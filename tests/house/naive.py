@@ -79,7 +79,7 @@ def open_lots_of(row):
 
 def open_by_side(orders, instrument, strategy=None):
     """(buys, sells) that may still come, by walking every order; foreign ones count for the account."""
-    total = defaultdict(int)
+    total: defaultdict[int, int] = defaultdict(int)
     for row in [*orders.live.values(), *orders.final.values()]:
         if row.terms.instrument == instrument and strategy in {None, row.strategy}:
             total[int(row.terms.side)] += open_lots_of(row)
@@ -107,5 +107,7 @@ def gross_e8(state):
         market = state.session.markets[instrument]
         long, short = worst_case_lots(state.books, instrument)
         mid = -((market.bid_ticks + market.ask_ticks) // -2)
-        total += max(abs(long), abs(short)) * max(mid, market.mark_ticks, market.last_ticks) * spec.tick_lot_e8
+        total += (
+            max(abs(long), abs(short)) * max(mid, market.mark_ticks, market.last_ticks) * spec.tick_lot_e8
+        )
     return total

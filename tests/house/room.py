@@ -11,7 +11,7 @@ from itertools import count
 
 from msgspec import structs
 
-from holdfast.core.state import Books, State, decode_books, encode_books
+from holdfast.core.state import State, decode_books, encode_books
 from holdfast.core.step import step
 from holdfast.vocab.effects import (
     Alert,
@@ -28,7 +28,6 @@ from holdfast.vocab.events import (
     CancelIntent,
     CashHinted,
     LatchSeen,
-    Started,
     Stream,
     StreamChanged,
     TimerFired,
@@ -41,16 +40,14 @@ from holdfast.vocab.facts import (
     OrderApproved,
 )
 from holdfast.vocab.holds import ACCOUNT, HoldCause, Scope
-from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
 from holdfast.vocab.orders import Lane, OrderType, Side
 from holdfast.vocab.outcome import Suppressed, Withheld
 from tests.house.events import a_command, a_mark, a_quote, a_start, a_target, an_intent
+from tests.house.records import MARKET, folded, is_fact, replayed
 from tests.house.setup import BTC, BTC_TICKS, ETH, ETH_TICKS, MONO_NS, WALL_NS, settings
 from tests.house.venue import LOST, NaiveVenue
 
 NS_PER_MS = 1_000_000
-MARKET = (Quote, Trade, Mark, Depth, Malformed)
-PLUMBING = (Call, SetTimer, Alert, CommandAnswered, ClearLatch, TripLatch, EndProcess)
 BUSY_STEPS = 3_000  # more than this at one instant is a loop without a rest: no venue would stand it
 
 
@@ -74,7 +71,7 @@ class Room:
         self.cleared_nonce = 0
         self.mids = {BTC: BTC_TICKS, ETH: ETH_TICKS}
         self.quoting = True  # keeps fresh quotes coming while time passes
-        self.held_calls = None  # a list while the venue is told to wait with its answers
+        self.held_calls: list | None = None  # a list while the venue is told to wait with its answers
         self.checks = []  # called after every step
         self.post = None  # (call) -> (ms until the venue gets it, whether its answer is lost)
         self.delay_ms = None  # () -> ms until the next thing from the venue reaches us; None: latency_ms
@@ -82,7 +79,7 @@ class Room:
         self._seqs = count(1)
         self._quote_seqs = count(1)
         self._ties = count(1)
-        self._inbox = deque()
+        self._inbox: deque = deque()
         self._later = []  # (due, tie, event or request to carry)
         self._timers = {}
         self._stepping = False
@@ -141,15 +138,13 @@ class Room:
         self.venue.now_wall_ns = self.wall_ns
         self.venue.now_mono_ns = self.mono_ns
         effects = step(self.state, event)
-        self.records.append((event, [effect for effect in effects if _is_fact(effect)]))
+        self.records.append((event, [effect for effect in effects if is_fact(effect)]))
         self.effects.extend(effects)
         for effect in effects:
             if isinstance(effect, TripLatch):  # at once: before anything else of this step is sent
                 self.trip_nonce += 1
                 self._inbox.append(
-                    LatchSeen(
-                        wall_ns=0, mono_ns=0, nonce=self.trip_nonce, by=effect.by, reason=effect.reason
-                    )
+                    LatchSeen(wall_ns=0, mono_ns=0, nonce=self.trip_nonce, by=effect.by, reason=effect.reason)
                 )
         for effect in effects:
             self._carry(effect)
@@ -298,7 +293,9 @@ class Room:
     def stream_is(self, *, up):
         """The user stream comes or goes."""
         self.tell(
-            StreamChanged(wall_ns=0, mono_ns=0, stream=Stream.USER, name="user", up=up, why="" if up else "cut")
+            StreamChanged(
+                wall_ns=0, mono_ns=0, stream=Stream.USER, name="user", up=up, why="" if up else "cut"
+            )
         )
 
     def hears(self, *events):
@@ -319,7 +316,7 @@ class Room:
     def answers_now(self):
         """The venue sees what was asked meanwhile, and answers it."""
         held, self.held_calls = self.held_calls, None
-        for call in held:
+        for call in held or ():
             self._ask(call)
         self._pump()
 
@@ -348,9 +345,7 @@ class Room:
         """The same, the other way."""
         instrument = changes.get("instrument", BTC)
         price = self.mids[instrument] + self.mids[instrument] // 200 if at is None else at
-        return self.wants(
-            an_intent(**{"side": Side.SELL, "qty_lots": lots, "price_ticks": price, **changes})
-        )
+        return self.wants(an_intent(**{"side": Side.SELL, "qty_lots": lots, "price_ticks": price, **changes}))
 
     def wants_protection(self, lots, *, side=Side.SELL, at=None, **changes):
         """A strategy puts a stop behind its position, on the far side of the market."""
@@ -461,28 +456,6 @@ class Room:
     @property
     def placed(self):
         return [fact.hold for fact in self.facts_of(HoldPlaced)]
-
-
-def _is_fact(effect):
-    return not isinstance(effect, (*PLUMBING, *MARKET))
-
-
-def folded(records):
-    """New books from the facts alone."""
-    books = Books()
-    for event, facts in records:
-        for fact in facts:
-            books.apply(fact, mono_ns=event.mono_ns)
-    return books
-
-
-def replayed(records):
-    """Step everything again in a new state; returns it with the facts that came out."""
-    state = State()
-    again = []
-    for event, _ in records:
-        again.append((event, [effect for effect in step(state, event) if _is_fact(effect)]))
-    return state, again
 
 
 def a_running_core(*, armed=True, latency_ms=0, venue=None, **changes):

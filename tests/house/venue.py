@@ -85,14 +85,16 @@ class NaiveVenue:
         self.orders: list[VenueOrder] = []
         self.trades: list[TradeReport] = []
         self.cash: list[CashReport] = []
-        self.stream = deque()  # events for the bot's user stream, oldest first
+        self.stream: deque = deque()  # events for the bot's user stream, oldest first
         self.stream_deaf = False  # True: nothing more is put on the stream
         self.takes = None  # how many lots a crossing order takes at most; None: all
         self.sources = 2
         self.dead_sources = set()
         self.unlisted = ()
         self.uid = ""
-        self.lists_name_orders_only_by_its_own_ids = True  # as Binance's do: no client id in a list of executions
+        self.lists_name_orders_only_by_its_own_ids = (
+            True  # as Binance's do: no client id in a list of executions
+        )
         self.deadman = {}
         self.page_max = None  # how many executions or cash entries one answer holds; None: all
         self.slow = {}  # kind of request -> how many ms longer its answer takes
@@ -169,7 +171,11 @@ class NaiveVenue:
         found.filled += lots
         found.status = VenueStatus.FILLED if found.filled >= found.qty else VenueStatus.PARTIALLY_FILLED
         trade = self._trade(
-            found.terms.instrument, found.terms.side, lots, found.price if price is None else price, order=found
+            found.terms.instrument,
+            found.terms.side,
+            lots,
+            found.price if price is None else price,
+            order=found,
         )
         if told:
             self._tell(trade, self.report(found))
@@ -343,7 +349,11 @@ class NaiveVenue:
     def _cancel_all(self, request: CancelAll):
         for order in self.orders:
             conditional = order.terms.trigger_ticks is not None
-            if order.open and order.terms.instrument == request.instrument and conditional == request.conditional:
+            if (
+                order.open
+                and order.terms.instrument == request.instrument
+                and conditional == request.conditional
+            ):
                 self._end(order, VenueStatus.CANCELLED)
         return Ok(value=Done())
 
@@ -384,16 +394,16 @@ class NaiveVenue:
     def _trades(self, request: QueryTrades):
         since = request.since_venue_ns
         found = tuple(
-            structs.replace(trade, order_id=None, client_id="")  # the list names orders by the venue's id only
+            structs.replace(
+                trade, order_id=None, client_id=""
+            )  # the list names orders by the venue's id only
             for trade in self.trades
             if trade.instrument == request.instrument and trade.venue_ns >= since
         )
         page = found[: self.page_max]
         if self.lists_name_orders_only_by_its_own_ids:
             page = tuple(structs.replace(trade, order_id=None, client_id="") for trade in page)
-        return Ok(
-            value=Trades(instrument=request.instrument, trades=page, complete=len(page) == len(found))
-        )
+        return Ok(value=Trades(instrument=request.instrument, trades=page, complete=len(page) == len(found)))
 
     def _cash(self, request: QueryCash):
         found = tuple(entry for entry in self.cash if entry.venue_ns >= request.since_venue_ns)
@@ -415,7 +425,7 @@ class NaiveVenue:
         self.specs[instrument] = structs.replace(self.specs[instrument], **changes)
 
 
-_ANSWERS = {
+_ANSWERS: dict = {
     PlaceOrder: NaiveVenue._place,
     AmendOrder: NaiveVenue._amend,
     CancelOrder: NaiveVenue._cancel,

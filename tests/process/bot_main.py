@@ -6,7 +6,9 @@ line of STAMPS, and their count stands in SIGNAL, where a process that waits for
 
 from __future__ import annotations
 
+import ctypes
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +19,11 @@ from holdfast.venues.binance.client import BinanceVenue
 from tests.process.strategies import WRITES, counters
 
 
+_PR_SET_PDEATHSIG = 1
+
+
 def main() -> int:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it dies with the test run, however that ends
     stamps_path, signal_path, config, state_dir = (Path(word) for word in sys.argv[1:5])
     count = counters(signal_path)
     with stamps_path.open("a", encoding="utf-8") as stamps:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import shutil
@@ -21,8 +20,6 @@ from typing import Any
 from holdfast.app.parts import account_tag
 from holdfast.app.simulate_venue import END_WITH_PARENT
 from holdfast.config.operators import token_hash
-from holdfast.guard.latch import key_of, latch_path
-from holdfast.guard.lease import SUFFIX as LEASE_SUFFIX
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "src" / "holdfast" / "app" / "demo.toml"
@@ -30,7 +27,6 @@ GENERATED = '[source]\nkind = "generated"\nseed = 7\n'
 START_S = 20.0
 NAME = "demo"
 TOKENS = {"ada": "hf_ada-of-the-tests-0123456789", "bob": "hf_bob-of-the-tests-0123456789"}
-_PR_SET_PDEATHSIG = 1
 
 
 class Home:
@@ -84,7 +80,8 @@ class SimProcess:
     def __init__(self, home: Home, extra: str = GENERATED) -> None:
         config = home.path / "sim.toml"
         config.write_text(
-            "[limits]\nweight_per_minute = 600000\norders_per_10s = 100000\norders_per_minute = 600000\n" + extra
+            "[limits]\nweight_per_minute = 600000\norders_per_10s = 100000\norders_per_minute = 600000\n"
+            + extra
         )
         words = [sys.executable, "-m", "holdfast", "sim", "--port", "0", "--control-port", "0", "--json"]
         with (home.path / "sim.log").open("ab") as log:
@@ -167,9 +164,7 @@ class Bot:
         self.signal = self.home / "signal"
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
-        self.config.write_text(
-            configuration(sim, strategy=strategy, params=params or {}, edits=edits or {})
-        )
+        self.config.write_text(configuration(sim, strategy=strategy, params=params or {}, edits=edits or {}))
         tomllib.loads(self.config.read_text())
         write_private(self.home / "demo-keys.toml", 'api_key = "sim-key"\nsecret = "sim-secret"\n')
         for person, token in TOKENS.items():
@@ -196,7 +191,6 @@ class Bot:
                 stderr=log,
                 env=self.house.environment(),
                 cwd=ROOT,
-                preexec_fn=end_with_us,
             )
         return self.process
 
@@ -299,7 +293,9 @@ class Bot:
     def halted_by(self, *causes: str) -> bool:
         """Whether a hold of each of these causes stands and the strictest is HALTED or KILLED."""
         status = self.status()
-        return status["level"] in {"halted", "killed"} and {*causes} <= {one["cause"] for one in status["holds"]}
+        return status["level"] in {"halted", "killed"} and {*causes} <= {
+            one["cause"] for one in status["holds"]
+        }
 
     def resume(self, *, at_the_terminal: bool = False) -> None:
         """A person resumes every hold that one person may; at the terminal it takes a token."""
@@ -365,9 +361,7 @@ class Bot:
         return [row["event"] for row in self.logged() if row.get("kind") == kind]
 
 
-def configuration(
-    sim: SimProcess, *, strategy: str, params: dict[str, Any], edits: dict[str, str]
-) -> str:
+def configuration(sim: SimProcess, *, strategy: str, params: dict[str, Any], edits: dict[str, str]) -> str:
     """The demonstration's configuration with one strategy named test, roomy limits, and a person to arm it."""
     text = DEMO.read_text()
     head, tail = text[: text.index("[strategy.quoter]")], text[text.index("[paths]") :]
@@ -461,11 +455,6 @@ def end(process: subprocess.Popen[Any]) -> None:
             process.wait()
 
 
-def end_with_us() -> None:
-    """In a child before it becomes the bot: it dies with the test run, however that ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 @contextlib.contextmanager
 def a_home(path: Path) -> Iterator[Home]:
     """A home that is cleaned up afterwards."""
@@ -474,6 +463,3 @@ def a_home(path: Path) -> Iterator[Home]:
         yield home
     finally:
         home.close()
-
-
-__all__ = ["LEASE_SUFFIX", "Bot", "Home", "SimProcess", "a_home", "key_of", "latch_path"]

@@ -13,7 +13,6 @@ from holdfast.core.replay import fold
 from holdfast.core.state import State
 from holdfast.journal.chain import iterate
 from holdfast.vocab.effects import Record
-from holdfast.vocab.events import Event
 from holdfast.vocab.facts import FillBooked, HoldPlaced, OrderApproved, OrderMoved
 from holdfast.vocab.ids import client_id_text, order_id_from_text
 from holdfast.vocab.orders import Did, Lane, OrderState
@@ -134,7 +133,10 @@ def judge(halt: Halt, story: Story, writes: dict[int, Write]) -> Judged:
     waiting = 0
     for order_id, order in story.orders.items():
         approved_ns = order.approved.approved_mono_ns
-        if order.approved.lane is not Lane.RISK or not halt.before_ns - 2_000_000_000 < approved_ns < halt.before_ns:
+        if (
+            order.approved.lane is not Lane.RISK
+            or not halt.before_ns - 2_000_000_000 < approved_ns < halt.before_ns
+        ):
             continue
         write = writes.get(order_id)
         waiting += write.asked_ns > halt.before_ns if write is not None else order.withheld
@@ -143,9 +145,9 @@ def judge(halt: Halt, story: Story, writes: dict[int, Write]) -> Judged:
 
 
 def faults_of(story: Story, truth: dict[str, Any], *, tag: int, control_url: str) -> list[str]:
-    """Every way in which a journal and the venue's ground truth tell another story of our orders; none is lost, none doubled.
+    """Every way in which a journal and the venue's ground truth tell another story of our orders.
 
-    Whatever was approved has a fate, whatever the venue took is in the journal, and the fates are the venue's.
+    None is lost and none doubled: whatever was approved has a fate, whatever the venue took is in the journal, and the fates are the venue's.
     """
     found = differences(
         State(fold(story.records).books),
@@ -176,8 +178,3 @@ def client_id(tag: int, order_id: int) -> str:
 def order_id(tag: int, client: str) -> int | None:
     """The order behind a client id; None for one that is not ours."""
     return order_id_from_text(client, account_tag=tag)
-
-
-def events(story: Story, kind: type[Event]) -> list[Any]:
-    """The events of one kind."""
-    return story.of(kind)

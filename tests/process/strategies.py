@@ -57,7 +57,9 @@ class Burster(Strategy):
         wants: list[Intent] = [ctx.cancel_all("BTCUSDT")] if ctx.orders("BTCUSDT") else []
         self._counters[BURSTS] += 1
         if self._trade:
-            wants.append(ctx.target("BTCUSDT", -self._lots if ctx.position_lots("BTCUSDT") > 0 else self._lots))
+            wants.append(
+                ctx.target("BTCUSDT", -self._lots if ctx.position_lots("BTCUSDT") > 0 else self._lots)
+            )
         return [*wants, *ladder(ctx, quote, self._burst, self._lots)]
 
 

@@ -1,4 +1,4 @@
-"""The airplane story: the account endpoint is retired while a position is open, the clock is off, nobody is at the desk."""
+"""The airplane story: the account endpoint is retired while a position is open, and nobody is at the desk."""
 
 import time
 
@@ -56,7 +56,7 @@ RETIRED = [(410, "html"), (404, "html"), (404, "json"), (404, "empty")]
 
 @pytest.mark.parametrize(("http", "body"), RETIRED if FULL else RETIRED[:1])
 def test_it_stops_by_itself_says_why_and_gets_flat_with_the_clock_off(home, figure, http, body):
-    """The bot of the story found no position because one endpoint was gone, and its exits failed on their time stamps."""
+    """The bot of the story found no position since one endpoint was gone, and its exits failed on their stamps."""
     sim, bot = a_holder(home)
     began = time.monotonic()
     sim.fault("retire", path=ACCOUNT, http=http, body=body)
@@ -80,7 +80,9 @@ def test_it_stops_by_itself_says_why_and_gets_flat_with_the_clock_off(home, figu
     assert 0 == bot.stop(), bot.log()
 
 
-def test_with_no_source_of_positions_it_tries_by_the_last_known_size_and_never_claims_to_be_flat(home, figure):
+def test_with_no_source_of_positions_it_tries_by_the_last_known_size_and_never_claims_to_be_flat(
+    home, figure
+):
     """What cannot be read cannot be zero: the exit goes on, and flat is said when the venue says so."""
     sim, bot = a_holder(home)
     began = time.monotonic()
@@ -89,7 +91,9 @@ def test_with_no_source_of_positions_it_tries_by_the_last_known_size_and_never_c
 
     # the exits do not get through at first either
     seq = sim.truth()["requests_total"]
-    refusing = sim.fault("refuse", method="POST", path="/fapi/v1/order", http=503, code=-1001, msg="Internal error")
+    refusing = sim.fault(
+        "refuse", method="POST", path="/fapi/v1/order", http=503, code=-1001, msg="Internal error"
+    )
     code, said = bot.cli("kill", "--reason", "from the airplane", "--wait", "2")
     assert Exit.UNFINISHED == code, said
     assert " flat:" not in said

@@ -85,9 +85,7 @@ def test_loosening_takes_a_token_of_an_operator(bot):
     assert bot.halted_by("halt")
 
 
-@pytest.mark.parametrize(
-    "what", ["nan", "text", "true", "nan price", "no intent", "raise"]
-)
+@pytest.mark.parametrize("what", ["nan", "text", "true", "nan price", "no intent", "raise"])
 def test_a_strategy_that_wants_nonsense_is_held_by_name_and_the_rest_goes_on(bot, what):
     """A size that is not a number must not come near a socket, nor take the books down."""
     write_private(bot.home / "flag.new", what)
@@ -144,7 +142,14 @@ def test_a_latch_that_cannot_be_trusted_halts_says_so_and_is_mended_by_a_persons
     until(lambda: bot.halted_by("halt"), "it halts by the new latch", bot.tell, timeout_s=5)
 
 
-FRAMES = ['{"e":"bookTicker","u":1,"s":"BTCUSDT","b":"617', "", "\x00\x01", "[]", '{"e":"bookTicker"}', "x" * 100_000]
+FRAMES = [
+    '{"e":"bookTicker","u":1,"s":"BTCUSDT","b":"617',
+    "",
+    "\x00\x01",
+    "[]",
+    '{"e":"bookTicker"}',
+    "x" * 100_000,
+]
 
 
 @pytest.mark.parametrize("stream", ["btcusdt@bookTicker", "btcusdt@markPrice@1s"])
@@ -162,7 +167,10 @@ def malformed(bot: Bot) -> int:
     return int(bot.status()["counters"]["malformed"])
 
 
-@pytest.mark.parametrize("text", ['{"e":"ORDER_TRADE_UPDATE","T":17', '{"e":"ORDER_TRADE_UPDATE","T":1,"o":{"s":"BTCUSDT"}}'])
+CUT_OFF = ['{"e":"ORDER_TRADE_UPDATE","T":17', '{"e":"ORDER_TRADE_UPDATE","T":1,"o":{"s":"BTCUSDT"}}']
+
+
+@pytest.mark.parametrize("text", CUT_OFF)
 def test_a_cut_off_message_about_the_account_forbids_risk_until_a_person_looked(bot, text):
     """What was in it may have been a fill: everything is read again, and nothing grows meanwhile."""
     assert 1 == bot.sim.control("POST", "/say", {"stream": "user", "text": text})["heard"]

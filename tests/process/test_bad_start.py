@@ -40,8 +40,16 @@ CASES = {
     # what is done to a good configuration, the exit code, what the line names
     "malformed": (GOOD.replace('name = "demo"', 'name = "demo'), Exit.USAGE, ["holdfast.toml", "line 5"]),
     "unknown key": (GOOD.replace("leverage = 3", "leverage = 3\nlevrage = 3"), Exit.USAGE, ["venue.levrage"]),
-    "missing limit": (GOOD.replace('collar = "5%"\n', "", 1), Exit.USAGE, ["limits.instrument.BTCUSDT.collar"]),
-    "negative": (GOOD.replace('order_max = "0.5 BTC"', 'order_max = "-0.5 BTC"', 1), Exit.USAGE, ["order_max"]),
+    "missing limit": (
+        GOOD.replace('collar = "5%"\n', "", 1),
+        Exit.USAGE,
+        ["limits.instrument.BTCUSDT.collar"],
+    ),
+    "negative": (
+        GOOD.replace('order_max = "0.5 BTC"', 'order_max = "-0.5 BTC"', 1),
+        Exit.USAGE,
+        ["order_max"],
+    ),
     "nan": (GOOD.replace('order_max = "0.5 BTC"', 'order_max = "nan BTC"', 1), Exit.USAGE, ["order_max"]),
     "no keys": (GOOD.replace("demo-keys.toml", "no-keys.toml"), Exit.USAGE, ["no-keys.toml"]),
     "no venue": (GOOD, Exit.VENUE_UNUSABLE, ["127.0.0.1:9"]),

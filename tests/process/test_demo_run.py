@@ -57,7 +57,9 @@ def ran(tmp_path_factory):
 def test_a_short_run_on_the_generator_proves_its_books(ran, figure):
     """One command, no key, no data: and at its end the books equal the venue's, and a replay elsewhere agrees."""
     _, said = ran
-    figure(json.dumps({name: said[name] for name in ("orders", "fills", "partial_fills", "cancels", "refusals")}))
+    figure(
+        json.dumps({name: said[name] for name in ("orders", "fills", "partial_fills", "cancels", "refusals")})
+    )
     proves(said, orders=20, fills=5)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ def small_disk(home):
     place = home.path / "small"
     place.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(place)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(place)],
+        capture_output=True,
+        text=True,
     )
     if done.returncode != 0:
         pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
@@ -86,12 +89,13 @@ def test_a_full_disk_stops_risk_and_neither_the_halt_nor_the_exit(home, small_di
     assert ["journal"] == [hold["by"] for hold in bot.holds("halt")]
     position = sim.position_lots()
     assert position != 0, "something to get out of"
-    left = bot.state_dir / "journal"
     bot.resume()
     time.sleep(1.0)
     seq = sim.truth()["requests_total"]
     time.sleep(1.0)
-    assert [] == sim.requests("place", since_seq=seq), "strategies are not heard while only the reserve is left"
+    assert [] == sim.requests("place", since_seq=seq), (
+        "strategies are not heard while only the reserve is left"
+    )
 
     # the way out
     code, said = bot.cli("cancel")
@@ -101,12 +105,14 @@ def test_a_full_disk_stops_risk_and_neither_the_halt_nor_the_exit(home, small_di
     code, said = bot.cli("flatten", "--yes", "--reason", "out of disk")
     assert 0 == code, said
     assert 0 == sim.position_lots()
-    figure(f"flat in {time.monotonic() - began:.1f} s with the disk full; {json.dumps(bot.status()['journal'])}")
+    figure(
+        f"flat in {time.monotonic() - began:.1f} s with the disk full; {json.dumps(bot.status()['journal'])}"
+    )
     assert 0 == bot.stop(), bot.log()
 
-    story = read_story(left)
+    story = read_story(bot.journal_dir)
     writes = {one.order_id: one for one in read_writes(bot.stamps)}
-    judged = judge(replace_resumed(halt, resumed_ns), story, writes)
+    judged = judge(replace(halt, resumed_ns=resumed_ns), story, writes)
     assert (0, True) == (judged.behind, judged.passing <= 1)
     asked = {order_id(bot.tag, one["client_id"]) for one in sim.requests("place")}
     assert asked <= {*story.orders}, "no order without its record"
@@ -115,9 +121,3 @@ def test_a_full_disk_stops_risk_and_neither_the_halt_nor_the_exit(home, small_di
     assert [True] == [fact.flat for fact in story.of(FlattenEnded)]
     code, said = bot.cli("journal", "verify", "--state-dir", str(state_dir))
     assert 0 == code, said
-
-
-def replace_resumed(halt, resumed_ns):
-    from dataclasses import replace
-
-    return replace(halt, resumed_ns=resumed_ns)

@@ -47,6 +47,13 @@ def tear(bot: Bot) -> None:
         file.write(start)
 
 
+def after_writes(bot: Bot, count: int) -> None:
+    """Wait until so many more orders are written."""
+    written = counters(bot.signal)
+    target = written[WRITES] + count
+    until(lambda: written[WRITES] >= target, "orders flow", bot.tell, pause_s=0.0002)
+
+
 def faults(bot: Bot) -> list[str]:
     """What the journal and the venue's ground truth disagree on now."""
     truth = bot.sim.truth()
@@ -57,8 +64,9 @@ def faults(bot: Bot) -> list[str]:
 def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, figure):
     """G8: the journal has every order before the socket has it, so whatever the moment, the venue can be asked."""
     sim = home.sim()
-    signal = home.path / "bot" / "signal"
-    bot = home.bot(sim, strategy="Burster", params={"signal": str(signal), "trade": True})
+    bot = home.bot(
+        sim, strategy="Burster", params={"signal": str(home.path / "bot" / "signal"), "trade": True}
+    )
     rng = random.Random(3)
     first_s = ready_to_arm(bot)
     in_flight: list[int] = []
@@ -67,13 +75,13 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
     wanted, tries = size(3, 20), 0
     while sum(count > 0 for count in in_flight) < wanted:
         tries += 1
-        assert tries <= 2 * wanted, "the kills miss the orders in flight: this machine is too busy for this test"
+        assert tries <= 2 * wanted, (
+            "the kills miss the orders in flight: this machine is too busy for this test"
+        )
         done, said = bot.tell_to("arm")
         assert done, said
-        written = counters(signal)
         time.sleep(rng.uniform(0.2, 0.8))
-        target = written[WRITES] + rng.randint(0, 60)
-        until(lambda target=target: written[WRITES] >= target, "orders flow", bot.tell, pause_s=0.0002)
+        after_writes(bot, rng.randint(0, 60))
         bot.kill()
 
         story = read_story(bot.journal_dir)
@@ -89,7 +97,7 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
         assert [] == faults(bot), bot.tell()
     figure(
         f"{len(ready)} kills; in flight {in_flight}, of them not at the socket {unwritten}; "
-        f"ready to arm: first start {first_s:.2f} s, then {sorted(ready)[0]:.2f}…{sorted(ready)[-1]:.2f} s"
+        f"ready to arm: first start {first_s:.2f} s, then {min(ready):.2f}…{max(ready):.2f} s"
     )
     assert max(ready) < READY_S_MAX
     assert ["torn tail cut"] == [row["event"] for row in bot.logged() if "torn" in row["event"]]

@@ -32,19 +32,20 @@ def now_ns() -> int:
 def freeze(bot: Bot, written: memoryview) -> int:
     """SIGSTOP after a few orders of a burst; returns when."""
     with hurried():
-        quiet = written[WRITES]
-        while True:  # a burst has begun when orders are written after a pause
-            time.sleep(0.02)
-            if written[WRITES] == quiet:
-                break
+        deadline = time.monotonic() + 5
+        quiet = -1
+        while written[WRITES] != quiet and time.monotonic() < deadline:  # a burst begins after a pause
             quiet = written[WRITES]
+            time.sleep(0.02)
         until(lambda: written[WRITES] > quiet + 3, "a burst begins", bot.tell, pause_s=0.0001)
         bot.process.send_signal(signal.SIGSTOP)
     return now_ns()
 
 
-def test_a_second_instance_cannot_start_even_while_the_first_is_frozen_and_the_frozen_one_sends_nothing(home, figure):
-    """G2: two bots on one account fight each other; one that wakes from the dead must not act on what it had in hand."""
+def test_a_second_instance_cannot_start_even_while_the_first_is_frozen_and_the_frozen_one_sends_nothing(
+    home, figure
+):
+    """G2: two bots on one account fight each other; one that wakes must not act on what it had in hand."""
     sim = home.sim()
     flow = home.path / "bot" / "signal"
     bot = home.bot(sim, strategy="Burster", params={"signal": str(flow)})
@@ -62,7 +63,9 @@ def test_a_second_instance_cannot_start_even_while_the_first_is_frozen_and_the_f
     written = counters(flow)
     before_ns = freeze(bot, written)
     third = home.bot(sim, "third")
-    assert f"process {bot.process.pid}" in refused(third), "a frozen holder keeps the account until it is ended"
+    assert f"process {bot.process.pid}" in refused(third), (
+        "a frozen holder keeps the account until it is ended"
+    )
     time.sleep(max(0.0, LEASE_S + 0.5 - (now_ns() - before_ns) / 1e9))
     seq = sim.truth()["requests_total"]
     woken_ns = now_ns()
@@ -73,11 +76,12 @@ def test_a_second_instance_cannot_start_even_while_the_first_is_frozen_and_the_f
     taken = [one for one in sim.requests(since_seq=seq) if one["accepted"]]
     assert [] == [one for one in taken if one["kind"] in {"place", "amend", "place_algo"}]
     late = [one for one in read_writes(bot.stamps) if one.written_ns > woken_ns]
-    placed = [one for one in sim.requests("place", since_seq=seq)]
+    placed = sim.requests("place", since_seq=seq)
     story = read_story(bot.journal_dir)
     in_hand = sum(order.withheld for order in story.orders.values())
     figure(
-        f"frozen {(woken_ns - before_ns) / 1e9:.1f} s; in hand and withheld {in_hand}; written after it woke {len(late)}; "
+        f"frozen {(woken_ns - before_ns) / 1e9:.1f} s; in hand and withheld {in_hand}; "
+        f"written after it woke {len(late)}; "
         f"requests at the venue after it woke {[(one['kind'], one['accepted'], one['code']) for one in placed]}"
     )
     assert in_hand >= 2, "it had something in hand"

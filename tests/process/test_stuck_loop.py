@@ -63,5 +63,6 @@ def test_fifty_intents_of_a_blocked_loop_go_nowhere_after_a_halt_or_a_lost_lease
     story = read_story(bot.journal_dir)
     assert 0 == judge(halt, story, {one.order_id: one for one in read_writes(bot.stamps)}).behind
     fates = [order.moves[-1].why for order in story.orders.values() if order.moves[-1].did is Did.NOT_SENT]
-    figure(f"approved behind a blocked loop and withheld: {({why: fates.count(why) for why in {*fates}})}")
+    counted = {why: fates.count(why) for why in {*fates}}
+    figure(f"approved behind a blocked loop and withheld: {counted}")
     assert 50 <= len(fates), "the loop knew of neither when it approved them: only the last hop did"

@@ -193,7 +193,9 @@ class Walk:
         self.rng = random.Random(seed)
         config = settings(
             arm_auto=armed,
-            timings=timings(duplicate_window_ms=self.rng.choice([0, 300]), deadman_ms=self.rng.choice([0, 8_000])),
+            timings=timings(
+                duplicate_window_ms=self.rng.choice([0, 300]), deadman_ms=self.rng.choice([0, 8_000])
+            ),
             account_limits=account_limits(orders_per_s_refuse=60, orders_per_s_kill=120),
         )
         self.room = Room(config=config, venue=NaiveVenue(config.instruments))
@@ -260,7 +262,10 @@ class Walk:
 
     def _where(self):
         instrument = self.rng.choice([BTC, BTC, ETH])
-        return {"instrument": instrument, "strategy": "alpha" if instrument == ETH else self.rng.choice(["alpha", "beta"])}
+        return {
+            "instrument": instrument,
+            "strategy": "alpha" if instrument == ETH else self.rng.choice(["alpha", "beta"]),
+        }
 
     def quote(self):
         rng, room = self.rng, self.room
@@ -432,9 +437,13 @@ class Walk:
         assert ours | risen >= theirs >= ours, (ours, theirs)
         assert not [row for row in room.books.orders.live.values() if row.state is OrderState.UNKNOWN]
         foreign = sum(order.qty - order.filled for order in venue.open_orders() if order.order_id is None)
-        assert foreign == sum(
-            row.open_lots for row in room.books.orders.foreign.values() if row.venue_order_id not in risen
-        ) or risen
+        assert (
+            foreign
+            == sum(
+                row.open_lots for row in room.books.orders.foreign.values() if row.venue_order_id not in risen
+            )
+            or risen
+        )
         wallet = room.books.ledger.wallet_e8.get("USDT", 0)
         tolerance = 3 * (room.books.ledger.fills_count + 1)
         assert abs(wallet - naive.floor_e8(venue.wallet_e8)) <= tolerance

@@ -57,6 +57,7 @@ class Storm:
         self.counts = Counter()
         self.port = None
         self.raging = False
+        self.usual_ms = 12
         self.seen_order_ids = {}
         self.last_lie_ns = -(1 << 62)
         self.on_arrival = lambda request: None
@@ -100,9 +101,9 @@ class Storm:
         if slow:
             self._struck("slow")
         self.port.latency = Latency(
-            request_ns=rng.randrange(1, REQUEST_MS_MAX if slow else 15) * NS_PER_MS,
-            reply_ns=rng.randrange(1, 2_500 if slow else 15) * NS_PER_MS,
-            event_ns=rng.randrange(1, 400 if slow else 10) * NS_PER_MS,
+            request_ns=rng.randrange(1, REQUEST_MS_MAX if slow else self.usual_ms) * NS_PER_MS,
+            reply_ns=rng.randrange(1, 2_500 if slow else self.usual_ms) * NS_PER_MS,
+            event_ns=rng.randrange(1, 400 if slow else self.usual_ms) * NS_PER_MS,
         )
         instead = self._instead(request, group, now_ns) if self.raging else None
         if instead is None:

@@ -22,7 +22,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from operator import sub
 from struct import Struct as Layout
-from struct import pack
+from struct import pack, pack_into
 from typing import Final
 from zlib import crc32
 
@@ -146,17 +146,21 @@ class MarketLog:
         "_due_mono_ns",
         "_file_bytes",
         "_files",
+        "_feed",
         "_first_pos",
-        "_frames",
         "_handle",
         "_hash",
         "_left",
         "_look_every",
+        "_mono_ns",
         "_name",
         "_offset",
         "_pending_bytes",
+        "_raws",
         "_retention_bytes",
+        "_runs",
         "_summed",
+        "_wall_ns",
         "fault",
         "frame_count",
         "lost_count",
@@ -190,7 +194,11 @@ class MarketLog:
         self._handle = -1
         self._name = ""
         self._offset = 0
-        self._frames: list[tuple[bytes, int, int, int]] = []
+        self._raws: list[bytes] = []
+        self._runs: list[int] = []  # where a run of equal stamps begins in it, and the stamps: four each
+        self._wall_ns: int | None = None  # the stamps of the run
+        self._mono_ns: int | None = None
+        self._feed = 0
         self._first_pos = next_pos
         # Sizes are summed for so many frames at once: a sum at each one costs as much as keeping it.
         self._look_every = max(1, min(LOOK_EVERY_FRAMES, block_bytes // 4096))
@@ -201,7 +209,13 @@ class MarketLog:
 
     def append(self, raw: bytes, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
         """Add one frame; its position is ``frame_count`` before the call. ``feed``: index into the codecs."""
-        self._frames.append((raw, wall_ns, mono_ns, feed))
+        # Frames of one read carry the very same stamps: kept once. No object per frame but the frame itself.
+        if mono_ns is not self._mono_ns or wall_ns is not self._wall_ns or feed != self._feed:
+            self._runs += (len(self._raws), wall_ns, mono_ns, feed)
+            self._wall_ns = wall_ns
+            self._mono_ns = mono_ns
+            self._feed = feed
+        self._raws.append(raw)
         self.frame_count += 1
         self._left -= 1
         if self._left < 0 or mono_ns > self._due_mono_ns:
@@ -209,11 +223,11 @@ class MarketLog:
 
     def _look(self, mono_ns: int) -> None:
         """Flush what is full or old enough. The first frame of a block starts its second."""
-        frames = self._frames
-        self._pending_bytes += sum([len(frame[0]) for frame in frames[self._summed :]])
-        self._summed = len(frames)
+        raws = self._raws
+        self._pending_bytes += sum(map(len, raws[self._summed :]))
+        self._summed = len(raws)
         self._left = self._look_every - 1
-        if self._pending_bytes > self._block_bytes or (mono_ns > self._due_mono_ns and len(frames) > 1):
+        if self._pending_bytes > self._block_bytes or (mono_ns > self._due_mono_ns and len(raws) > 1):
             self.flush()
             self._due_mono_ns = mono_ns + self._block_ns
         elif mono_ns > self._due_mono_ns:
@@ -221,12 +235,13 @@ class MarketLog:
 
     def flush(self) -> None:
         """Write the open block out. What the disk refuses is counted in ``lost_count``, with ``fault``."""
-        frames, first_pos = self._frames, self._first_pos
-        if not frames:
+        raws, runs, first_pos = self._raws, self._runs, self._first_pos
+        if not raws:
             return
-        self._frames, self._first_pos = [], self.frame_count
+        self._raws, self._runs, self._first_pos = [], [], self.frame_count
+        self._wall_ns = self._mono_ns = None
         self._pending_bytes = self._summed = 0
-        head, packed = self._pack(frames, first_pos)
+        head, packed = self._pack(raws, runs, first_pos)
         try:
             if self._handle >= 0 and self._offset + len(head) + len(packed) > self._file_bytes:
                 self._end_file()
@@ -236,7 +251,7 @@ class MarketLog:
             write_all(self._files, self._handle, block, self._offset)
         except OSError as error:
             self._give_up(error)
-            self.lost_count += len(frames)
+            self.lost_count += len(raws)
             return
         self._offset += len(block)
         self._hash = digest
@@ -248,23 +263,23 @@ class MarketLog:
         if self._handle >= 0:
             self._end_file()
 
-    def _pack(self, frames: list[tuple[bytes, int, int, int]], first_pos: int) -> tuple[bytes, bytes]:
-        raws, walls, monos, feeds = zip(*frames, strict=True)
+    def _pack(self, raws: list[bytes], runs: list[int], first_pos: int) -> tuple[bytes, bytes]:
         count = len(raws)
+        starts, walls, monos, feeds = runs[0::4], runs[1::4], runs[2::4], runs[3::4]
         invariant(
             max(feeds) < len(self._codecs),
             "a frame names a feed that the log was opened with",
             feeds=len(self._codecs),
         )
-        joined = b"".join(raws)
         skews = list(map(sub, walls, monos))
+        lengths = list(map(sub, [*starts[1:], count], starts))
         body = b"".join(
             (
-                bytes(feeds),
+                b"".join([bytes((feed,)) * length for feed, length in zip(feeds, lengths, strict=True)]),
                 pack(f"<{count}I", *map(len, raws)),
-                pack(f"<{count}q", *map(sub, monos, [0, *monos])),
-                pack(f"<{count}q", *map(sub, skews, [0, *skews])),
-                joined,
+                _changes(monos, starts, count),
+                _changes(skews, starts, count),
+                *raws,
             )
         )
         packed = self._compress(body)
@@ -304,6 +319,17 @@ class MarketLog:
                     break
                 self._files.remove(f"{self._directory}/{name}")
                 total -= size
+
+
+def _changes(stamps: list[int], starts: list[int], count: int) -> bytes | bytearray:
+    """The stamp of each of ``count`` frames as its change (i64) from the one before: none within a run."""
+    changes = map(sub, stamps, [0, *stamps])
+    if len(starts) == count:
+        return pack(f"<{count}q", *changes)
+    packed = bytearray(8 * count)
+    for start, change in zip(starts, changes, strict=False):
+        pack_into("<q", packed, 8 * start, change)
+    return packed
 
 
 def open_market_log(

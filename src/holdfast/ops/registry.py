@@ -54,7 +54,7 @@ def socket_path(state_dir: Path) -> Path:
 
 
 def ensure_run_dir() -> Path:
-    """The directory of entries and of sockets with long names, made where it is missing. Errors: OSError, GuardUnusable."""
+    """The directory of entries, and of sockets with long names; made where missing. Errors: OSError, GuardUnusable."""
     return _owned(run_dir())
 
 

@@ -51,7 +51,11 @@ RULES: Final[dict[HoldCause, Rule]] = {
         "holdfast reconcile; what still differs (holdfast status): holdfast adopt NAME --reason …; "
         "then holdfast resume HOLD --reason …",
     ),
-    HoldCause.QUARANTINE: Rule(_L.REDUCE_ONLY, _R.PERSON, "holdfast quarantine release …; then resume"),
+    HoldCause.QUARANTINE: Rule(
+        _L.REDUCE_ONLY,
+        _R.PERSON,
+        "holdfast quarantine release TRADE --reason …; then holdfast resume HOLD --reason …",
+    ),
     HoldCause.UNKNOWN_ERROR: Rule(
         _L.REDUCE_ONLY, _R.PERSON, "read the alert; then holdfast resume HOLD --reason …"
     ),
