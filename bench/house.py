@@ -128,9 +128,7 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
             hold_clear_ms=2_000,
         ),
         instruments=tuple(specs),
-        strategies=(
-            StrategySetup(strategy=STRATEGY, instruments=tuple(spec.instrument for spec in specs)),
-        ),
+        strategies=(StrategySetup(strategy=STRATEGY, instruments=tuple(spec.instrument for spec in specs)),),
     )
 
 

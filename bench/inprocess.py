@@ -23,7 +23,9 @@ from holdfast.vocab.outcome import Fatal
 from holdfast.vocab.requests import PlaceOrder
 from holdfast.vocab.units import NS_PER_S
 
-READ_FRAMES: Final = 64  # how many frames one socket read brings at full rate: between two looks at the timers
+READ_FRAMES: Final = (
+    64  # how many frames one socket read brings at full rate: between two looks at the timers
+)
 ORDERS_IN_FLIGHT: Final = 64  # so many in a row are sent before the venue answers any
 _REST_TICKS: Final = 10_000  # how far below the touch the open orders of the flatness test rest
 
@@ -229,7 +231,8 @@ class Feeding:
         clock = desk.clock
         wall, mono = clock.wall_ns(), clock.mono_ns()
         reads = [
-            (made[start : start + READ_FRAMES], mono + 3_000 * start) for start in range(0, count, READ_FRAMES)
+            (made[start : start + READ_FRAMES], mono + 3_000 * start)
+            for start in range(0, count, READ_FRAMES)
         ]
         before = self.counting.count
         with collected():

@@ -128,9 +128,7 @@ async def bot(
         tap=tap,
     )
     loop = asyncio.get_running_loop()
-    watch = GuardWatch(
-        latch=latch, lease=lease, on_change=lambda: _wake(loop, live)
-    )
+    watch = GuardWatch(latch=latch, lease=lease, on_change=lambda: _wake(loop, live))
     watch.start()
     lease.renew(clock.mono_ns())
     task = loop.create_task(live.run())

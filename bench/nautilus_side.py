@@ -141,7 +141,9 @@ class Desk:
             clock=clock,
             config=RiskEngineConfig(max_order_submit_rate=RATE, max_order_modify_rate=RATE),
         )
-        http = BinanceHttpClient(clock=clock, api_key="bench", api_secret="bench", base_url="http://127.0.0.1:1")
+        http = BinanceHttpClient(
+            clock=clock, api_key="bench", api_secret="bench", base_url="http://127.0.0.1:1"
+        )
         self.data = BinanceSpotDataClient(
             loop=loop,
             client=http,
@@ -155,7 +157,10 @@ class Desk:
         self.data_engine.register_client(self.data)
         self.venue = Nowhere(self.msgbus, self.cache, clock)
         self.exec_engine.register_client(self.venue)
-        self.instruments = (TestInstrumentProvider.btcusdt_binance(), TestInstrumentProvider.ethusdt_binance())
+        self.instruments = (
+            TestInstrumentProvider.btcusdt_binance(),
+            TestInstrumentProvider.ethusdt_binance(),
+        )
         for instrument in self.instruments:
             self.cache.add_instrument(instrument)
         self.account = AccountFactory.create(account_state(clock))
@@ -320,9 +325,7 @@ class Side:
         return {"rate": reached / took_s, "reached": reached}
 
     def _load(self, path, count):
-        engine = BacktestEngine(
-            config=BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True))
-        )
+        engine = BacktestEngine(config=BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
         engine.add_venue(
             venue=VENUE,
             oms_type=OmsType.NETTING,

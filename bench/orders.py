@@ -77,9 +77,7 @@ class Trading:
 
     def written(self) -> dict[int, int]:
         """When each risk order was handed to the socket."""
-        return {
-            stamp.order_id: stamp.written_ns for stamp in self.venue.writes if stamp.lane is Lane.RISK
-        }
+        return {stamp.order_id: stamp.written_ns for stamp in self.venue.writes if stamp.lane is Lane.RISK}
 
 
 @asynccontextmanager
@@ -238,5 +236,3 @@ def _releasing(hold_id: int) -> Any:
         )
 
     return make
-
-

@@ -97,9 +97,7 @@ class Side:
                     raise RuntimeError(f"an order of the gate's test was refused: {verdict}")
                 passed += 1
         passed_ns = 1_000_000 * len(orders)
-        desk.clock.tell(
-            wall_ns=desk.clock.wall_ns() + passed_ns, mono_ns=desk.clock.mono_ns() + passed_ns
-        )
+        desk.clock.tell(wall_ns=desk.clock.wall_ns() + passed_ns, mono_ns=desk.clock.mono_ns() + passed_ns)
         return {"ns": took, "passed": passed}
 
     def tick(self, path: str) -> dict[str, Any]:

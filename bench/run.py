@@ -119,7 +119,9 @@ def main() -> int:
     """Measure what was asked for, or all of it."""
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual work; writes no results")
-    parser.add_argument("--only", nargs="*", default=[], metavar="ROW", help=", ".join(row.name for row in ROWS))
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="ROW", help=", ".join(row.name for row in ROWS)
+    )
     options = parser.parse_args()
     home = ROOT / "bench" / "scratch"
     home.mkdir(exist_ok=True)

@@ -56,9 +56,7 @@ class Bursting(Strategy):
         for _ in range(self._size):
             self._turn += 1
             if self._turn & 1:
-                wanted.append(
-                    ctx.buy(quote.instrument, qty_lots=lots, price_ticks=quote.ask_ticks, ioc=True)
-                )
+                wanted.append(ctx.buy(quote.instrument, qty_lots=lots, price_ticks=quote.ask_ticks, ioc=True))
             else:
                 wanted.append(
                     ctx.sell(quote.instrument, qty_lots=lots, price_ticks=quote.bid_ticks, ioc=True)

@@ -165,7 +165,9 @@ class Pairs:
     def _file(self, count: int) -> str:
         """So many new frames, one a line: the same format and the same walk of prices for both."""
         path = self._scratch / f"frames-{self._frames}"
-        made = frames(instruments(2), count, wall_ns=START_WALL_NS, first_seq=1_000 + self._frames, combined=True)
+        made = frames(
+            instruments(2), count, wall_ns=START_WALL_NS, first_seq=1_000 + self._frames, combined=True
+        )
         self._frames += count
         path.write_bytes(b"\n".join(made))
         return str(path)
@@ -274,12 +276,12 @@ class Pairs:
         def one(worker: Worker, where: Path) -> float:
             answer = worker.ask("backtest", path=str(where), count=count)
             if answer["reached"] != count:
-                raise RuntimeError(f"only {answer['reached']} of {count} quotes reached a backtest's strategy")
+                raise RuntimeError(
+                    f"only {answer['reached']} of {count} quotes reached a backtest's strategy"
+                )
             return float(answer["rate"])
 
-        mine, yours = self._run(
-            lambda: one(self._ours, config), lambda: one(self._theirs, path), warm=0
-        )
+        mine, yours = self._run(lambda: one(self._ours, config), lambda: one(self._theirs, path), warm=0)
         return {
             "backtest_ratio": _ratio(mine, yours),
             "ours_quotes_per_s": round(median(mine)),
@@ -370,7 +372,9 @@ def _print(found: dict[str, Any]) -> None:
         table.add_column(column)
     for name, row in found["rows"].items():
         keep, aim = BOUNDS[name]
-        figures = ", ".join(f"{key} {value:,}" for key, value in row.items() if isinstance(value, int | float))
+        figures = ", ".join(
+            f"{key} {value:,}" for key, value in row.items() if isinstance(value, int | float)
+        )
         table.add_row(name, f"{found[name]:g}", f"{keep}", f"{aim}", figures)
     Console().print(table)
 

@@ -9,7 +9,7 @@ from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.orders import OrderState, Side
 from holdfast.vocab.refusals import NotReducing
 from holdfast.vocab.reports import FillCause, VenueStatus
-from holdfast.vocab.requests import QueryTrades
+from holdfast.vocab.requests import PlaceOrder, QueryTrades
 from tests.house.events import a_trade_report, an_order_report
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, ETH, WALL_NS
@@ -286,3 +286,39 @@ def test_a_cut_list_that_leads_no_further_is_told():
         room.venue.fills(order, lots=1, told=False)
     room.says("reconcile")
     assert room.alerted("venue.list_cut")
+
+
+# --- lists that name orders by the venue's own ids --------------------------------------------------------------------
+
+
+def test_an_execution_of_an_order_in_doubt_waits_for_its_name_and_is_not_quarantined():
+    """The list says "of order v1"; that v1 is ours we only hear from the answer that was lost."""
+    room = a_running_core()
+    room.venue.stream_deaf = True
+    room.venue.will_lose_the_answer_to(PlaceOrder)
+    order = room.takes(Side.BUY, 10)
+    room.says("reconcile")
+    assert (S.UNKNOWN, 0, []) == (order.state, room.position(), room.causes())
+    room.run(s=2)
+    assert (S.FILLED, 10, 10) == (order.state, room.position(of="alpha"), order.filled_lots)
+    assert [] == room.causes()
+
+
+def test_an_execution_that_is_nobodys_is_quarantined_once_no_order_of_ours_lacks_a_name():
+    room = a_running_core()
+    room.venue.will_lose(PlaceOrder)
+    order = room.buys(10)
+    room.venue.trades_itself(Side.BUY, 3, price=BTC_TICKS, cause=FillCause.ORDER, told=False)
+    room.says("reconcile")
+    assert 0 == room.position()
+    room.run(s=15)
+    assert (S.UNSENT, 3, ["quarantine"]) == (order.state, room.position(), room.causes())
+
+
+def test_an_execution_on_the_other_side_waits_for_nothing():
+    room = a_running_core()
+    room.venue.will_lose(PlaceOrder)
+    room.buys(10)
+    room.venue.trades_itself(Side.SELL, 3, price=BTC_TICKS, cause=FillCause.ORDER, told=False)
+    room.says("reconcile")
+    assert (-3, ["quarantine"]) == (room.position(), room.causes())

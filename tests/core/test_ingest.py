@@ -11,6 +11,8 @@ from holdfast.core.ingest.market import (
     take_quote,
     take_trade,
 )
+from holdfast.core.state import State
+from holdfast.core.step import step
 from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.market import Depth, Malformed
 from tests.house.events import a_mark, a_print, a_quote
@@ -232,3 +234,22 @@ def test_the_offset_of_the_venues_clock_reaches_ingest():
     room.quotes()
     room.quotes()
     assert room.delivered[-1].seq == room.state.session.markets[BTC].seq
+
+
+def test_every_kind_of_accepted_data_is_delivered_and_counted():
+    room = a_running_core()
+    kinds = [a_print(seq=5, mono_ns=room.mono_ns), a_depth(10, 5), a_mark(price=BTC_TICKS + 1)]
+    for event in kinds:
+        room.tell(event)
+        room.tell(event)
+    assert [type(event) for event in [kinds[0], kinds[1], kinds[2], kinds[2]]] == [
+        type(event) for event in room.delivered[-4:]
+    ]
+    market = room.state.session.markets[BTC]
+    assert (1, 5, 10) == (market.trades_count, market.trade_seq, market.depth_seq)
+    assert {"trade_repeated": 1, "depth_repeated": 1} == market.refused
+
+
+def test_before_a_start_there_is_nobody_to_tell():
+    for event in (a_quote(), a_print(), a_mark(), a_depth(2, 1), Malformed(BTC, "x", 0, 0)):
+        assert [] == list(step(State(), event))

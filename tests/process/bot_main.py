@@ -18,7 +18,6 @@ from holdfast.cli import _failed
 from holdfast.venues.binance.client import BinanceVenue
 from tests.process.strategies import WRITES, counters
 
-
 _PR_SET_PDEATHSIG = 1
 
 

@@ -5,7 +5,14 @@ from collections import Counter
 from holdfast.app.backtest import truth_of
 from holdfast.app.summary import TrueFill, differences
 from holdfast.vocab.events import Command
-from holdfast.vocab.facts import AmendStep, FillBooked, FlattenEnded, HoldReleased, OrderAmended, OrderApproved
+from holdfast.vocab.facts import (
+    AmendStep,
+    FillBooked,
+    FlattenEnded,
+    HoldReleased,
+    OrderAmended,
+    OrderApproved,
+)
 from holdfast.vocab.holds import ACCOUNT, HoldLevel, Release
 from holdfast.vocab.ids import client_id_text
 from holdfast.vocab.orders import Lane, OrderState
@@ -33,9 +40,7 @@ class Auditor:
         self.foreign_act_ns = -(1 << 62)
 
     def begins(self, state):
-        self.fills = {
-            key: fill for key, fill in self.fills.items() if state.books.ledger.knows_trade(*key)
-        }
+        self.fills = {key: fill for key, fill in self.fills.items() if state.books.ledger.knows_trade(*key)}
 
     def died(self): ...
 
@@ -70,7 +75,9 @@ class Auditor:
         rows = [
             row
             for row in state.books.orders.live.values()
-            if row.terms.instrument == instrument and row.terms.side is side and strategy in {None, row.strategy}
+            if row.terms.instrument == instrument
+            and row.terms.side is side
+            and strategy in {None, row.strategy}
         ]
         lots = 0
         for row in rows:
@@ -112,10 +119,15 @@ class Auditor:
             for name, limits in state.instrument_limits.items():
                 market = state.live.markets[name]
                 price = max((market.bid_ticks + market.ask_ticks) // 2, market.mark_ticks, market.last_ticks)
-                worst = max(self._worst(state, name, None, side) for side in (terms.side, type(terms.side)(-terms.side)))
+                worst = max(
+                    self._worst(state, name, None, side)
+                    for side in (terms.side, type(terms.side)(-terms.side))
+                )
                 gross += max(worst, 0) * price * state.specs[name].tick_lot_e8
                 assert limits
-            assert gross <= account.limits.gross_notional_e8_max * 101 // 100, "gross at worst case within its cap"
+            assert gross <= account.limits.gross_notional_e8_max * 101 // 100, (
+                "gross at worst case within its cap"
+            )
         market = state.live.markets[terms.instrument]
         assert state.live.now_mono_ns - market.quote_mono_ns <= state.live.account.quote_age_ns_max
 
@@ -130,7 +142,11 @@ class Auditor:
     def _filled(self, fact):
         key = fact.instrument, fact.trade_id
         assert key not in self.fills, "a fill is booked once"
-        client_id = "" if fact.order_id is None else client_id_text(account_tag=self.world.tag, order_id=fact.order_id)
+        client_id = (
+            ""
+            if fact.order_id is None
+            else client_id_text(account_tag=self.world.tag, order_id=fact.order_id)
+        )
         self.counts["fills"] += 1
         self.fills[key] = TrueFill(
             instrument=fact.instrument,
@@ -158,7 +174,9 @@ class Auditor:
         truth = world.truth()
         names = [fact.scope.instrument] if fact.scope.instrument else [*truth.positions]
         assert not [name for name in names if truth.positions.get(name)], f"flat was said: {truth.positions}"
-        ours = [order for order in truth.open_orders if order.symbol in names and order.client_id.startswith("hf")]
+        ours = [
+            order for order in truth.open_orders if order.symbol in names and order.client_id.startswith("hf")
+        ]
         assert not ours, "flat was said with an order open"
 
     # --- what it sends -----------------------------------------------------------------------------------------
@@ -190,9 +208,7 @@ class Auditor:
         truth = truth_of(world.truth())
         for name in world.specs:
             assert name
-        blank = {
-            fill.trade_id: fill for fill in truth.fills if not fill.client_id.startswith("hf")
-        }
+        blank = {fill.trade_id: fill for fill in truth.fills if not fill.client_id.startswith("hf")}
         theirs = [
             TrueFill(**{**_fields(fill), "client_id": "" if (fill.trade_id in blank) else fill.client_id})
             for fill in truth.fills

@@ -82,7 +82,10 @@ class Chaos:
         world = self.world
         world.bot.engine.put(
             StrategyFailed(
-                wall_ns=world.clock.wall_ns(), mono_ns=world.mono_ns, strategy=self.rng.choice(STRATEGIES), error="oops"
+                wall_ns=world.clock.wall_ns(),
+                mono_ns=world.mono_ns,
+                strategy=self.rng.choice(STRATEGIES),
+                error="oops",
             )
         )
 
@@ -120,7 +123,9 @@ class Chaos:
         orders = [*world.account.open_orders.values()]
         if orders:
             order = self.rng.choice(orders)
-            world.exchange.cancel(world.account, order.symbol, order_id=order.order_id, now_ns=world.venue_now_ns())
+            world.exchange.cancel(
+                world.account, order.symbol, order_id=order.order_id, now_ns=world.venue_now_ns()
+            )
 
     def liquidated(self):
         world = self.world
@@ -137,7 +142,9 @@ class Chaos:
         if self.rng.random() < 0.5:
             world.exchange.transfer(world.account, "USDT", self.rng.choice([-500, 1_000]) * E8, now)
         else:
-            world.exchange.pay_funding(self.rng.choice(world.specs).instrument, self.rng.choice([-900_000, 500_000]), now)
+            world.exchange.pay_funding(
+                self.rng.choice(world.specs).instrument, self.rng.choice([-900_000, 500_000]), now
+            )
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -172,7 +179,17 @@ class Chaos:
 
     def stops(self):
         verb = self.rng.choice(
-            [Verb.HALT, Verb.PAUSE, Verb.BAN, Verb.CANCEL, Verb.CANCEL, Verb.FLATTEN, Verb.FLATTEN, Verb.STOP, Verb.KILL]
+            [
+                Verb.HALT,
+                Verb.PAUSE,
+                Verb.BAN,
+                Verb.CANCEL,
+                Verb.CANCEL,
+                Verb.FLATTEN,
+                Verb.FLATTEN,
+                Verb.STOP,
+                Verb.KILL,
+            ]
         )
         self.says(verb, scope=self._scope(), protective=self.rng.random() < 0.3)
 

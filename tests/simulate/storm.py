@@ -85,7 +85,11 @@ class Storm:
             setattr(self, name, rng.choice([0.03, 0.1, 0.3]))
         if rng.random() < 0.35:
             for group in rng.sample([*READS, "cancel", "deadman", "amend"], rng.choice([1, 1, 2, 4])):
-                self.broken[group] = rng.choice(["unknown", "transient", "after", "unlisted"] if rng.random() < 0.2 else ["unknown", "transient", "after"])
+                self.broken[group] = rng.choice(
+                    ["unknown", "transient", "after", "unlisted"]
+                    if rng.random() < 0.2
+                    else ["unknown", "transient", "after"]
+                )
         if rng.random() < 0.2:
             self.dead_sources = set(rng.sample([0, 1, 2, 3], rng.choice([1, 2, 4])))
 
@@ -177,7 +181,13 @@ class Storm:
         if not self.raging:
             return (0,)
         rng = self.rng
-        what = "fill" if isinstance(event, TradeReported) else "report" if isinstance(event, OrderReported) else "notice"
+        what = (
+            "fill"
+            if isinstance(event, TradeReported)
+            else "report"
+            if isinstance(event, OrderReported)
+            else "notice"
+        )
         if rng.random() < self.dropped:
             self._struck(f"{what} dropped")
             return ()

@@ -54,7 +54,15 @@ class Restless(Strategy):
                 name,
                 qty_lots=unit * rng.choice([1, 1, 2]),
                 price_ticks=None if rng.random() < 0.05 else price,
-                tif=rng.choice([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.POST_ONLY, TimeInForce.IOC, TimeInForce.FOK]),
+                tif=rng.choice(
+                    [
+                        TimeInForce.GTC,
+                        TimeInForce.GTC,
+                        TimeInForce.POST_ONLY,
+                        TimeInForce.IOC,
+                        TimeInForce.FOK,
+                    ]
+                ),
                 reduce_only=rng.random() < 0.1,
             )
         ]

@@ -85,7 +85,11 @@ class Bot(Paced):
         from holdfast.vocab.events import CallDone
 
         def done(outcome):
-            put(CallDone(wall_ns=clock.wall_ns(), mono_ns=clock.mono_ns(), call_id=call.call_id, outcome=outcome))
+            put(
+                CallDone(
+                    wall_ns=clock.wall_ns(), mono_ns=clock.mono_ns(), call_id=call.call_id, outcome=outcome
+                )
+            )
 
         from holdfast.vocab.orders import Lane
 
@@ -103,12 +107,19 @@ def demo_settings(specs, **timings):
     return structs.replace(
         settings,
         timings=structs.replace(settings.timings, **timings),
-        account_limits=structs.replace(settings.account_limits, recover_cooling_ms=3_000, breaker_cooldown_ms=3_000),
+        account_limits=structs.replace(
+            settings.account_limits, recover_cooling_ms=3_000, breaker_cooldown_ms=3_000
+        ),
         strategies=(*settings.strategies, StrategySetup(strategy="restless", instruments=names)),
         strategy_limits=(
             *settings.strategy_limits,
             *(
-                StrategyLimits(strategy="restless", instrument=name, order_lots_max=wide[name][0], position_lots_max=wide[name][1])
+                StrategyLimits(
+                    strategy="restless",
+                    instrument=name,
+                    order_lots_max=wide[name][0],
+                    position_lots_max=wide[name][1],
+                )
                 for name in names
             ),
         ),
@@ -270,12 +281,18 @@ class World:
             venue_offset_ns=self.venue_step_ns - self.wall_skew_ns,
         )
         self.storm.port = self.port
-        names = tuple(self.settings.instrument_limits[n].instrument for n in range(len(self.settings.instrument_limits)))
-        hosted = self.strategies(self) if self.strategies else [
-            Hosted(name="quoter", strategy=TwoSidedQuoter(), instruments=names),
-            Hosted(name="momentum", strategy=MomentumTaker(), instruments=names),
-            Hosted(name="restless", strategy=Restless(f"{self.seed}/{self.lives}"), instruments=names),
-        ]
+        names = tuple(
+            self.settings.instrument_limits[n].instrument for n in range(len(self.settings.instrument_limits))
+        )
+        hosted = (
+            self.strategies(self)
+            if self.strategies
+            else [
+                Hosted(name="quoter", strategy=TwoSidedQuoter(), instruments=names),
+                Hosted(name="momentum", strategy=MomentumTaker(), instruments=names),
+                Hosted(name="restless", strategy=Restless(f"{self.seed}/{self.lives}"), instruments=names),
+            ]
+        )
         known = {setup.strategy for setup in self.settings.strategies}
         hosted = [one for one in hosted if one.name in known]
         bot = self.bot = Bot(
@@ -284,7 +301,13 @@ class World:
             journal=self.journal,
             market_log=self.log,
             make_host=lambda: Mutable(
-                StrategyHost(hosted, specs=self.settings.instruments, books=CoreBooks(state), clock_ns=self.clock.mono_ns), self
+                StrategyHost(
+                    hosted,
+                    specs=self.settings.instruments,
+                    books=CoreBooks(state),
+                    clock_ns=self.clock.mono_ns,
+                ),
+                self,
             ),
             saved=kept.saved,
             venue=self.port,

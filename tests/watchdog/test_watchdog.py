@@ -70,7 +70,9 @@ def test_a_dead_bot_is_fenced_and_its_orders_are_cancelled(venue: SimServer, tmp
     deadline = time.monotonic() + 20
     while True:
         try:
-            urllib.request.urlopen(urllib.request.Request(venue.control_url + "/manual_order", data=body)).read()
+            urllib.request.urlopen(
+                urllib.request.Request(venue.control_url + "/manual_order", data=body)
+            ).read()
             break
         except OSError:
             assert time.monotonic() < deadline, "the market never opened"
@@ -97,7 +99,8 @@ def test_a_dead_bot_is_fenced_and_its_orders_are_cancelled(venue: SimServer, tmp
     thread.join()
     lease.release()
     assert client.open_symbols(0) == {}
-    assert peek(latch.path) is not None and latch.tripped()
+    assert peek(latch.path) is not None
+    assert latch.tripped()
     assert "stopped renewing its lease" in next(text for text in said if "process" in text)
     latch.close()
 
@@ -106,5 +109,5 @@ def test_a_panic_client_says_in_one_line_that_the_venue_did_not_answer() -> None
     client = PanicClient(rest_url="http://127.0.0.1:9", api_key="k", secret="s")
     with pytest.raises(PanicFailed, match="/fapi/v1/time"):
         client.offset_ms()
-    assert "s" != repr(client) and "secret" not in repr(client)
-
+    assert "s" != repr(client)
+    assert "secret" not in repr(client)

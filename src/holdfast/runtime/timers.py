@@ -8,7 +8,6 @@ from typing import Final
 from holdfast.vocab.effects import SetTimer
 from holdfast.vocab.events import TimerFired, TimerKind
 
-
 _NAMES: Final = {kind: kind.value for kind in TimerKind}  # the property costs more than the look-up
 
 

@@ -282,7 +282,8 @@ def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, ou
             _cut(out, f"executions in {request.instrument}")
         if not waiting:
             explained(state, request.instrument)
-        session.words.trades_mono_ns[request.instrument] = asked_mono_ns
+            # while one waits for its name the list has not explained what it can: no difference is judged by it
+            session.words.trades_mono_ns[request.instrument] = asked_mono_ns
         step_done(state, out, f"trades/{request.instrument}")
     else:
         _read_failed(state, out, f"executions in {request.instrument}", 1, outcome)
