@@ -133,22 +133,28 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
 
 
 class Prices:
-    """A walk of prices and sizes, the same at each run; every step is another quote."""
+    """A walk of prices and sizes, the same at each run; every step is another quote.
+
+    Livelier than the recorded sessions, where 97 of 100 quotes keep both prices: here one of four moves them. As
+    there the spread is mostly one tick, and a quote changes the size of one side.
+    """
 
     def __init__(self, seed: int = 1) -> None:
         self._word = seed * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF
-        self._ticks = PRICE_TICKS
 
     def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
         """(bid_ticks, bid_lots, ask_ticks, ask_lots), endlessly."""
-        word, ticks = self._word, self._ticks
+        word, ticks, spread, lots = self._word, PRICE_TICKS, 1, [1, 1]
         while True:
             word = (word * 6_364_136_223_846_793_005 + 1_442_695_040_888_963_407) & 0xFFFF_FFFF_FFFF_FFFF
             high = word >> 32
-            ticks += (high & 7) - 3 if high & 0x30 == 0 else 0
+            if high & 0x30 == 0:
+                ticks += (high & 7) - 3
+                spread = 1 if high & 0xF00 else 2
             if not PRICE_TICKS - 5_000 < ticks < PRICE_TICKS + 5_000:
                 ticks = PRICE_TICKS
-            yield ticks, 1 + (high >> 8 & 0x3FFF), ticks + 1 + (high >> 6 & 1), 1 + (high >> 18 & 0x3FFF)
+            lots[high >> 12 & 1] = 1 + (high >> 13 & 0x3FFF)
+            yield ticks, lots[0], ticks + spread, lots[1]
 
 
 def quotes(

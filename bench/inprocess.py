@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +12,7 @@ from bench.machine import median, percentile
 from bench.strategies import Counting, Ordering
 from holdfast.core.gate.gate import Approved, judge
 from holdfast.core.step import step
+from holdfast.runtime.garbage import rare_rounds
 from holdfast.venues.binance.decoder import decoder
 from holdfast.vocab.events import CallDone, OrderIntent
 from holdfast.vocab.instruments import InstrumentSpec
@@ -28,17 +27,6 @@ READ_FRAMES: Final = (
 )
 ORDERS_IN_FLIGHT: Final = 64  # so many in a row are sent before the venue answers any
 _REST_TICKS: Final = 10_000  # how far below the touch the open orders of the flatness test rest
-
-
-@contextmanager
-def collected() -> Iterator[None]:
-    """Leave what was built before out of the garbage collector's rounds, as ``holdfast run`` does at its start."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def core_quotes_per_s(directory: Path, *, quotes: int, rounds: int) -> dict[str, Any]:
@@ -61,7 +49,7 @@ def _rate(desk: Desk, counting: Counting, count: int) -> float:
     batches = [made[start : start + READ_FRAMES] for start in range(0, count, READ_FRAMES)]
     frame, until = desk.engine.frame, desk.until
     before = counting.count
-    with collected():
+    with rare_rounds():
         began = time.perf_counter()
         for batch in batches:
             for quote in batch:
@@ -135,7 +123,7 @@ def gate_ns(directory: Path, *, orders: int) -> dict[str, Any]:
     clock = time.perf_counter_ns
     gate: list[int] = []
     whole: list[int] = []
-    with collected():
+    with rare_rounds():
         for number, quote in enumerate(desk.next_quotes(2 * orders, gap_ns=1_000_000)):
             desk.until(quote)
             desk.engine.frame(quote)
@@ -235,7 +223,7 @@ class Feeding:
             for start in range(0, count, READ_FRAMES)
         ]
         before = self.counting.count
-        with collected():
+        with rare_rounds():
             began = time.perf_counter()
             for read, read_mono in reads:
                 read_wall = wall + read_mono - mono
@@ -282,7 +270,7 @@ class Ticking:
         session = desk.state.live
         wall, mono = desk.clock.wall_ns(), desk.clock.mono_ns()
         took: list[int] = []
-        with collected():
+        with rare_rounds():
             for start in range(0, len(made), ORDERS_IN_FLIGHT):
                 wall += NS_PER_S
                 mono += NS_PER_S

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.house import ACCOUNT, ACCOUNT_TAG, BALANCE_E8, STRATEGY, instruments, settings
-from bench.inprocess import collected
 from bench.machine import median
 from bench.strategies import Counting
 from holdfast.app.parts import epoch_floor, open_state
@@ -28,6 +27,7 @@ from holdfast.ports.feed import FeedPort
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.books import CoreBooks
 from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.garbage import rare_rounds
 from holdfast.runtime.live import START, Identity, Live
 from holdfast.sim.exchange import Exchange
 from holdfast.sim.port import SimVenuePort
@@ -207,7 +207,7 @@ class Reading:
         async with bot(
             directory, chosen=settings(specs), strategy=counting, venue=sim_port(specs), feeds=(feed,)
         ) as running:
-            with collected():
+            with rare_rounds():
                 await asyncio.wait_for(counting.done, timeout=120)
             if running.live.market_log.frame_count < self._count:
                 raise RuntimeError("frames are missing from the market log")

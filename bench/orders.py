@@ -16,11 +16,11 @@ from typing import Any, Final
 import msgspec
 
 from bench.house import ACCOUNT_TAG, settings
-from bench.inprocess import collected
 from bench.living import ROOT, Bot, bot, child, said
 from bench.machine import percentile
 from bench.strategies import Bursting
 from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.garbage import rare_rounds
 from holdfast.venues.binance.client import BinanceConfig, BinanceVenue
 from holdfast.venues.binance.feed import BinanceFeed, FeedConfig
 from holdfast.venues.transport.hardened import Credentials
@@ -124,7 +124,7 @@ def tick_to_order(directory: Path, *, orders: int, timeout_s: float = 60.0) -> d
 async def _tick_to_order(directory: Path, orders: int, timeout_s: float) -> dict[str, Any]:
     strategy = Bursting(every=2)
     async with trading(directory, strategy) as desk:
-        with collected():
+        with rare_rounds():
             strategy.on = True
             began = time.monotonic()
             while len(desk.venue.writes) < orders and time.monotonic() < began + timeout_s:  # type: ignore[arg-type]
@@ -159,7 +159,7 @@ async def _halts(directory: Path, count: int) -> dict[str, Any]:
     passed = 0
     doubtful = 0
     async with trading(directory, strategy) as desk:
-        with child("-m", "bench.halter", desk.bot.latch.path) as halter, collected():
+        with child("-m", "bench.halter", desk.bot.latch.path) as halter, rare_rounds():
             if said(halter) != "ready":
                 raise RuntimeError("the halter does not see the latch")
             while len(late_us) < count and doubtful < count:

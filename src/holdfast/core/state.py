@@ -102,7 +102,10 @@ def _epoch(books: Books, fact: EpochBegan, mono_ns: int) -> None:
             "an instrument's unit changes only while flat",
             instrument=instrument,
         )
+        if known not in (None, unit):
+            ledger.tails.pop(instrument, None)  # its executions were counted in the old unit
         ledger.tick_lot_e8[instrument] = unit
+    ledger.grids |= fact.grids
 
 
 def _refused(books: Books, fact: IntentRefused, _: int) -> None:
@@ -361,14 +364,14 @@ class State:
         if total is None:
             return None
         for instrument, row in ledger.positions.items():
-            if row.position_lots == 0:
-                total -= row.cost_e8  # always 0: kept so that nothing is ever left out of the sum
-                continue
-            market = session.markets.get(instrument)
-            price = market.price_ticks() if market is not None else 0
-            if price <= 0:
-                return None
-            total += row.unrealised_e8(price_ticks=price, tick_lot_e8=ledger.tick_lot_e8[instrument])
+            lots = row.position_lots
+            if lots:
+                market = session.markets.get(instrument)
+                price = market.price_ticks() if market is not None else 0
+                if price <= 0:
+                    return None
+                total += lots * price * ledger.tick_lot_e8[instrument]
+            total -= row.cost_e8
         return total
 
     # --- hashes -------------------------------------------------------------------------------------------------
@@ -409,6 +412,7 @@ def _without_empty_rows(books: Books) -> object:
         attributed=_used_within(books.ledger.attributed, _NO_POSITION),
         trade_ids={name: seen for name, seen in sorted(books.ledger.trade_ids.items()) if seen},
         tick_lot_e8=dict(sorted(books.ledger.tick_lot_e8.items())),
+        grids=dict(sorted(books.ledger.grids.items())),
     )
     orders = msgspec.structs.replace(
         books.orders,

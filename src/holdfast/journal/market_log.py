@@ -272,10 +272,9 @@ class MarketLog:
             feeds=len(self._codecs),
         )
         skews = list(map(sub, walls, monos))
-        lengths = list(map(sub, [*starts[1:], count], starts))
         body = b"".join(
             (
-                b"".join([bytes((feed,)) * length for feed, length in zip(feeds, lengths, strict=True)]),
+                _each(feeds, starts, count),
                 pack(f"<{count}I", *map(len, raws)),
                 _changes(monos, starts, count),
                 _changes(skews, starts, count),
@@ -319,6 +318,19 @@ class MarketLog:
                     break
                 self._files.remove(f"{self._directory}/{name}")
                 total -= size
+
+
+def _each(feeds: list[int], starts: list[int], count: int) -> bytes:
+    """The feed of each of ``count`` frames, a byte each."""
+    if len(starts) == count:
+        return bytes(feeds)
+    ends = [*starts[1:], count]
+    return b"".join(
+        [
+            bytes((feed,)) * (end - start)
+            for feed, start, end in zip(feeds, starts, ends, strict=True)
+        ]
+    )
 
 
 def _changes(stamps: list[int], starts: list[int], count: int) -> bytes | bytearray:

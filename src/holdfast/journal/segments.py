@@ -125,7 +125,7 @@ class Journal:
         self._base = place.offset  # where in the segment the buffer's first byte belongs
         self._buffer = bytearray()
         self._hash = place.last_hash
-        self._synced = Anchor(place.record_count - 1, place.last_hash.hex())
+        self._synced = (place.record_count - 1, place.last_hash)
         self._mark = AFTER_SYNC
         self._encode = encode_record
         self._failed: str | None = None
@@ -189,8 +189,7 @@ class Journal:
             raise self._fail("sync", error) from error
         self._mark = AFTER_SYNC
         self._unsynced_bytes = 0
-        if self._synced.index != self.record_count - 1:
-            self._synced = Anchor(self.record_count - 1, self._hash.hex())
+        self._synced = (self.record_count - 1, self._hash)
 
     def close(self) -> None:
         """Sync, say in the header how far the journal goes, and close. Closing twice does nothing."""
@@ -212,7 +211,8 @@ class Journal:
 
     def anchor(self) -> Anchor:
         """The last record that a power loss cannot take: fit to be told outside."""
-        return self._synced
+        index, digest = self._synced
+        return Anchor(index, digest.hex())
 
     def head(self) -> Anchor:
         """The last record appended: what a snapshot of the state is a snapshot at."""

@@ -20,23 +20,26 @@ class SystemClock:
 
 
 class ToldClock:
-    """Virtual time: it moves only when told, for backtests and simulation."""
+    """Virtual time: it moves only when told, for backtests and simulation.
 
-    __slots__ = ("_mono_ns", "_wall_ns")
+    ``told_wall_ns`` and ``told_mono_ns`` are ``tell`` without its call: a backtest tells the time at every quote.
+    """
+
+    __slots__ = ("told_mono_ns", "told_wall_ns")
 
     def __init__(self, *, wall_ns: int, mono_ns: int) -> None:
-        self._wall_ns = wall_ns
-        self._mono_ns = mono_ns
+        self.told_wall_ns = wall_ns
+        self.told_mono_ns = mono_ns
 
     def wall_ns(self) -> int:
         """As told."""
-        return self._wall_ns
+        return self.told_wall_ns
 
     def mono_ns(self) -> int:
         """As told."""
-        return self._mono_ns
+        return self.told_mono_ns
 
     def tell(self, *, wall_ns: int, mono_ns: int) -> None:
         """It is now this time."""
-        self._wall_ns = wall_ns
-        self._mono_ns = mono_ns
+        self.told_wall_ns = wall_ns
+        self.told_mono_ns = mono_ns

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from holdfast.core.state import State
 from holdfast.core.step import step
+from holdfast.core.step.machine import STAGES
 from holdfast.ports.journal import JournalFull, JournalPort, MarketLogPort
 from holdfast.runtime.timers import Timers
 from holdfast.vocab.effects import (
@@ -152,7 +153,7 @@ class Engine:
 
     def frame(self, event: MarketEvent) -> None:
         """One decoded market event, whose frame the market log already has."""
-        effects = step(self.state, event)
+        effects = STAGES[type(event)](self.state, event)
         if not effects:
             return
         if len(effects) == 1 and effects[0] is event:

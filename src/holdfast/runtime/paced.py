@@ -140,7 +140,6 @@ class Paced:
         log = self._market_log.append
         encode = self._encode
         step_frame = engine.frame
-        tell = clock.tell
         count = 0
         for event in events:
             mono = event.mono_ns
@@ -149,7 +148,8 @@ class Paced:
                 if self.ended is not None:
                     break
             wall = event.wall_ns
-            tell(wall_ns=wall, mono_ns=mono)
+            clock.told_wall_ns = wall
+            clock.told_mono_ns = mono
             venue_takes(event, wall)
             log(encode(event), wall, mono)
             step_frame(event)

@@ -43,6 +43,7 @@ _OWNERS_MAX: Final = 100_000
 _FINAL: Final = frozenset(
     {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED, OrderState.UNSENT}
 )
+_OF_ORDERS: Final = frozenset({OrderApproved, OrderMoved, OrderAmended})
 _Route: TypeAlias = tuple[Callback, Context, Seat]
 _Routes: TypeAlias = dict[str, tuple[_Route, ...]]
 
@@ -165,8 +166,8 @@ class StrategyHost:
             return self._tell(fact.strategy, "on_fill", fact, wall_ns, mono_ns)  # type: ignore[union-attr]
         if kind is IntentRefused:
             return self._tell(fact.strategy, "on_refused", fact, wall_ns, mono_ns)  # type: ignore[union-attr]
-        if isinstance(fact, OrderApproved | OrderMoved | OrderAmended):
-            return self._on_order(fact, wall_ns, mono_ns) if self._owned else NOTHING
+        if kind in _OF_ORDERS:
+            return self._on_order(fact, wall_ns, mono_ns) if self._owned else NOTHING  # type: ignore[arg-type]
         if isinstance(fact, HoldPlaced):
             hold = fact.hold
             if hold.cause is HoldCause.STRATEGY_FAILED and hold.scope.strategy in self._seats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.orders import OrderType, Side, TimeInForce
@@ -29,6 +29,20 @@ def _of_kind(name: str, value: object, kind: type) -> str:
 
 
 def _of_order(intent: OrderIntent) -> str:
+    asked: Any = intent  # whatever a strategy put there
+    qty, price, decided = asked.qty_lots, asked.price_ticks, asked.decision_ticks
+    if (
+        type(asked.side) is Side
+        and type(asked.order_type) is OrderType
+        and type(asked.tif) is TimeInForce
+        and type(asked.reduce_only) is bool
+        and type(qty) is int
+        and 0 <= qty <= _WHOLE_MAX
+        and (price is None or (type(price) is int and 0 <= price <= _WHOLE_MAX))
+        and (decided is None or (type(decided) is int and 0 <= decided <= _WHOLE_MAX))
+        and asked.trigger_ticks is None
+    ):
+        return ""  # what nearly all are, without a call per field
     return (
         _of_kind("side", intent.side, Side)
         or _of_kind("order_type", intent.order_type, OrderType)

@@ -26,7 +26,8 @@ class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
     """A start of the process; every order id minted until the next carries this epoch.
 
     ``tick_lot_e8``: the value of one tick on one lot, per instrument: the ledger counts by it. ``boot_id``: the
-    machine's boot; with another one the monotonic clock has begun anew.
+    machine's boot; with another one the monotonic clock has begun anew. ``grids``: tick and lot per instrument, as
+    texts: what the books' ticks and lots are counted in.
     """
 
     epoch: int
@@ -36,6 +37,7 @@ class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
     settle_asset: str
     tick_lot_e8: dict[str, int]
     boot_id: str = ""
+    grids: dict[str, str] = {}
 
 
 class BooksOpened(_Fact, frozen=True, kw_only=True, tag="books_opened"):

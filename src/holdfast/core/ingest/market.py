@@ -88,16 +88,20 @@ def take_quote(market: Market, quote: Quote) -> bool:
     """Accept a quote into the market, or count why not."""
     bid = quote.bid_ticks
     ask = quote.ask_ticks
-    if quote.seq <= market.seq:
-        market.refuse("repeated" if quote.seq == market.seq else "out_of_order")
+    seq = quote.seq
+    if seq <= market.seq:
+        market.refuse("repeated" if seq == market.seq else "out_of_order")
         return False
     if bid >= ask or bid <= 0:
         market.refuse("crossed")
         return False
-    if quote.bid_lots <= 0 or quote.ask_lots <= 0:
+    bid_lots = quote.bid_lots
+    ask_lots = quote.ask_lots
+    if bid_lots <= 0 or ask_lots <= 0:
         market.refuse("empty_size")
         return False
-    if quote.wall_ns - quote.venue_ns > market.lag_ns_max:
+    venue_ns = quote.venue_ns
+    if quote.wall_ns - venue_ns > market.lag_ns_max:
         market.refuse("late")
         return False
     total = bid + ask
@@ -105,19 +109,20 @@ def take_quote(market: Market, quote: Quote) -> bool:
         market.refuse("wide_spread")
         return False
     known = market.bid_ticks + market.ask_ticks
-    if known and abs(total - known) * PPM > market.jump_ppm_max * known:
-        if not _confirmed(market, total, quote.seq):
+    # most quotes change a size and no price: they cannot jump
+    if total != known and known and abs(total - known) * PPM > market.jump_ppm_max * known:
+        if not _confirmed(market, total, seq):
             market.refuse("jump")
             return False
     elif market.jump_count:
         market.jump_count = 0  # back at the old level: what disagreed was not in a row
-    market.seq = quote.seq
+    market.seq = seq
     market.bid_ticks = bid
     market.ask_ticks = ask
-    market.bid_lots = quote.bid_lots
-    market.ask_lots = quote.ask_lots
+    market.bid_lots = bid_lots
+    market.ask_lots = ask_lots
     market.quote_mono_ns = quote.mono_ns
-    market.quote_venue_ns = quote.venue_ns
+    market.quote_venue_ns = venue_ns
     market.quotes_count += 1
     return True
 

@@ -31,6 +31,7 @@ class Ledger(Struct, kw_only=True):
 
     settle_asset: str = ""
     tick_lot_e8: dict[str, int] = {}
+    grids: dict[str, str] = {}  # instrument -> tick and lot, as texts
     positions: dict[str, PositionRow] = {}
     tails: dict[str, Tail] = {}
     attributed: dict[str, dict[str, PositionRow]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +12,8 @@ from holdfast.vocab.orders import Side
 TAIL_FILLS_MAX: Final = 64  # how many of the last executions a late one can still be put among
 
 
-class PositionRow(Struct, kw_only=True):
+@dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
+class PositionRow:
     """A net position and what it made.
 
     ``cost_e8``: signed money paid for what is still held (long positive). ``realised_e8``: made by closing,

@@ -6,6 +6,7 @@ instrument), so that the gate's worst case is O(1) in the number of orders.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms, Side
 FINAL_KEPT_MAX: Final = (
     4096  # how many final orders stay known for late fills; older ones are the venue's to tell
 )
+_SENT: Final = OrderState.SENT
 
 
 class OrderRow(Struct, kw_only=True):
@@ -75,7 +77,8 @@ class OrderRow(Struct, kw_only=True):
         return is_final(self.state) and self.reported_lots <= self.filled_lots
 
 
-class OpenLots(Struct, kw_only=True):
+@dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
+class OpenLots:
     """How much open orders may still add, per side. Counts foreign orders in the instrument's row.
 
     ``protective_…``: the part of it in our own conditional orders, each reduce-only and at most the position.
@@ -185,9 +188,8 @@ class OrderBook(Struct, kw_only=True):
 
     def approve(self, fact: OrderApproved) -> None:
         """A new order, counted in full from now on."""
-        invariant(
-            fact.order_id == self.next_id(), "order ids are dense within an epoch", order_id=fact.order_id
-        )
+        if fact.order_id != self.next_id():
+            invariant(False, "order ids are dense within an epoch", order_id=fact.order_id)
         terms = fact.terms
         row = OrderRow(
             order_id=fact.order_id,
@@ -195,7 +197,7 @@ class OrderBook(Struct, kw_only=True):
             intent_seq=fact.intent_seq,
             lane=fact.lane,
             terms=terms,
-            state=OrderState.SENT,
+            state=_SENT,
             qty_lots=terms.qty_lots,
             price_ticks=terms.price_ticks,
             decision_ticks=fact.decision_ticks,
@@ -218,14 +220,15 @@ class OrderBook(Struct, kw_only=True):
         if row is None:
             raise InvariantBroken("only a known order moves", order_id=fact.order_id)
         state = next_state(row.state, fact.did)
-        invariant(
-            state is not None and state is fact.state,
-            "orders move only along the table",
-            order_id=fact.order_id,
-            state=row.state.value,
-            did=fact.did.value,
-            to=fact.state.value,
-        )
+        if state is None or state is not fact.state:
+            invariant(
+                False,
+                "orders move only along the table",
+                order_id=fact.order_id,
+                state=row.state.value,
+                did=fact.did.value,
+                to=fact.state.value,
+            )
         before = row.open_lots()
         row.state = fact.state
         row.changed_mono_ns = fact.mono_ns

@@ -7,6 +7,7 @@ from typing import Final
 from holdfast.core.gate.gate import Approved, judge_exit
 from holdfast.core.incident.flatten import FlattenJob, plan_exit, reference_of
 from holdfast.core.ledger.ledger import HOUSE
+from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State, scope_key
 from holdfast.core.step.emit import Out, after_ms, alert, ask, emit
@@ -16,7 +17,7 @@ from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import FlattenBegan, FlattenEnded
 from holdfast.vocab.holds import ACCOUNT, Scope
-from holdfast.vocab.orders import Lane, OrderState
+from holdfast.vocab.orders import Lane, OrderState, TimeInForce
 from holdfast.vocab.reports import Positions
 from holdfast.vocab.requests import QueryPositions
 from holdfast.vocab.units import NS_PER_MS
@@ -81,7 +82,7 @@ def _turn(state: State, out: Out, job: FlattenJob) -> None:
     session = state.live
     for instrument, order_id in list(job.exits.items()):
         row = state.books.orders.row(order_id)
-        if row is None or row.settled():
+        if row is None or row.settled() or _spent(state, row):
             del job.exits[instrument]
             if row is not None and row.filled_lots == 0:
                 _rest(state, job)  # nothing came of it: the next one at once would fare no better
@@ -239,8 +240,23 @@ def _in_flight(state: State, instrument: str) -> int:
     return sum(
         row.open_lots()
         for row in state.books.orders.live.values()
-        if row.lane is Lane.FLATTEN and row.terms.instrument == instrument
+        if row.lane is Lane.FLATTEN and row.terms.instrument == instrument and not _spent(state, row)
     )
+
+
+def _spent(state: State, row: OrderRow) -> bool:
+    """Whether an exit that nobody tells us about has had its chance: the venue takes it no more, and rests it never.
+
+    What it did is in the position that is read next. The way out must not hang on the one question that fails;
+    flat is not said before the order's fate is known.
+    """
+    if row.state is not OrderState.UNKNOWN or row.terms.tif is not TimeInForce.IOC:
+        return False
+    window_ns = state.live.settings.timings.receive_window_ms * NS_PER_MS
+    signed = state.live.started_mono_ns
+    if state.books.orders.of_this_life(row.order_id):
+        signed = row.approved_mono_ns
+    return state.live.now_mono_ns > signed + window_ns + window_ns // 4
 
 
 def _all_final(state: State, out: Out, job: FlattenJob) -> bool:

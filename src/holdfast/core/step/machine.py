@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from holdfast.core.fit import grid_of
 from holdfast.core.state import State
 from holdfast.core.step import commands, intents, market, reconcile, replies, reports, timers
 from holdfast.core.step.emit import Out, alert, emit, place_hold
@@ -22,7 +23,7 @@ def step(state: State, event: events.Event | data.MarketEvent) -> Sequence[Effec
     An accepted market event is returned itself, for the strategies. Never raises for anything that the
     world can do; ``InvariantBroken`` for our own mistakes.
     """
-    return _STAGES[type(event)](state, event)
+    return STAGES[type(event)](state, event)
 
 
 def _started(state: State, event: events.Started) -> Out:
@@ -40,6 +41,7 @@ def _started(state: State, event: events.Started) -> Out:
             settle_asset=settings.settle_asset,
             tick_lot_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
             boot_id=event.boot_id,
+            grids={spec.instrument: grid_of(spec) for spec in settings.instruments},
         ),
     )
     state.begin(event)  # again: now the ledger knows the units
@@ -152,7 +154,8 @@ def _strategy_saved(state: State, event: events.StrategySaved) -> Out:
     return []
 
 
-_STAGES: Final[dict[type, Callable[..., Sequence[Effect]]]] = {
+# The engine, at each frame, looks its stage up here itself: that is ``step`` without the price of a call.
+STAGES: Final[dict[type, Callable[..., Sequence[Effect]]]] = {
     data.Quote: market.on_quote,
     data.Trade: market.on_trade,
     data.Mark: market.on_mark,

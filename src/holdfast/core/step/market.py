@@ -6,6 +6,7 @@ from holdfast.core.ingest.market import take_depth, take_mark, take_quote, take_
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out
 from holdfast.core.step.equity import mark_equity
+from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.effects import Effect
 from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
 
@@ -27,7 +28,11 @@ def on_quote(state: State, quote: Quote) -> Out | tuple[Effect, ...]:
     if not take_quote(market, quote):
         return _NOTHING
     floor = session.equity_floor_e8
-    if floor is not None and state.books.ledger.positions[quote.instrument].position_lots:
+    if (
+        floor is not None
+        and now - market.mark_mono_ns > MARK_AGE_NS_MAX  # under a live mark a quote changes no value
+        and state.books.ledger.positions[quote.instrument].position_lots
+    ):
         return _watch_floor(state, quote, floor)
     return (quote,)
 

@@ -177,8 +177,8 @@ def absent(state: State, out: Out, row: OrderRow, *, asked_mono_ns: int) -> None
 
 
 def cancel(state: State, out: Out, row: OrderRow, *, why: str) -> None:
-    """Ask for one order's cancellation; idempotent."""
-    if is_final(row.state):
+    """Ask for one order's cancellation; idempotent: what is being chased to its end is not asked for again."""
+    if is_final(row.state) or (row.cancel_wanted and row.order_id in state.live.chases):
         return
     move(state, out, row.order_id, Did.CANCEL_ASK, why=why)
     state.live.cancels_count += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdfast.core.fit import misfits
 from holdfast.core.ingest.market import FAR_PAST_NS, set_offset
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
@@ -84,6 +85,12 @@ def after_clock(state: State, out: Out) -> None:
                 SetLeverage(instrument=instrument, leverage=session.settings.account_limits.leverage_venue),
                 lane=Lane.CANCEL,  # it changes the account: not without the lease; but the latch may be tripped
             )
+    for row in list(state.books.orders.live.values()):
+        # asked after by name at once: a list of open orders that fails must not keep us from knowing their fate
+        if row.state is OrderState.SENT and not state.books.orders.of_this_life(row.order_id):
+            go_silent(state, out, row, why="sent before a restart")
+        elif row.state is OrderState.UNKNOWN and row.order_id not in session.chases:
+            chase(state, out, row, wait_ms=0)
     ask_balances(state, out)
     ask_positions(state, out)
     ask_orders(state, out)
@@ -141,7 +148,7 @@ def not_armable(state: State) -> str:
         return "books and venue differ: " + ", ".join(sorted(state.books.breaks))
     if not session.user_stream_up:
         return "the account's event stream is down"
-    return ""
+    return "; ".join(misfits(state.books, session.settings))
 
 
 def arm_if_possible(state: State, out: Out, *, by: str, reason: str, latch_nonce: int = 0) -> str:
@@ -298,11 +305,9 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
         if row is not None and missing.order_id not in session.chases:
             chase(state, out, row, wait_ms=0)
     for row in list(orders.live.values()):
-        if row.state is OrderState.SENT and not orders.of_this_life(row.order_id):
-            go_silent(state, out, row, why="sent before a restart")
-        elif row.order_id in session.chases:
+        if row.order_id in session.chases:
             continue
-        elif row.state is OrderState.UNKNOWN or row.reported_lots > row.filled_lots:
+        if row.state is OrderState.UNKNOWN or row.reported_lots > row.filled_lots:
             chase(state, out, row, wait_ms=0)
     step_done(state, out, "orders")
 
@@ -335,12 +340,14 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
     words.mark_ticks = {
         report.instrument: report.mark_ticks for report in answer.positions if report.mark_ticks
     }
-    words.unlisted = answer.unlisted
-    for symbol in answer.unlisted:
+    # what no desk trades is no less held for that: an adapter may know more instruments than are configured
+    strange = [report.instrument for report in answer.positions if report.instrument not in state.specs]
+    words.unlisted = (*answer.unlisted, *strange)
+    for symbol in words.unlisted:
         find_break(state, out, BreakKind.UNLISTED_POSITION, symbol, ours=0, theirs=1)
     for name in list(state.books.breaks):
         found = state.books.breaks[name]
-        if found.kind is BreakKind.UNLISTED_POSITION and found.key not in answer.unlisted:
+        if found.kind is BreakKind.UNLISTED_POSITION and found.key not in words.unlisted:
             heal_break(state, out, found.kind, found.key)
     ledger = state.books.ledger
     ours = {

@@ -1,0 +1,38 @@
+"""Whether the books and a configuration go together: asked before a start, and again before arming.
+
+A position or an open order in an instrument that is not configured any more could be neither counted nor closed;
+one whose tick or lot changed would be counted wrong. Neither is a matter of a hold: such a start is refused.
+"""
+
+from __future__ import annotations
+
+from holdfast.core.state import Books
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.limits import Settings
+
+
+def grid_of(spec: InstrumentSpec) -> str:
+    """What ticks and lots of an instrument are counted in."""
+    return f"tick {spec.tick}, lot {spec.lot}, worth {spec.tick_lot_e8}e-8"
+
+
+def misfits(books: Books, settings: Settings) -> tuple[str, ...]:
+    """What the books hold that these settings cannot express, one line each; empty where they fit."""
+    ledger = books.ledger
+    if books.account and books.account != settings.account:
+        return (f"the books are of account {books.account!r}, the configuration is of {settings.account!r}",)
+    if ledger.settle_asset and ledger.settle_asset != settings.settle_asset:
+        return (f"the books are kept in {ledger.settle_asset}, the configuration settles in {settings.settle_asset}",)
+    held = {name: f"{row.position_lots} lots" for name, row in ledger.positions.items() if row.position_lots}
+    for order in books.orders.live.values():
+        held.setdefault(order.terms.instrument, "open orders")
+    limited = {limits.instrument for limits in settings.instrument_limits}
+    grids = {spec.instrument: grid_of(spec) for spec in settings.instruments if spec.instrument in limited}
+    found = []
+    for instrument, what in sorted(held.items()):
+        grid, known = grids.get(instrument), ledger.grids.get(instrument)
+        if grid is None:
+            found.append(f"the books hold {what} in {instrument}, which is not configured: name it, or close it first")
+        elif known not in (None, grid):
+            found.append(f"the books hold {what} in {instrument} at {known}; the venue counts by {grid} now")
+    return tuple(found)
