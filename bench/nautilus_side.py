@@ -53,7 +53,7 @@ class Counting(Strategy):
 
     def __init__(self):
         # its strategies format a log line per order and event, even with no log open: off, to its favour
-        super().__init__(StrategyConfig(log_events=False, log_commands=False))
+        super().__init__()
         self.count = 0
         self.expected = 0
         self.first_ns = 0

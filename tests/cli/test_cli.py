@@ -133,6 +133,16 @@ def test_among_stopped_bots_none_runs(run, guard):
     assert "none of the 2 bots that this machine knows is running" in said.err
 
 
+def test_what_needs_a_bot_is_refused_once_where_none_runs(run, guard):
+    """A line for each bot of last week would hide the one thing to know: there is nobody to tell."""
+    for name in ("a", "b", "c"):
+        unregister(register(registered(run.home / name, latch=a_latch(guard, uid=name))))
+    said = run("flatten", "--yes")
+    assert (4, 1) == (said.code, len(said.error_lines)), said.err
+    assert "none of the 3 bots" in said.err
+    assert 3 == len(run("halt").out.splitlines()), "a halt is for all of them, running or not"
+
+
 def test_the_register_forgets_old_bots_but_no_living_one(run, bot, guard):
     for number in range(registry.DEAD_MAX + 10):
         entry = registered(run.home / "state", latch=None)

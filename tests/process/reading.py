@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,12 @@ def judge(halt: Halt, story: Story, writes: dict[int, Write]) -> Judged:
             continue
         write = writes.get(order_id)
         waiting += write.asked_ns > halt.before_ns if write is not None else order.withheld
-    rate = sum(halt.before_ns - 1_000_000_000 < one.written_ns <= halt.before_ns for one in risk)
-    return Judged(waiting, len(passing), len(behind), rate)
+    return Judged(waiting, len(passing), len(behind), rate_before(halt, risk))
+
+
+def rate_before(halt: Halt, writes: Iterable[Write]) -> int:
+    """Orders written in the second before a halt."""
+    return sum(halt.before_ns - 1_000_000_000 < one.written_ns <= halt.before_ns for one in writes)
 
 
 def faults_of(story: Story, truth: dict[str, Any], *, tag: int, control_url: str) -> list[str]:

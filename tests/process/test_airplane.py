@@ -94,7 +94,7 @@ def test_with_no_source_of_positions_it_tries_by_the_last_known_size_and_never_c
     refusing = sim.fault(
         "refuse", method="POST", path="/fapi/v1/order", http=503, code=-1001, msg="Internal error"
     )
-    code, said = bot.cli("kill", "--reason", "from the airplane", "--wait", "2")
+    code, said = bot.cli("kill", "--reason", "from the airplane", "--wait", "1")
     assert Exit.UNFINISHED == code, said
     assert " flat:" not in said
     assert LOTS == sim.position_lots()

@@ -56,7 +56,7 @@ CASES = {
 }
 
 
-QUICK = ("malformed", "unknown key", "missing limit", "nan", "no venue")
+QUICK = ("malformed", "unknown key", "missing limit", "nan")
 
 
 @pytest.mark.parametrize("case", CASES if FULL else QUICK)

@@ -22,7 +22,7 @@ def test_flatten_while_halted_ends_with_the_venues_word_and_commands_start_in_a_
     until(lambda: sim.position_lots() == 300, "a position", bot.tell)
 
     took: dict[str, list[float]] = {"status": [], "halt": []}
-    for _ in range(size(5, 15)):
+    for _ in range(size(3, 15)):
         for word, times in took.items():
             began = time.perf_counter()
             code, said = bot.cli(word)

@@ -22,7 +22,9 @@ def misfits(books: Books, settings: Settings) -> tuple[str, ...]:
     if books.account and books.account != settings.account:
         return (f"the books are of account {books.account!r}, the configuration is of {settings.account!r}",)
     if ledger.settle_asset and ledger.settle_asset != settings.settle_asset:
-        return (f"the books are kept in {ledger.settle_asset}, the configuration settles in {settings.settle_asset}",)
+        return (
+            f"the books are kept in {ledger.settle_asset}, the configuration settles in {settings.settle_asset}",
+        )
     held = {name: f"{row.position_lots} lots" for name, row in ledger.positions.items() if row.position_lots}
     for order in books.orders.live.values():
         held.setdefault(order.terms.instrument, "open orders")
@@ -32,7 +34,9 @@ def misfits(books: Books, settings: Settings) -> tuple[str, ...]:
     for instrument, what in sorted(held.items()):
         grid, known = grids.get(instrument), ledger.grids.get(instrument)
         if grid is None:
-            found.append(f"the books hold {what} in {instrument}, which is not configured: name it, or close it first")
+            found.append(
+                f"the books hold {what} in {instrument}, which is not configured: name it, or close it first"
+            )
         elif known not in (None, grid):
             found.append(f"the books hold {what} in {instrument} at {known}; the venue counts by {grid} now")
     return tuple(found)

@@ -201,6 +201,9 @@ class VenueWords(Struct, kw_only=True):
     source: int = 0
     trades_asking: dict[str, bool] = {}
     trades_mono_ns: dict[str, int] = {}  # when the list of executions was last asked for and came
+    trades_asked_mono_ns: dict[str, int] = {}
+    trades_failures: dict[str, int] = {}
+    trades_reach: dict[str, int] = {}  # how much further back than usual the list is asked for
     cash_asking: bool = False
     cash_mono_ns: int = FAR_PAST_NS
     # instruments with an execution that may be of an order without a name yet: since when

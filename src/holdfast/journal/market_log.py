@@ -326,10 +326,7 @@ def _each(feeds: list[int], starts: list[int], count: int) -> bytes:
         return bytes(feeds)
     ends = [*starts[1:], count]
     return b"".join(
-        [
-            bytes((feed,)) * (end - start)
-            for feed, start, end in zip(feeds, starts, ends, strict=True)
-        ]
+        [bytes((feed,)) * (end - start) for feed, start, end in zip(feeds, starts, ends, strict=True)]
     )
 
 

@@ -63,7 +63,19 @@ def carry_out(row: Row, args: Mapping[str, Value], options: Options) -> list[Res
         return [_look(row, args, target, options) for target in targets(options.wanted, halting=False)]
     if row.name == "halt" and _account_wide(args) and options.wanted.anything:
         return _halt_anything(row, args, options)
-    return [_give(row, args, target, options) for target in targets(options.wanted, halting=row.halting)]
+    meant = targets(options.wanted, halting=row.halting)
+    if len(meant) > 1 and not _stands_alone(row) and not any(_runs(target) for target in meant):
+        raise NotRunning(f"none of the {len(meant)} bots that this machine knows is running")
+    return [_give(row, args, target, options) for target in meant]
+
+
+def _stands_alone(row: Row) -> bool:
+    """True when some of it can be done without the bot: the latch can be tripped."""
+    return row.kind is Kind.LATCH or row.name in _HALT_IF_UNHEARD
+
+
+def _runs(target: Target) -> bool:
+    return target.entry is not None and target.entry.alive
 
 
 def _account_wide(args: Mapping[str, Value]) -> bool:

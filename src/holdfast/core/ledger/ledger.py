@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
 
-from holdfast.core.ledger.positions import PositionRow, Tail, TailFill
+from holdfast.core.ledger.positions import TAIL_FILLS_MAX, PositionRow, Tail, TailFill
 from holdfast.vocab.facts import BooksOpened, CashBooked, CashKind, FillAccepted, FillBooked, PositionAdjusted
 from holdfast.vocab.invariant import invariant
 from holdfast.vocab.orders import Side
@@ -73,6 +74,14 @@ class Ledger(Struct, kw_only=True):
     def knows_trade(self, instrument: str, trade_id: str) -> bool:
         """Whether this execution was booked before, by whatever way it came."""
         return trade_id in self.trade_ids.get(instrument, {})
+
+    def remembered_since_venue_ns(self, instrument: str) -> int:
+        """From when on every execution that was booked is known as such: older ones must not be asked for."""
+        seen = self.trade_ids.get(instrument, {})
+        if len(seen) < TRADE_IDS_KEPT_MAX:
+            return self.books_since_venue_ns
+        # in the order of booking, which is nearly that of time
+        return max(self.books_since_venue_ns, *islice(seen.values(), TAIL_FILLS_MAX))
 
     # --- facts ------------------------------------------------------------------------------------------------
 

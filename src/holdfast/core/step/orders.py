@@ -23,6 +23,11 @@ CHASE_ALERT_TRIES: Final = 10
 CHASE_BACKOFF_TRIES_MAX: Final = 5
 _ACK: Final = TimerKind.ACK
 TRADES_OVERLAP_MS: Final = 60_000  # executions are asked for from a little before the last one booked
+# Where that does not explain a difference, from ten times as long before, and so on up to some days: a list may
+# have failed for longer than the overlap while the stream went on, with a hole in it.
+REACH_FACTOR: Final = 10
+REACH_MAX: Final = 4
+TRADES_BACKOFF_MAX: Final = 20  # times the retry: how seldom a list of executions that fails is asked for
 
 
 def submit(state: State, out: Out, approved: Approved) -> int:
@@ -119,6 +124,8 @@ def chase_due(state: State, out: Out, order_id: int) -> None:
             "its full size stays counted",
         )
     if hunt.fills_only:
+        if hunt.tries % CHASE_BACKOFF_TRIES_MAX == 0:
+            reach_further(state, row.terms.instrument)
         fetch_trades(state, out, row.terms.instrument)
         chase_again(state, out, row)
         return
@@ -140,21 +147,43 @@ def chase_again(state: State, out: Out, row: OrderRow) -> None:
 
 
 def fetch_trades(state: State, out: Out, instrument: str, *, since_venue_ns: int | None = None) -> None:
-    """Ask for the executions that the stream may have lost; one question per instrument at a time."""
-    words = state.live.words
+    """Ask for the executions that the stream may have lost; one question per instrument at a time.
+
+    After a failure not at once again: whoever needs the list asks again, by its own timer.
+    """
+    session = state.live
+    words = session.words
     if words.trades_asking.get(instrument):
         return
+    failures = min(words.trades_failures.get(instrument, 0), TRADES_BACKOFF_MAX)
+    if failures:
+        pause_ns = failures * session.settings.timings.query_retry_ms * NS_PER_MS
+        if session.now_mono_ns - words.trades_asked_mono_ns[instrument] < pause_ns:
+            return
     words.trades_asking[instrument] = True
+    words.trades_asked_mono_ns[instrument] = session.now_mono_ns
+    since = _trades_since(state, instrument) if since_venue_ns is None else since_venue_ns
+    ask(state, out, QueryTrades(instrument=instrument, since_venue_ns=since))
+
+
+def _trades_since(state: State, instrument: str) -> int:
+    """From where the list of executions is asked for: never from before what we remember to have booked."""
     ledger = state.books.ledger
-    last = ledger.last_fill_venue_ns.get(instrument, 0)
-    since = max(ledger.books_since_venue_ns, last - TRADES_OVERLAP_MS * NS_PER_MS)
-    ask(
-        state,
-        out,
-        QueryTrades(
-            instrument=instrument, since_venue_ns=since if since_venue_ns is None else since_venue_ns
-        ),
-    )
+    reach = state.live.words.trades_reach.get(instrument, 0)
+    overlap_ns = TRADES_OVERLAP_MS * NS_PER_MS * REACH_FACTOR**reach
+    since = ledger.last_fill_venue_ns.get(instrument, 0) - overlap_ns
+    return max(since, ledger.remembered_since_venue_ns(instrument))
+
+
+def reach_further(state: State, instrument: str) -> bool:
+    """Ask for older executions from now on; False where the list went as far back as it can."""
+    reach = state.live.words.trades_reach
+    so_far = reach.get(instrument, 0)
+    begins = state.books.ledger.remembered_since_venue_ns(instrument)
+    if so_far >= REACH_MAX or _trades_since(state, instrument) <= begins:
+        return False
+    reach[instrument] = so_far + 1
+    return True
 
 
 def absent(state: State, out: Out, row: OrderRow, *, asked_mono_ns: int) -> None:

@@ -22,7 +22,7 @@ from holdfast.core.step.emit import (
     touch,
 )
 from holdfast.core.step.equity import mark_equity
-from holdfast.core.step.orders import chase, fetch_trades, go_silent
+from holdfast.core.step.orders import chase, fetch_trades, go_silent, reach_further
 from holdfast.core.step.reports import order_report
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import TimerKind
@@ -148,7 +148,22 @@ def not_armable(state: State) -> str:
         return "books and venue differ: " + ", ".join(sorted(state.books.breaks))
     if not session.user_stream_up:
         return "the account's event stream is down"
+    name, age_ms = stalest_word(state)
+    if age_ms > session.settings.timings.position_age_ms_reduce:
+        return f"the venue has not told our {name} for {age_ms // 1000} s"
     return "; ".join(misfits(state.books, session.settings))
+
+
+def stalest_word(state: State) -> tuple[str, int]:
+    """What of our account the venue has not told for longest, and for how many milliseconds."""
+    words = state.live.words
+    told = {
+        "positions": words.positions.mono_ns,
+        "balances": words.balances.mono_ns,
+        "open orders": words.orders.mono_ns,
+    }
+    name = min(told, key=lambda key: told[key])
+    return name, (state.live.now_mono_ns - told[name]) // NS_PER_MS
 
 
 def arm_if_possible(state: State, out: Out, *, by: str, reason: str, latch_nonce: int = 0) -> str:
@@ -202,7 +217,11 @@ def ask_cash(state: State, out: Out, *, since_venue_ns: int | None = None) -> No
         return
     words.cash_asking = True
     ledger = state.books.ledger
-    since = max(ledger.books_since_venue_ns, ledger.cash_since_venue_ns - CASH_OVERLAP_MS * NS_PER_MS)
+    heard = ledger.cash_since_venue_ns
+    if words.cash_mono_ns > FAR_PAST_NS:
+        # up to there the list was complete: hours of what our own executions added to it need not be read again
+        heard = max(heard, venue_ns_at(state, words.cash_mono_ns))
+    since = max(ledger.books_since_venue_ns, heard - CASH_OVERLAP_MS * NS_PER_MS)
     ask(state, out, QueryCash(since_venue_ns=since if since_venue_ns is None else since_venue_ns))
 
 
@@ -364,12 +383,17 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
         if found_now is None:
             clear_suspect(state, name)
             if changed < asked_mono_ns:
+                words.trades_reach.pop(instrument, None)
                 heal_break(state, out, BreakKind.POSITION, instrument)
             elif "positions" in session.start_steps:
                 again = True  # a fill came in between: this answer proves nothing
             continue
         fetch_trades(state, out, instrument)
-        if _needs_another_look(state, name, words.trades_mono_ns.get(instrument, FAR_PAST_NS)):
+        listed = words.trades_mono_ns.get(instrument, FAR_PAST_NS)
+        if _needs_another_look(state, name, explained_mono_ns=listed, moved_mono_ns=changed):
+            again = True
+        elif reach_further(state, instrument):
+            session.suspected_mono_ns[name] = session.now_mono_ns  # to be explained by a longer list
             again = True
         else:
             find_break(
@@ -387,14 +411,19 @@ def clear_suspect(state: State, name: str) -> None:
     state.live.suspected_mono_ns.pop(name, None)
 
 
-def _needs_another_look(state: State, name: str, explained_mono_ns: int) -> bool:
+def _needs_another_look(state: State, name: str, *, explained_mono_ns: int, moved_mono_ns: int) -> bool:
     """Count a difference; it is a break once it was seen often enough and the lists that may explain it, asked
     for after it was first seen, do not.
+
+    Where ours has moved since it was seen, both answers may have been asked in the moment between a fill and our
+    hearing of it: then it takes many more looks.
     """
     session = state.live
     count = session.suspects[name] = session.suspects.get(name, 0) + 1
     since = session.suspected_mono_ns.setdefault(name, session.now_mono_ns)
-    if explained_mono_ns >= since:
+    if moved_mono_ns >= since:
+        session.suspected_mono_ns[name] = session.now_mono_ns
+    elif explained_mono_ns >= since:
         return count < CONFIRMATIONS
     return count < EXPLAIN_TRIES
 
@@ -467,7 +496,12 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
     for instrument in state.specs:
         fetch_trades(state, out, instrument)
     lists = [words.trades_mono_ns.get(instrument, FAR_PAST_NS) for instrument in state.specs]
-    if _needs_another_look(state, "balance", min([words.cash_mono_ns, *lists])):
+    listed = min([words.cash_mono_ns, *lists])
+    if _needs_another_look(state, "balance", explained_mono_ns=listed, moved_mono_ns=changed):
+        _soon(state, out, ASK_BALANCES)
+        return
+    if any([reach_further(state, instrument) for instrument in state.specs]):
+        session.suspected_mono_ns["balance"] = session.now_mono_ns
         _soon(state, out, ASK_BALANCES)
         return
     find_break(state, out, BreakKind.BALANCE, asset, ours=found.ours, theirs=found.theirs)

@@ -284,9 +284,12 @@ def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, ou
             explained(state, request.instrument)
             # while one waits for its name the list has not explained what it can: no difference is judged by it
             session.words.trades_mono_ns[request.instrument] = asked_mono_ns
+        session.words.trades_failures.pop(request.instrument, None)
         step_done(state, out, f"trades/{request.instrument}")
     else:
-        _read_failed(state, out, f"executions in {request.instrument}", 1, outcome)
+        failures = session.words.trades_failures.get(request.instrument, 0) + 1
+        session.words.trades_failures[request.instrument] = failures
+        _read_failed(state, out, f"executions in {request.instrument}", failures, outcome)
 
 
 def _cut(out: Out, what: str) -> None:

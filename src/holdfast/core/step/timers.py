@@ -22,6 +22,7 @@ from holdfast.core.step.reconcile import (
     ask_clock,
     ask_orders,
     ask_positions,
+    stalest_word,
 )
 from holdfast.vocab.effects import EndProcess, Severity
 from holdfast.vocab.events import TimerFired, TimerKind
@@ -61,7 +62,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     now = session.now_mono_ns
     _sweep_feeds(state, out, now)
     if session.ready:
-        _sweep_words(state, out, now)
+        _sweep_words(state, out)
     off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
     _condition(
         state,
@@ -141,18 +142,10 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
     )
 
 
-def _sweep_words(state: State, out: Out, now: int) -> None:
+def _sweep_words(state: State, out: Out) -> None:
     """How old the venue's word on our account is: reduce first, then halt, and say why."""
-    session = state.live
-    timings = session.settings.timings
-    words = session.words
-    ages = {
-        "positions": words.positions.mono_ns,
-        "balances": words.balances.mono_ns,
-        "open orders": words.orders.mono_ns,
-    }
-    name = min(ages, key=lambda key: ages[key])
-    age_ms = (now - ages[name]) // NS_PER_MS
+    timings = state.live.settings.timings
+    name, age_ms = stalest_word(state)
     _condition(
         state,
         out,
