@@ -181,7 +181,9 @@ def _forget(desk: Desk, call_id: int) -> None:
     )
 
 
-def fed(desk: Desk, specs: Sequence[InstrumentSpec]) -> Callable[[bytes, int, int], None]:
+def fed(
+    desk: Desk, specs: Sequence[InstrumentSpec], *, recorded: bool = True
+) -> Callable[[bytes, int, int], None]:
     """Bytes to the strategy as the live loop's frame sink has them: market log, decoder, engine."""
     log = desk.log.append
     decode = decoder(specs)
@@ -193,22 +195,27 @@ def fed(desk: Desk, specs: Sequence[InstrumentSpec]) -> Callable[[bytes, int, in
         if event is not None:
             frame(event)
 
-    return on_frame
+    def unrecorded(raw: bytes, wall_ns: int, mono_ns: int) -> None:
+        event = decode(raw, wall_ns, mono_ns)
+        if event is not None:
+            frame(event)
+
+    return on_frame if recorded else unrecorded
 
 
 class Feeding:
-    """Binance bookTicker bytes to the strategy's callback, in process."""
+    """Binance bookTicker bytes to the strategy's callback, in process; ``recorded`` in the market log first."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, recorded: bool = True) -> None:
         self.counting = Counting()
         self.desk = Desk(directory, instruments(2), self.counting)
         self.desk.arm()
-        self._on_frame = fed(self.desk, self.desk.specs)
+        self._on_frame = fed(self.desk, self.desk.specs, recorded=recorded)
 
     def round(self, count: int) -> float:
         """Seconds per message, of frames made here."""
         seq = self.desk.seq + 1
-        return self.pour(frames(self.desk.specs, count, wall_ns=START_WALL_NS, first_seq=seq, combined=True))
+        return self.pour(frames(self.desk.specs, count, wall_ns=START_WALL_NS, first_seq=seq))
 
     def pour(self, made: Sequence[bytes]) -> float:
         """Seconds per message that reached the strategy; timers run at their natural rate."""
@@ -259,7 +266,7 @@ class Ticking:
     def round(self, count: int) -> list[int]:
         """Nanoseconds from each quote's bytes to its order, of frames made here."""
         seq = self.desk.seq + 1
-        return self.pour(frames(self.desk.specs, count, wall_ns=START_WALL_NS, first_seq=seq, combined=True))
+        return self.pour(frames(self.desk.specs, count, wall_ns=START_WALL_NS, first_seq=seq))
 
     def pour(self, made: Sequence[bytes]) -> list[int]:
         """Nanoseconds from each quote's bytes to its order; the venue then refuses it, off the clock."""

@@ -27,7 +27,7 @@ from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock, MessageBus
 from nautilus_trader.common.providers import InstrumentProvider
-from nautilus_trader.config import LoggingConfig, RiskEngineConfig, StrategyConfig
+from nautilus_trader.config import LoggingConfig, RiskEngineConfig
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.data.engine import DataEngine
 from nautilus_trader.execution.client import ExecutionClient
@@ -52,7 +52,6 @@ class Counting(Strategy):
     """Counts the quotes it is given."""
 
     def __init__(self):
-        # its strategies format a log line per order and event, even with no log open: off, to its favour
         super().__init__()
         self.count = 0
         self.expected = 0
@@ -200,8 +199,10 @@ def read_frames(path):
 
 
 def collected():
+    """As ours: what exists is left out of the collector's rounds, and rounds are rare."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
 
 
 class Side:

@@ -34,20 +34,21 @@ class Side:
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
-        self._feeding: Feeding | None = None
+        self._feeding: dict[bool, Feeding] = {}
         self._ticking: Ticking | None = None
         self._desk: Desk | None = None
         self._orders = 0
         self._quotes: list[Quote] = []
 
-    def feed(self, path: str) -> dict[str, Any]:
-        """Seconds per message, bytes at the frame sink to the strategy's callback, market log included."""
-        if self._feeding is None:
-            self._feeding = Feeding(self._scratch / "feed")
+    def feed(self, path: str, *, recorded: bool) -> dict[str, Any]:
+        """Seconds per message, bytes at the frame sink to the strategy's callback; with the market log or without."""
+        feeding = self._feeding.get(recorded)
+        if feeding is None:
+            feeding = self._feeding[recorded] = Feeding(self._scratch / f"feed-{recorded}", recorded=recorded)
         made = Path(path).read_bytes().split(b"\n")
-        before = self._feeding.counting.count
-        seconds = self._feeding.pour(made)
-        return {"seconds": seconds, "reached": self._feeding.counting.count - before}
+        before = feeding.counting.count
+        seconds = feeding.pour(made)
+        return {"seconds": seconds, "reached": feeding.counting.count - before}
 
     def ws(self, port: int, count: int) -> dict[str, Any]:
         """Messages per second from our own feed's socket to the strategy's callback."""
@@ -118,7 +119,7 @@ class Side:
         directory = Path(tempfile.mkdtemp(dir=self._scratch))
         if len(self._quotes) != count:
             self._quotes = list(quotes_only(count, seed=SEED))
-        backtest.quotes_only = lambda *_, **__: self._quotes  # type: ignore[assignment,attr-defined]
+        backtest.quotes_only = lambda *_, **__: iter(self._quotes)  # type: ignore[attr-defined]
         with rare_rounds():
             result = backtest.backtest(load(Path(path)), BacktestOptions(quotes=count, seed=SEED), directory)
         shutil.rmtree(directory)
@@ -132,7 +133,7 @@ def _unproven(**found: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Answer one JSON line per request."""
-    backtest.summary = _unproven  # type: ignore[assignment] # the proofs are after the clock: the tests run them
+    backtest.summary = _unproven  # type: ignore[attr-defined] # the proofs are after the clock: the tests run them
     side = Side(Path(sys.argv[1]))
     for line in sys.stdin:
         request = json.loads(line)

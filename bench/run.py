@@ -153,21 +153,28 @@ def main() -> int:
 
 def _print(found: dict[str, Any]) -> None:
     where = found["machine"]
+    console = Console()
     table = Table(
         title=f"{where['cpu']}, {where['cores']} cores, Python {where['python']}, {where['os']}",
         caption=(
-            f"disk: fdatasync p50 {found['disk']['fdatasync_p50_us']} µs, p99 {found['disk']['fdatasync_p99_us']} µs;"
-            f" load average {found['load_average_before'][0]} at the start; {found['seconds']} s"
+            f"fdatasync p50 {found['disk']['fdatasync_p50_us']} µs, p99 {found['disk']['fdatasync_p99_us']} µs; "
+            f"load average {found['load_average_before'][0]} at the start; {found['seconds']} s"
         ),
     )
-    for column in ("figure", "value", "aim", "durable"):
-        table.add_column(column)
+    for column in ("row", "figure", "value", "aim"):
+        table.add_column(column, no_wrap=True)
     for row in ROWS:
         for number, (key, aim) in enumerate(row.figures if row.name in found["rows"] else ()):
             value = found[key]
-            text = f"{value:,}" if isinstance(value, int | float) else json.dumps(value)
-            table.add_row(key, text, aim, row.durable if not number else "")
-    Console().print(table)
+            if isinstance(value, dict):
+                text = ", ".join(f"{size}: {one:,}" for size, one in value.items())
+            else:
+                text = f"{value:,}"
+            table.add_row("" if number else row.name, key, text, aim)
+    console.print(table)
+    for row in ROWS:
+        if row.name in found["rows"]:
+            console.print(f"[bold]{row.name}[/bold]: {row.what}. Durable: {row.durable}.")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ TRADES_OVERLAP_MS: Final = 60_000  # executions are asked for from a little befo
 # have failed for longer than the overlap while the stream went on, with a hole in it.
 REACH_FACTOR: Final = 10
 REACH_MAX: Final = 4
-TRADES_BACKOFF_MAX: Final = 20  # times the retry: how seldom a list of executions that fails is asked for
+TRADES_BACKOFF_MAX: Final = 8  # times the retry: how seldom a list of executions that fails is asked for
 
 
 def submit(state: State, out: Out, approved: Approved) -> int:
@@ -170,7 +170,8 @@ def _trades_since(state: State, instrument: str) -> int:
     """From where the list of executions is asked for: never from before what we remember to have booked."""
     ledger = state.books.ledger
     reach = state.live.words.trades_reach.get(instrument, 0)
-    overlap_ns = TRADES_OVERLAP_MS * NS_PER_MS * REACH_FACTOR**reach
+    widened: int = REACH_FACTOR**reach
+    overlap_ns = TRADES_OVERLAP_MS * NS_PER_MS * widened
     since = ledger.last_fill_venue_ns.get(instrument, 0) - overlap_ns
     return max(since, ledger.remembered_since_venue_ns(instrument))
 

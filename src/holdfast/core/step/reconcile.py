@@ -500,7 +500,10 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
     if _needs_another_look(state, "balance", explained_mono_ns=listed, moved_mono_ns=changed):
         _soon(state, out, ASK_BALANCES)
         return
-    if any([reach_further(state, instrument) for instrument in state.specs]):
+    reached = [
+        reach_further(state, instrument) for instrument in state.specs
+    ]  # each of them, not up to the first
+    if any(reached):
         session.suspected_mono_ns["balance"] = session.now_mono_ns
         _soon(state, out, ASK_BALANCES)
         return
