@@ -191,8 +191,8 @@ class Latch:
     def repair(self) -> None:
         """Open it anew, tripped, after it broke: the first step of arming again. Raises GuardUnusable."""
         self.close()
-        self.broken = ""
         self._open()
+        self.broken = ""  # last: until here the watcher could have held the new file against the old one
         if not self.tripped():
             self.trip("holdfast", "the latch had been broken")
 
