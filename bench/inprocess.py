@@ -26,6 +26,8 @@ READ_FRAMES: Final = (
     64  # how many frames one socket read brings at full rate: between two looks at the timers
 )
 ORDERS_IN_FLIGHT: Final = 64  # so many in a row are sent before the venue answers any
+INSTRUMENTS: Final = (10, 100, 1_000)
+OPEN_ORDERS: Final = (0, 100, 1_000)
 _REST_TICKS: Final = 10_000  # how far below the touch the open orders of the flatness test rest
 
 
@@ -62,7 +64,7 @@ def _rate(desk: Desk, counting: Counting, count: int) -> float:
 def flatness(directory: Path, *, quotes: int, rounds: int) -> dict[str, Any]:
     """Nanoseconds per quote with more and more instruments, and with more and more open orders."""
     by_instruments: dict[str, int] = {}
-    for number in (10, 100, 1_000):
+    for number in INSTRUMENTS:
         counting = Counting()
         desk = Desk(directory / f"instruments-{number}", instruments(number), counting, synced=False)
         desk.arm()
@@ -73,7 +75,7 @@ def flatness(directory: Path, *, quotes: int, rounds: int) -> dict[str, Any]:
     counting = Counting()
     desk = Desk(directory / "orders", instruments(10), counting, synced=False)
     desk.arm()
-    for number in (0, 100, 1_000):
+    for number in OPEN_ORDERS:
         _rest(desk, number)
         rates = [_rate(desk, counting, quotes) for _ in range(rounds)]
         by_orders[str(number)] = round(1e9 / median(rates))

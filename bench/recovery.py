@@ -31,7 +31,8 @@ from holdfast.sim.sources.generated import DEFAULT_INSTRUMENTS, START_NS
 from holdfast.vocab.market import MarketEvent
 
 BEHIND_SNAPSHOT: Final = 100_000  # so many records at least lie behind the newest snapshot
-_PIECE: Final = 2_000  # market events between two looks at the journal's length
+SNAPSHOT_SLACK: Final = 10_000  # the snapshot may be earlier by so many
+_PIECE: Final = 500  # market events between two looks at the journal's length
 _ACCOUNT: Final = "demo"
 
 
@@ -82,7 +83,7 @@ def generate(directory: Path, *, records: int) -> dict[str, Any]:
     while journal.record_count < records:
         bot.run(_some(events), exchange.on_market)
         ahead = records - BEHIND_SNAPSHOT
-        if not snapshot_at and journal.record_count > ahead - 10_000:
+        if not snapshot_at and journal.record_count > ahead - SNAPSHOT_SLACK:
             journal.sync()
             at = journal.head()
             fault = save_snapshot(

@@ -64,6 +64,7 @@ class VenueOrder:
     price: int | None
     filled: int = 0
     status: VenueStatus = VenueStatus.NEW
+    triggered: bool = False
 
     @property
     def open(self):
@@ -216,6 +217,11 @@ class NaiveVenue:
         if told:
             self._report(found)
 
+    def becomes_plain(self, order):
+        """A conditional order is triggered: from now on it goes by another id."""
+        order.triggered = True
+        order.venue_order_id = f"v{next(self._ids)}"
+
     def pays(self, kind, amount_e8, *, instrument=""):
         """Cash moves other than by a trade."""
         self.wallet_e8 += amount_e8
@@ -242,7 +248,7 @@ class NaiveVenue:
             filled_lots=order.filled,
             price_ticks=order.price,
             reduce_only=order.terms.reduce_only,
-            conditional=order.terms.trigger_ticks is not None,
+            conditional=order.terms.trigger_ticks is not None and not order.triggered,
             venue_ns=self.venue_ns,
             trigger_ticks=order.terms.trigger_ticks,
         )

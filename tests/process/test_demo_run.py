@@ -99,7 +99,7 @@ def test_one_flipped_byte_anywhere_makes_the_replay_fail(ran, size, figure):
     places = used_bytes(state_dir)
     rng = random.Random(1)
     seen = []
-    for number in range(size(4, 40)):
+    for number in range(size(2, 40)):
         path, start, end = places[number % len(places)]
         offset = rng.randrange(start, end)
         flip(path, offset)

@@ -21,7 +21,7 @@ from tests.process.test_halt import a_striker
 
 pytestmark = pytest.mark.process
 DISK_MB = 76  # one journal segment of 64 MB, and no room for the next
-ROOM_BYTES = 1_000_000  # of the journal, before only the reserve is left
+ROOM_BYTES = 700_000  # of the journal, before only the reserve is left
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_a_full_disk_stops_risk_and_neither_the_halt_nor_the_exit(home, small_di
     position = sim.position_lots()
     assert position != 0, "something to get out of"
     bot.resume()
-    time.sleep(1.0)
+    time.sleep(0.6)
     seq = sim.truth()["requests_total"]
-    time.sleep(1.0)
+    time.sleep(0.8)
     assert [] == sim.requests("place", since_seq=seq), (
         "strategies are not heard while only the reserve is left"
     )

@@ -81,7 +81,7 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
         )
         done, said = bot.tell_to("arm")
         assert done, said
-        time.sleep(rng.uniform(0.2, 0.8))
+        time.sleep(rng.uniform(0.2, 0.6))
         after_writes(bot, rng.randint(0, 60))
         bot.kill()
 

@@ -181,10 +181,14 @@ class Auditor:
 
     # --- what it sends -----------------------------------------------------------------------------------------
 
-    def dispatched(self, state, call):
+    def written(self, state, call):
+        """The last hop let it pass."""
         if call.lane is not Lane.RISK:
             return
         self.counts["risk calls"] += 1
+        row = state.books.orders.row(call.request.order_id)
+        level = self._level(state, row.strategy, row.terms.instrument)
+        assert level < HoldLevel.HALTED, f"a risk order left at {level.name}"
 
     def arrives(self, request):
         """A request reached the venue: what it may do there against the venue's own truth."""

@@ -4,7 +4,8 @@ import random
 
 from holdfast.sim.model import NewOrder, Refused
 from holdfast.vocab.effects import TripLatch
-from holdfast.vocab.events import Command, LeaseLost, StrategyFailed, Verb
+from holdfast.vocab.events import Command, LeaseLost, NoticeKind, StrategyFailed, VenueNotice, Verb
+from holdfast.vocab.facts import BreakKind
 from holdfast.vocab.holds import ACCOUNT, HoldCause, Release, Scope
 from holdfast.vocab.orders import Side
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
@@ -31,7 +32,7 @@ class Chaos:
         world = self.world
         move, _ = self.rng.choices(self.table, weights=[weight for _, weight in self.table])[0]
         world.later(self.rng.randrange(1, 2 * self.mean_ms), self._turn)
-        if world.bot is None:
+        if world.bot is None or world.standing_still is not None:
             return
         world.acts[move.__name__] += 1
         move(self)
@@ -68,6 +69,28 @@ class Chaos:
         step = self.rng.choice([-30_000, -2_000, 2_000, 30_000]) * NS_PER_MS
         self.world.wall_skew_ns += step
         self.world.port.venue_offset_ns -= step
+
+    def pause(self):
+        """The whole process stands still: nothing is read, no timer fires."""
+        self.world.pauses(self.rng.choice([0.3, 2, 6, 20]))
+
+    def jump(self):
+        """The market opens elsewhere."""
+        self.world.price_ppm = (
+            self.world.price_ppm * self.rng.choice([750, 880, 970, 1_030, 1_120, 1_300]) // 1_000
+        )
+
+    def notice(self):
+        world = self.world
+        world.bot.engine.put(
+            VenueNotice(
+                wall_ns=world.clock.wall_ns(),
+                mono_ns=world.mono_ns,
+                kind=self.rng.choice(list(NoticeKind)),
+                instrument="",
+                text="something",
+            )
+        )
 
     def crash(self):
         self.world.die_after_calls = self.rng.randrange(1, 30)
@@ -212,6 +235,9 @@ class Chaos:
                 self.says(Verb.RECOVER, second_by=self.rng.choice(["bob", ""]))
             elif hold.release is Release.PERSON:
                 self.says(Verb.RESUME, hold_id=hold.hold_id)
+        if any(found.kind is BreakKind.ORDER_RISEN for found in state.books.breaks.values()):
+            self.says(Verb.CANCEL, protective=True)
+            self.says(Verb.ADOPT)
 
 
 _TABLE = [
@@ -221,6 +247,9 @@ _TABLE = [
     (Chaos.venue_clock, 0.6),
     (Chaos.wall_clock, 0.3),
     (Chaos.crash, 1.5),
+    (Chaos.pause, 0.7),
+    (Chaos.jump, 0.15),
+    (Chaos.notice, 0.2),
     (Chaos.lease, 0.4),
     (Chaos.strategy_fails, 0.2),
     (Chaos.foreign_order, 1),

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from holdfast.sim.port import Latency
 from holdfast.vocab.events import OrderReported, TradeReported
-from holdfast.vocab.outcome import Fatal, Ok, Transient, Unknown
+from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient, Unknown, Withheld
 from holdfast.vocab.reports import Balances, Done, Orders, Positions
 from holdfast.vocab.requests import (
     AmendOrder,
@@ -133,6 +133,8 @@ class Storm:
             return Unknown(why="lost on the way")
         if rng.random() < self.refusing:
             self._struck(f"{group} refused")
+            if group not in READS and rng.random() < 0.3:
+                return Suppressed(by=rng.choice([Withheld.LEASE, Withheld.BUFFER]))
             if group in {"place", "amend"} and rng.random() < 0.5:
                 return Fatal(why="refused", code="-2019")
             return Transient(why="too many requests", code="-1003")
@@ -149,6 +151,9 @@ class Storm:
         if self.broken.get(group) == "after" or rng.random() < self.muffled:
             self._struck(f"{group} answer lost")
             return Unknown(why="the answer was lost")
+        if group == "place" and isinstance(outcome, Ok) and rng.random() < self.lying / 20:
+            self._struck("place accepted, and said to be refused")
+            return Fatal(why="margin is insufficient", code="-2019")
         if isinstance(outcome, Ok) and group in {"orders", "positions", "balances"}:
             return self._maybe_lies(group, outcome, now_ns)
         return outcome

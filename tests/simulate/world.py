@@ -26,9 +26,11 @@ from holdfast.sim.sources import Generated, stamped
 from holdfast.strategy import Hosted, StrategyHost
 from holdfast.strategy.examples.momentum_taker import MomentumTaker
 from holdfast.strategy.examples.two_sided_quoter import TwoSidedQuoter
+from holdfast.vocab.events import CallDone
 from holdfast.vocab.limits import StrategyLimits, StrategySetup
-from holdfast.vocab.market import Depth
-from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
+from holdfast.vocab.market import Depth, Mark, Quote, Trade
+from holdfast.vocab.orders import Lane
+from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S, PPM
 from tests.simulate.audit import Auditor
 from tests.simulate.disk import MemoryJournal, MemoryLog
 from tests.simulate.storm import CALM_LATENCY, Storm
@@ -40,6 +42,14 @@ OPENING_E8 = 100_000 * E8
 
 class Crash(BaseException):
     """The process ends here, without a word."""
+
+
+class Standstill(BaseException):
+    """The process stands still for a while, and goes on."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
 
 
 class Mutable:
@@ -72,17 +82,19 @@ class Bot(Paced):
 
     def call(self, call):
         world = self.world
-        world.auditor.dispatched(self.state, call)
         world.maybe_dies()
         done_before = self.engine.put
         bot = self
 
         def put(event):
-            if not bot.dead:
+            if bot.dead:
+                return
+            if world.standing_still is not None:
+                world.standing_still.append((bot, event))
+            else:
                 done_before(event)
 
         clock = self.clock
-        from holdfast.vocab.events import CallDone
 
         def done(outcome):
             put(
@@ -91,11 +103,13 @@ class Bot(Paced):
                 )
             )
 
-        from holdfast.vocab.orders import Lane
+        def last_hop():
+            withheld = self._may_send() if call.lane is Lane.RISK else None
+            if withheld is None:
+                world.auditor.written(self.state, call)
+            return withheld
 
-        self._venue.submit(
-            call.request, call.lane, self._may_send if call.lane is Lane.RISK else (lambda: None), done
-        )
+        self._venue.submit(call.request, call.lane, last_hop, done)
         world.maybe_dies()
 
 
@@ -162,6 +176,8 @@ class World:
         self.venue_step_ns = 0  # the venue's clock against the market's
         self.silent_until = {}
         self.die_after_calls = None
+        self.standing_still = None  # what arrives meanwhile
+        self.price_ppm = PPM
         self.acts = Counter()
         self.end_ns = 0
         self.events_count = 0
@@ -180,8 +196,12 @@ class World:
         """The market, as received: stamped with the clocks of now; silent where a feed is down."""
         for frame in self.frames:
             event = frame.event
-            if type(event) is Depth and not event.snapshot and not (event.bids or event.asks):
+            if type(event) is Depth and (
+                self.price_ppm != PPM or not (event.snapshot or event.bids or event.asks)
+            ):
                 continue
+            if self.price_ppm != PPM:
+                event = self._elsewhere(event)
             since = frame.recv_ns - self.first_ns
             mono = self.mono_start_ns + since
             wall = self.first_ns + since + self.wall_skew_ns
@@ -189,6 +209,18 @@ class World:
                 self._waiting = (event, mono, wall)
                 return
             yield stamped(event, offset_ns=self.venue_step_ns, wall_ns=wall, mono_ns=mono)
+
+    def _elsewhere(self, event):
+        """The same market at another price."""
+        ppm = self.price_ppm
+        if type(event) is Quote:
+            bid = event.bid_ticks * ppm // PPM
+            return structs.replace(event, bid_ticks=bid, ask_ticks=bid + event.ask_ticks - event.bid_ticks)
+        if type(event) is Trade:
+            return structs.replace(event, price_ticks=event.price_ticks * ppm // PPM)
+        if type(event) is Mark:
+            return structs.replace(event, mark_ticks=event.mark_ticks * ppm // PPM)
+        return event
 
     def _venue_takes(self, event, wall_ns):
         now_ns = self.port.venue_now_ns()
@@ -222,12 +254,17 @@ class World:
                     self._down(0.2)
                 else:
                     return self
+            except Standstill as still:
+                self._stands_still(still.seconds)
             except Crash:
-                self._dies(power=self.rng.random() < 0.3)
-                self._down(self.rng.choice([0.05, 0.5, 3, 12]))
-                if self.rng.random() < 0.2:
-                    self._reboots()
+                self._crashes()
         return self
+
+    def _crashes(self):
+        self._dies(power=self.rng.random() < 0.3)
+        self._down(self.rng.choice([0.05, 0.5, 3, 12]))
+        if self.rng.random() < 0.2:
+            self._reboots()
 
     def _down(self, seconds):
         """Nobody is there; the market and the venue go on."""
@@ -243,6 +280,32 @@ class World:
             if event.mono_ns >= until:
                 return
 
+    def pauses(self, seconds):
+        raise Standstill(seconds)
+
+    def _stands_still(self, seconds):
+        """What arrives waits, no timer fires; then everything is read at once."""
+        bot = self.bot
+        self.standing_still = []
+        self._down(seconds)
+        arrived, self.standing_still = self.standing_still, None
+        try:
+            for one, event in arrived:
+                if one is bot and not bot.dead:
+                    bot.engine.put(structs.replace(event, wall_ns=self.clock.wall_ns(), mono_ns=self.mono_ns))
+                    bot._flush()
+        except Crash:
+            self._crashes()
+
+    def _heard_of(self, bot):
+        def put(event):
+            if self.standing_still is not None:
+                self.standing_still.append((bot, event))
+            else:
+                bot.engine.put(event)
+
+        return put
+
     def _reboots(self):
         """Another boot: the monotonic clock begins anew."""
         self.acts["reboot"] += 1
@@ -255,6 +318,14 @@ class World:
         heap[:] = [(at - shift, count, act) for at, count, act in heap]
         self.schedule.due_mono_ns = heap[0][0] if heap else NEVER
         self.silent_until = {}
+
+    def calms_down(self):
+        """Nothing goes wrong any more: not the network, not the feeds, not the machine."""
+        self.storm.calms_down()
+        self.silent_until = {}
+        self.die_after_calls = None
+        if self.bot is not None and not self.port._up:
+            self.port.stream_up()
 
     def later(self, ms, act):
         """Something happens after this long."""
@@ -321,6 +392,7 @@ class World:
         bot.world = self
         try:
             bot.start()
+            self.port._sink = self._heard_of(bot)
         except Crash:
             self._dies(power=False)
             self._down(0.1)

@@ -295,3 +295,23 @@ RISK_CHECKS: Final[tuple[Check, ...]] = (
     within_account_limits,
     within_the_rate,
 )
+
+
+def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """Ask every check in the order of ``RISK_CHECKS``, up to the first that refuses; None where none does.
+
+    Written out, and held against the table by a test: in a loop each call costs the interpreter half as much again.
+    """
+    return (
+        not_held(intent, desk)
+        or makes_sense(intent, desk)
+        or fits_the_venue(intent, desk)
+        or priced_from_fresh_data(intent, desk)
+        or not_a_duplicate(intent, desk)
+        or within_order_limits(intent, desk)
+        or inside_the_collar(intent, desk)
+        or reduces(intent, desk)
+        or within_position_limits(intent, desk)
+        or within_account_limits(intent, desk)
+        or within_the_rate(intent, desk)
+    )

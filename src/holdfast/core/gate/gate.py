@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from holdfast.core.gate.checks import RECENT_KEPT_MAX, RISK_CHECKS
+from holdfast.core.gate.checks import RECENT_KEPT_MAX, first_refusal
 from holdfast.core.gate.desk import Desk
 from holdfast.core.views import ExitPlan, MarketView, OpenView, PositionView
 from holdfast.vocab.events import AmendIntent, OrderIntent
@@ -41,11 +41,10 @@ class Approved(Struct, frozen=True, gc=False):
 
 def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
     """Pass or refuse one order of a strategy. The caller has counted it in the rate window already."""
-    for check in RISK_CHECKS:
-        refusal = check(intent, desk)
-        if refusal is not None:
-            _use_up(intent.intent_seq, desk)
-            return refusal
+    refusal = first_refusal(intent, desk)
+    if refusal is not None:
+        _use_up(intent.intent_seq, desk)
+        return refusal
     desk.last_intent_seq = intent.intent_seq
     if desk.account.duplicate_window_ns:
         _remember(intent, desk)
@@ -123,11 +122,7 @@ def judge_amend(
     desk.all_open = _Without(everyone, side=terms.side, lots=open_lots)
     desk.recent = {}
     desk.account.open_orders_count -= 1  # it takes the place that it has
-    refusal: Refusal | None = None
-    for check in RISK_CHECKS:
-        refusal = check(wanted, desk)
-        if refusal is not None:
-            break
+    refusal = first_refusal(wanted, desk)
     grows = wanted.qty_lots > open_lots
     if refusal is None and grows and desk.level >= _REDUCE_ONLY and not terms.reduce_only:
         held = desk.all_position.position_lots

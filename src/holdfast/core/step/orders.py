@@ -238,6 +238,21 @@ def send_cancel(state: State, out: Out, row: OrderRow) -> None:
     chase(state, out, row, wait_ms=state.live.settings.timings.ack_timeout_ms)
 
 
+def _only_reduces(state: State, row: OrderRow, left: dict[str, int]) -> bool:
+    """Whether an order can only reduce, all those before it filled. ``left``: what they leave of each position."""
+    if row.terms.reduce_only:
+        return True
+    instrument = row.terms.instrument
+    position = state.books.ledger.position(instrument).position_lots
+    if row.terms.side * position >= 0:
+        return False
+    rest = left.get(instrument, abs(position)) - row.open_lots()
+    if rest < 0:
+        return False
+    left[instrument] = rest
+    return True
+
+
 def cancel_scope(
     state: State,
     out: Out,
@@ -256,13 +271,12 @@ def cancel_scope(
     """
     asked = 0
     instruments: dict[str, bool] = {}
+    left: dict[str, int] = {}
     for row in state.books.orders.rows_in(strategy=scope.strategy, instrument=scope.instrument):
         if is_final(row.state) or (row.conditional and not protective):
             continue
-        if only_increasing:
-            held = state.books.ledger.position(row.terms.instrument).position_lots
-            if row.terms.reduce_only or -row.terms.side * held >= row.qty_lots - row.filled_lots > 0:
-                continue
+        if only_increasing and _only_reduces(state, row, left):
+            continue
         asked += 1
         if scope.strategy or only_increasing:
             cancel(state, out, row, why=why)

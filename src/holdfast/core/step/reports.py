@@ -39,8 +39,20 @@ def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) ->
         chase(state, out, row)
         return
     if is_final(row.state) and report.status in (VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED):
+        never_shown = not row.venue_order_id
+        move(  # its executions must find it
+            state,
+            out,
+            row.order_id,
+            Did.ACK,
+            venue_order_id=report.venue_order_id,
+            reported_lots=report.filled_lots,
+            waiting=report.conditional,
+        )
+        if row.reported_lots > row.filled_lots:
+            chase_fills(state, out, row)
         # one that was shown to us before may be told of by a word that its end has overtaken: the lists will tell
-        if fresh and row.state in (OrderState.REJECTED, OrderState.UNSENT) and not row.venue_order_id:
+        if fresh and row.state in (OrderState.REJECTED, OrderState.UNSENT) and never_shown:
             _risen(state, out, row, report)
         return
     settle_amend(state, out, row, report)
