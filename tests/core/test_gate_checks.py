@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast.core.gate import checks
-from holdfast.core.gate.gate import Approved, judge, worst_notional_e8
+from holdfast.core.gate.gate import Approved, judge
 from holdfast.vocab.orders import Lane, Side
 from holdfast.vocab.refusals import DuplicateIntent, Held, NotReducing, Refusal
 from tests.core.gate_cases import CASES
@@ -124,10 +124,7 @@ def test_a_protective_stop_stands_behind_the_exits_not_beside_them(side):
 )
 def test_an_instruments_notional_at_worst_case(desk, e8):
     """What the account's sum is made of: the larger side, at the largest known price, rounded up."""
-    here = a_desk(**desk)
-    assert e8 * 10_000 == worst_notional_e8(
-        position=here.all_position, open_lots=here.all_open, market=here.market, spec=here.spec
-    )
+    assert e8 * 10_000 == a_desk(**desk).exposure.gross_e8
 
 
 def test_a_desk_whose_level_was_set_without_a_hold_still_refuses():

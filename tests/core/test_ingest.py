@@ -56,7 +56,7 @@ def test_a_quote_is_refused_and_counted(name, changes, reason):
     market = a_quoted_market()
     assert not take_quote(market, a_quote(**changes))
     assert {reason: 1} == market.refused
-    assert (10, BTC_TICKS - 5) == (market.seq, market.bid_ticks)
+    assert (10, BTC_TICKS - 5) == (market.quote.seq, market.bid_ticks)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_the_offset_of_the_venues_clock_reaches_ingest():
     }
     room.quotes()
     room.quotes()
-    assert room.delivered[-1].seq == room.state.session.markets[BTC].seq
+    assert room.delivered[-1].seq == room.state.session.markets[BTC].quote.seq
 
 
 def test_every_kind_of_accepted_data_is_delivered_and_counted():

@@ -1,7 +1,7 @@
 """What the gate reads, set by hand: a desk at which everything is in order."""
 
 from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
-from holdfast.core.gate.gate import worst_notional_e8
+from holdfast.core.gate.exposure import Exposure
 from holdfast.core.ingest.market import FAR_PAST_NS, market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.orders.book import OpenLots
@@ -88,6 +88,8 @@ def a_desk(
         equity_e8=equity_e8,
         open_orders_count=open_orders,
     )
+    all_position = PositionRow(position_lots=position + others)
+    all_open = OpenLots(buy_lots=open_buys + others_open_buys, sell_lots=open_sells + others_open_sells)
     desk = Desk(
         strategy="alpha",
         spec=spec,
@@ -95,14 +97,12 @@ def a_desk(
         instrument_limits=limits,
         market=market,
         account=row,
+        exposure=Exposure(spec=spec, position=all_position, open_lots=all_open, market=market),
         my_position=PositionRow(position_lots=position),
-        all_position=PositionRow(position_lots=position + others),
+        all_position=all_position,
         my_open=OpenLots(buy_lots=open_buys, sell_lots=open_sells),
-        all_open=OpenLots(buy_lots=open_buys + others_open_buys, sell_lots=open_sells + others_open_sells),
+        all_open=all_open,
     )
-    here_e8 = worst_notional_e8(position=desk.all_position, open_lots=desk.all_open, market=market, spec=spec)
-    row.gross_by_instrument = {BTC: here_e8, "elsewhere": elsewhere_e8}
-    row.gross_e8 = here_e8 + elsewhere_e8
-    desk.level = level
-    desk.hold = None if level is HoldLevel.NONE else a_hold(level)
+    row.gross_e8 = desk.exposure.recount() + elsewhere_e8
+    desk.fold(None if level is HoldLevel.NONE else a_hold(level))
     return desk

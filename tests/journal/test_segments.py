@@ -109,7 +109,7 @@ def test_memory_and_the_unsynced_part_are_bounded(tmp_path, monkeypatch):
     synced = files.calls["sync"]
     for record in records(400):
         journal.append(record, 0)
-        assert len(journal._buffer) <= 2_200
+        assert journal._pending_bytes <= 2_200
 
     assert files.calls["sync"] - synced >= 5
     journal.close()

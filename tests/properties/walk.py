@@ -153,7 +153,7 @@ class Auditor:
         orders = books.orders
         assert len(orders.live) + len(orders.foreign) == room.state.session.account.open_orders_count
         account = room.state.session.account
-        assert sum(account.gross_by_instrument.values()) == account.gross_e8
+        assert sum(row.gross_e8 for row in room.state.exposures.values()) == account.gross_e8
         for instrument in room.state.specs:
             row = orders.open_in(instrument)
             assert naive.open_by_side(orders, instrument) == (row.buy_lots, row.sell_lots)

@@ -66,6 +66,8 @@ class World:
 class Wants:
     """A host whose strategies want what the test says."""
 
+    fact_kinds: frozenset[type] = frozenset()
+
     def __init__(self) -> None:
         self.next: list[Any] = []
 

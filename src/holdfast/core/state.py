@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
-from holdfast.core.gate.gate import worst_notional_e8
+from holdfast.core.gate.exposure import Exposure
 from holdfast.core.holds.table import HoldTable
 from holdfast.core.incident.flatten import FlattenJob
 from holdfast.core.ingest.market import FAR_PAST_NS, Market, market_of
@@ -19,6 +19,7 @@ from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.monitor.equity import Drawdown
 from holdfast.core.orders.book import OpenLots, OrderBook
+from holdfast.vocab.effects import Call
 from holdfast.vocab.events import Started
 from holdfast.vocab.facts import (
     BooksOpened,
@@ -44,13 +45,11 @@ from holdfast.vocab.facts import (
     PositionAdjusted,
     SizeReduced,
 )
-from holdfast.vocab.holds import Hold, HoldLevel, Scope
+from holdfast.vocab.holds import Hold, Scope
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.invariant import InvariantBroken, invariant
 from holdfast.vocab.limits import InstrumentLimits, Settings
-from holdfast.vocab.orders import Lane
 from holdfast.vocab.refusals import Refusal
-from holdfast.vocab.requests import Request
 from holdfast.vocab.units import NS_PER_MS
 
 
@@ -162,14 +161,6 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
 }
 
 
-class PendingCall(Struct, kw_only=True):
-    """A question to the venue that has no answer yet."""
-
-    request: Request
-    lane: Lane
-    asked_mono_ns: int
-
-
 class Chase(Struct, kw_only=True):
     """How the search for an order's fate goes."""
 
@@ -224,7 +215,8 @@ class Session:
     started_mono_ns: int
     started_wall_ns: int
     boot_id: str
-    calls: dict[int, PendingCall] = field(default_factory=dict)
+    calls: dict[int, Call] = field(default_factory=dict)  # questions that have no answer yet
+    acks: list[tuple[int, int]] = field(default_factory=list)  # (until when, order) that waits for a word, in order
     next_call_id: int = 1
     user_stream_up: bool = False
     feeds_up: dict[str, bool] = field(default_factory=dict)
@@ -269,7 +261,7 @@ class _NotStarted:
 class State:
     """Everything the core knows. ``desks`` is derived from books and session and holds references into them."""
 
-    __slots__ = ("books", "desks", "instrument_limits", "live", "session", "specs")
+    __slots__ = ("books", "desks", "exposures", "instrument_limits", "live", "session", "specs")
 
     def __init__(self, books: Books | None = None) -> None:
         self.books = books if books is not None else Books()
@@ -278,6 +270,7 @@ class State:
         self.specs: dict[str, InstrumentSpec] = {}
         self.instrument_limits: dict[str, InstrumentLimits] = {}
         self.desks: dict[str, dict[str, Desk]] = {}
+        self.exposures: dict[str, Exposure] = {}
 
     def begin(self, event: Started) -> Session:
         """Forget the last session and derive a new one from the settings and the books."""
@@ -288,7 +281,7 @@ class State:
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
         rates = settings.account_limits
-        ring = max(rates.orders_per_s_kill, rates.orders_per_s_refuse) + 1
+        ring = rates.orders_per_s_kill + 1  # always above the refusing one
         account = AccountDesk(
             limits=settings.account_limits,
             asked=AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring),
@@ -307,6 +300,17 @@ class State:
             started_wall_ns=event.wall_ns,
             boot_id=event.boot_id,
         )
+        # every quoted instrument has its rows: the hot path looks them up
+        self.exposures = {
+            name: Exposure(
+                spec=self.specs[name],
+                position=books.ledger.position(name),
+                open_lots=books.orders.open_in(name),
+                market=market,
+            )
+            for name, market in markets.items()
+            if name in self.specs
+        }
         self.desks = {}
         limits_of = {(limits.strategy, limits.instrument): limits for limits in settings.strategy_limits}
         for setup in settings.strategies:
@@ -322,13 +326,14 @@ class State:
                     instrument_limits=self.instrument_limits[instrument],
                     market=markets[instrument],
                     account=account,
+                    exposure=self.exposures[instrument],
                     my_position=books.ledger.position_of(setup.strategy, instrument),
                     all_position=books.ledger.position(instrument),
                     my_open=books.orders.open_of(setup.strategy, instrument),
                     all_open=books.orders.open_in(instrument),
                 )
         for instrument in markets:
-            books.ledger.position(instrument)  # every quoted instrument has its row: the hot path looks it up
+            books.ledger.position(instrument)
             self.refresh_gross(instrument)
         self.fold_holds()
         return self.session
@@ -338,26 +343,13 @@ class State:
         holds = self.books.holds
         for strategy, desks in self.desks.items():
             for instrument, desk in desks.items():
-                hold = holds.strictest(strategy=strategy, instrument=instrument)
-                desk.hold = hold
-                desk.level = HoldLevel.NONE if hold is None else hold.level
+                desk.fold(holds.strictest(strategy=strategy, instrument=instrument))
 
     def refresh_gross(self, instrument: str) -> None:
         """Recount one instrument's worst-case notional in the account's sum."""
-        session = self.live
-        spec = self.specs.get(instrument)
-        market = session.markets.get(instrument)
-        if spec is None or market is None:
-            return
-        account = session.account
-        now_e8 = worst_notional_e8(
-            position=self.books.ledger.position(instrument),
-            open_lots=self.books.orders.open_in(instrument),
-            market=market,
-            spec=spec,
-        )
-        account.gross_e8 += now_e8 - account.gross_by_instrument.get(instrument, 0)
-        account.gross_by_instrument[instrument] = now_e8
+        exposure = self.exposures.get(instrument)
+        if exposure is not None:
+            self.live.account.gross_e8 += exposure.recount()
 
     def equity_e8(self) -> int | None:
         """Wallet and unrealised P&L in the settle asset; None while a held instrument has no price."""

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from holdfast.vocab.market import Quote
 from holdfast.vocab.orders import Side, TimeInForce
 from holdfast.vocab.units import NS_PER_S
 
@@ -30,14 +31,20 @@ class OpenView(Protocol):
 
 
 class MarketView(Protocol):
-    """What is known of a market; 0 where nothing is."""
+    """What is known of a market; 0 where nothing is. ``quote``: the last accepted one, or one of zeros."""
 
-    bid_ticks: int
-    ask_ticks: int
+    quote: Quote
+    mid2_ticks: int
     mark_ticks: int
     last_ticks: int
-    quote_mono_ns: int
     mark_mono_ns: int
+
+    @property
+    def bid_ticks(self) -> int: ...
+    @property
+    def ask_ticks(self) -> int: ...
+    @property
+    def quote_mono_ns(self) -> int: ...
 
 
 class ExitPlan(Struct, frozen=True, kw_only=True):

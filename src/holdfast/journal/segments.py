@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from typing import Final
 from zlib import crc32
@@ -32,6 +33,7 @@ from holdfast.journal.codec import (
 from holdfast.journal.files import REAL_FILES, Files, write_all
 from holdfast.ports.journal import JournalFailed, JournalFull
 from holdfast.vocab.effects import Record
+from holdfast.vocab.invariant import invariant
 
 SEGMENT_BYTES: Final = 64 << 20
 RESERVE_BYTES: Final = 4 << 20
@@ -42,6 +44,7 @@ UNSYNCED_BYTES_MAX: Final = (
 BUFFER_BYTES_MAX: Final = 1 << 20  # appended and not yet written; beyond it append writes by itself
 
 _pack = FRAME.pack
+_chained = partial(blake2b, digest_size=HASH_BYTES)
 
 
 def segment_name(number: int) -> str:
@@ -79,7 +82,6 @@ class Journal:
 
     __slots__ = (
         "_base",
-        "_buffer",
         "_directory",
         "_encode",
         "_failed",
@@ -91,6 +93,8 @@ class Journal:
         "_lock",
         "_mark",
         "_number",
+        "_pending",
+        "_pending_bytes",
         "_reserve_bytes",
         "_room",
         "_segment_bytes",
@@ -123,7 +127,8 @@ class Journal:
         self._number = place.number
         self._size = place.size_bytes
         self._base = place.offset  # where in the segment the buffer's first byte belongs
-        self._buffer = bytearray()
+        self._pending: list[tuple[bytes, int]] = []  # appended, not yet framed: payload and market position
+        self._pending_bytes = 0
         self._hash = place.last_hash
         self._synced = (place.record_count - 1, place.last_hash)
         self._mark = AFTER_SYNC
@@ -150,32 +155,46 @@ class Journal:
         """
         payload = self._encode(record)
         length = len(payload)
-        buffer = self._buffer
-        if len(buffer) + length > self._room:
+        if self._pending_bytes + length > self._room:
             self._make_room(length, urgent=urgent)
-        frame = _pack(self._mark, length, crc32(payload), self.record_count, market_pos) + payload
-        self._hash = digest = blake2b(self._hash + frame, digest_size=HASH_BYTES).digest()
-        buffer += frame
-        buffer += digest
-        self._mark = PLAIN
+        self._pending.append((payload, market_pos))
+        self._pending_bytes += length + OVERHEAD_BYTES
         self.record_count += 1
 
     def write(self) -> None:
-        """Hand everything appended to the operating system, in one write."""
+        """Chain everything appended and hand it to the operating system, in one write."""
         if self._failed is not None:
             raise JournalFailed(self._failed)
-        if not self._buffer:
+        if not self._pending:
             return
+        data = self._framed()
         try:
-            write_all(self._files, self._handle, self._buffer, self._base)
+            write_all(self._files, self._handle, data, self._base)
         except OSError as error:
             raise self._fail("write", error) from error
-        self._base += len(self._buffer)
-        self._unsynced_bytes += len(self._buffer)
-        self._buffer.clear()
+        self._base += len(data)
+        self._unsynced_bytes += len(data)
         self._measure()
         if self._unsynced_bytes > UNSYNCED_BYTES_MAX:
             self._sync_written()
+
+    def _framed(self) -> bytes:
+        """What is pending as the bytes of its records, chained on the last hash."""
+        pending, self._pending = self._pending, []
+        self._pending_bytes = 0
+        digest = self._hash
+        mark = self._mark
+        index = self.record_count - len(pending)
+        parts: list[bytes] = []
+        for payload, market_pos in pending:
+            frame = _pack(mark, len(payload), crc32(payload), index, market_pos) + payload
+            digest = _chained(digest + frame).digest()
+            parts += (frame, digest)
+            mark = PLAIN
+            index += 1
+        self._hash = digest
+        self._mark = PLAIN
+        return b"".join(parts)
 
     def sync(self) -> None:
         """Write, and wait until the disk has it."""
@@ -215,7 +234,8 @@ class Journal:
         return Anchor(index, digest.hex())
 
     def head(self) -> Anchor:
-        """The last record appended: what a snapshot of the state is a snapshot at."""
+        """The last record written: what a snapshot of the state is a snapshot at. Nothing may be pending."""
+        invariant(not self._pending, "a journal's head is of what is written", pending=len(self._pending))
         return Anchor(self.record_count - 1, self._hash.hex())
 
     @property
@@ -227,7 +247,7 @@ class Journal:
     def free_bytes(self) -> int:
         """Allocated and unused, the reserve included."""
         spare = self._segment_bytes - HEADER_BYTES if self._spare >= 0 else 0
-        return self._size - self._base - len(self._buffer) + spare
+        return self._size - self._base - self._pending_bytes + spare
 
     # --- room ---------------------------------------------------------------------------------------------------
 
@@ -237,7 +257,7 @@ class Journal:
         self._room = min(self._size - self._base - kept_bytes - OVERHEAD_BYTES, BUFFER_BYTES_MAX)
 
     def _fits(self, length: int, *, kept_bytes: int) -> bool:
-        return self._base + len(self._buffer) + OVERHEAD_BYTES + length + kept_bytes <= self._size
+        return self._base + self._pending_bytes + OVERHEAD_BYTES + length + kept_bytes <= self._size
 
     def _make_room(self, length: int, *, urgent: bool) -> None:
         if length > min(PAYLOAD_BYTES_MAX, self._segment_bytes - HEADER_BYTES - OVERHEAD_BYTES):

@@ -34,16 +34,4 @@ class CoreBooks:
         """The newest accepted quote; None before the first."""
         session = self._state.session
         market = session.markets.get(instrument) if session is not None else None
-        if market is None or session is None or market.bid_ticks == 0:
-            return None
-        return Quote(
-            instrument,
-            market.seq,
-            market.bid_ticks,
-            market.bid_lots,
-            market.ask_ticks,
-            market.ask_lots,
-            market.quote_venue_ns,
-            session.now_wall_ns,
-            market.quote_mono_ns,
-        )
+        return market.quote if market is not None and market.mid2_ticks else None

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from holdfast.core.state import State
 from holdfast.core.step import step
-from holdfast.core.step.machine import STAGES
+from holdfast.core.step.machine import MARKET_STAGES
 from holdfast.ports.journal import JournalFull, JournalPort, MarketLogPort
 from holdfast.runtime.timers import Timers
 from holdfast.vocab.effects import (
@@ -34,17 +34,7 @@ from holdfast.vocab.effects import (
     TripLatch,
 )
 from holdfast.vocab.events import AmendIntent, Event, OrderIntent, StrategySaved, TargetIntent
-from holdfast.vocab.facts import (
-    Fact,
-    FillBooked,
-    HashMark,
-    HoldPlaced,
-    HoldReleased,
-    IntentRefused,
-    OrderAmended,
-    OrderApproved,
-    OrderMoved,
-)
+from holdfast.vocab.facts import Fact, HashMark
 from holdfast.vocab.invariant import invariant
 from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.orders import Lane
@@ -55,6 +45,11 @@ INBOX_MAX: Final = 10_000  # beyond this our own code is in a loop: an invariant
 
 class Host(Protocol):
     """What the engine needs of the strategy host."""
+
+    @property
+    def fact_kinds(self) -> frozenset[type]:
+        """Which facts ``on_fact`` wants to hear of."""
+        ...
 
     def on_market(self, event: MarketEvent) -> Sequence[Event]: ...
     def on_fact(self, fact: Fact, *, wall_ns: int, mono_ns: int) -> Sequence[Event]: ...
@@ -74,12 +69,8 @@ class World(Protocol):
     def end(self, end: EndProcess) -> None: ...
 
 
-_TO_HOST: Final = frozenset(
-    {OrderApproved, OrderMoved, OrderAmended, FillBooked, IntentRefused, HoldPlaced, HoldReleased}
-)
 _RISK: Final = Lane.RISK  # a member looked up on its Enum costs 100 ns under Python 3.11
 _FLATTEN: Final = Lane.FLATTEN
-_MARKET: Final = frozenset({Quote, Trade, Mark, Depth, Malformed})
 _UNHEARD_WHEN_FULL: Final = frozenset({OrderIntent, TargetIntent, AmendIntent, StrategySaved})
 
 
@@ -140,6 +131,8 @@ class Engine:
         self._stepping = False
         self._hash_at = journal.record_count + HASH_EVERY_RECORDS
         self._handlers: dict[type, Callable[..., None]] = {
+            **dict.fromkeys((Quote, Trade, Mark, Depth, Malformed), self._deliver),
+            **dict.fromkeys(host.fact_kinds, self._tell_host),
             Call: self._on_call,
             SetTimer: self.timers.set,
             Alert: self._later,
@@ -153,23 +146,21 @@ class Engine:
 
     def frame(self, event: MarketEvent) -> None:
         """One decoded market event, whose frame the market log already has."""
-        effects = STAGES[type(event)](self.state, event)
-        if not effects:
-            return
-        if len(effects) == 1 and effects[0] is event:
+        taken = MARKET_STAGES[type(event)](self.state, event)
+        if taken is True:
             self.delivered_count += 1
             wants = self._host.on_market(event)
             if wants:
                 self._hear(wants)
                 self._drain()
-            return
-        # nothing may be journaled between these facts: what the world puts meanwhile waits in the inbox
-        self._stepping = True
-        try:
-            self._take(effects)
-        finally:
-            self._stepping = False
-        self._drain()
+        elif taken:
+            # nothing may be journaled between these facts: what the world puts meanwhile waits in the inbox
+            self._stepping = True
+            try:
+                self._take(taken)
+            finally:
+                self._stepping = False
+            self._drain()
 
     def put(self, event: Event) -> None:
         """One event of any other kind."""
@@ -189,55 +180,47 @@ class Engine:
     def _drain(self) -> None:
         self._stepping = True
         inbox = self._inbox
-        journal = self._journal
-        market_log = self._market_log
         state = self.state
-        tap = self._tap
         try:
             while inbox:
                 if len(inbox) > INBOX_MAX:
                     invariant(False, "the inbox is bounded", waiting=len(inbox))
                 event = inbox.popleft()
-                try:
-                    journal.append(event, market_log.frame_count)
-                except JournalFull as error:
-                    self._append_urgent(event, market_log.frame_count, error)
-                if tap is not None:
-                    tap(journal.record_count - 1, event)
+                self._record(event)
                 self._take(step(state, event))
         finally:
             self._stepping = False
         self._need_flush()
 
     def _take(self, effects: Sequence[Effect]) -> None:
-        journal = self._journal
-        pos = self._market_log.frame_count
         handlers = self._handlers
-        tap = self._tap
-        session = self.state.live
         for effect in effects:
-            kind = type(effect)
-            handler = handlers.get(kind)
+            handler = handlers.get(type(effect))
             if handler is not None:
                 handler(effect)
-            elif kind in _MARKET:
-                self.delivered_count += 1
-                self._hear(self._host.on_market(effect))  # type: ignore[arg-type]
             else:
-                try:
-                    journal.append(effect, pos)  # type: ignore[arg-type]
-                except JournalFull as error:
-                    self._append_urgent(effect, pos, error)  # type: ignore[arg-type]
-                if tap is not None:
-                    tap(journal.record_count - 1, effect)  # type: ignore[arg-type]
-                if kind in _TO_HOST:
-                    wants = self._host.on_fact(
-                        effect,  # type: ignore[arg-type]
-                        wall_ns=session.now_wall_ns,
-                        mono_ns=session.now_mono_ns,
-                    )
-                    if wants:
-                        self._hear(wants)
+                self._record(effect)  # type: ignore[arg-type]
+
+    def _record(self, record: Record) -> None:
+        """Have it written down, in the order in which it came about."""
+        pos = self._market_log.frame_count
+        try:
+            self._journal.append(record, pos)
+        except JournalFull as error:
+            self._append_urgent(record, pos, error)
+        if self._tap is not None:
+            self._tap(self._journal.record_count - 1, record)
+
+    def _tell_host(self, fact: Fact) -> None:
+        self._record(fact)
+        session = self.state.live
+        wants = self._host.on_fact(fact, wall_ns=session.now_wall_ns, mono_ns=session.now_mono_ns)
+        if wants:
+            self._hear(wants)
+
+    def _deliver(self, event: MarketEvent) -> None:
+        self.delivered_count += 1
+        self._hear(self._host.on_market(event))
 
     def _hear(self, wants: Sequence[Event]) -> None:
         """What strategies want, unless the journal has room for the exit only."""
@@ -296,8 +279,6 @@ class Engine:
                     self._drain()
                 self._write()
                 out = self._out
-                if not out:
-                    return
                 self._out = []
                 world = self._world
                 for effect in out:
@@ -312,6 +293,8 @@ class Engine:
                         world.clear_latch(effect)  # type: ignore[arg-type]
                     elif kind is EndProcess:
                         world.end(effect)  # type: ignore[arg-type]
+                if not self._out and not self._inbox:
+                    return  # what the world put meanwhile asked for a flush of its own
         finally:
             self._flushing = False
 
@@ -330,12 +313,6 @@ class Engine:
     def mark_books(self, *, clean_stop: bool = False) -> None:
         """Journal the books' hash here; at a clean stop the whole state's too."""
         state = self.state
-        journal = self._journal
-        pos = self._market_log.frame_count
-        mark = HashMark(books_hash=state.books_hash(), state_hash=state.state_hash() if clean_stop else "")
-        try:
-            journal.append(mark, pos)
-        except JournalFull as error:
-            self._append_urgent(mark, pos, error)
-        if self._tap is not None:
-            self._tap(journal.record_count - 1, mark)
+        self._record(
+            HashMark(books_hash=state.books_hash(), state_hash=state.state_hash() if clean_stop else "")
+        )

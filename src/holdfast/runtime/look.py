@@ -527,7 +527,7 @@ class Looker:
                     long_worst=_lots(spec, position + still.buy_lots),
                     short_worst=_lots(spec, position - still.sell_lots),
                     position_max=_lots(spec, state.instrument_limits[name].position_lots_max),
-                    notional=_money(account.gross_by_instrument.get(name)),
+                    notional=_money(state.exposures[name].gross_e8),
                 )
             )
         equity = state.equity_e8()

@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeAlias
 
 from holdfast.strategy.bars import Bar, BarSource
 from holdfast.strategy.warmup import History
+from holdfast.strategy.wellformed import WHOLE_MAX
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.facts import FillBooked, IntentRefused, OrderAmended, OrderApproved, OrderMoved
 from holdfast.vocab.holds import HoldLevel
@@ -100,7 +101,7 @@ class Context:
     The constructors only make intents: what is not returned from the callback is not asked for.
     """
 
-    __slots__ = ("_books", "_intent_seq", "_seen", "_specs", "instruments", "strategy")
+    __slots__ = ("_books", "_intent_seq", "_seen", "_specs", "instruments", "sound", "strategy")
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class Context:
         self._books = books
         self._seen = seen
         self._intent_seq = 0
+        self.sound: OrderIntent | None = None  # the last plain order made here, if each part of it is well-formed
 
     # --- what is --------------------------------------------------------------------------------------------
 
@@ -287,7 +289,9 @@ class Context:
         return self._intent_seq
 
     def _mid_ticks(self, instrument: str) -> int | None:
-        quote = self._books.quote(instrument)
+        quote: object = self._seen.now  # mostly the decision is made at a quote: the newest there is
+        if type(quote) is not Quote or quote.instrument != instrument:
+            quote = self._books.quote(instrument)
         return None if quote is None else (quote.bid_ticks + quote.ask_ticks) >> 1
 
     def _cancel(self, instrument: str, order_id: int) -> CancelIntent:
@@ -315,13 +319,24 @@ class Context:
         tif: TimeInForce | None,
         trigger_ticks: int | None,
     ) -> OrderIntent:
+        sound = (
+            type(qty_lots) is int
+            and type(price_ticks) is int
+            and 0 <= qty_lots <= WHOLE_MAX
+            and 0 <= price_ticks <= WHOLE_MAX
+            and order_type is None
+            and tif is None
+            and trigger_ticks is None
+            and (reduce_only is False or reduce_only is True)
+            and instrument in self._specs
+        )
         if tif is None:
             tif = _POST_ONLY if post_only else _IOC if ioc else _GTC
         if order_type is None:
             order_type = _MARKET if price_ticks is None else _LIMIT
         self._intent_seq = seq = self._intent_seq + 1
         now = self._seen.now
-        return OrderIntent(
+        intent = OrderIntent(
             wall_ns=now.wall_ns,
             mono_ns=now.mono_ns,
             strategy=self.strategy,
@@ -336,6 +351,9 @@ class Context:
             trigger_ticks=trigger_ticks,
             decision_ticks=self._mid_ticks(instrument),
         )
+        if sound:
+            self.sound = intent
+        return intent
 
 
 class Strategy:

@@ -43,7 +43,8 @@ _OWNERS_MAX: Final = 100_000
 _FINAL: Final = frozenset(
     {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED, OrderState.UNSENT}
 )
-_OF_ORDERS: Final = frozenset({OrderApproved, OrderMoved, OrderAmended})
+_OF_ORDERS: Final[frozenset[type]] = frozenset({OrderApproved, OrderMoved, OrderAmended})
+_ALWAYS_HEARD: Final[frozenset[type]] = frozenset({FillBooked, IntentRefused, HoldPlaced, HoldReleased})
 _Route: TypeAlias = tuple[Callback, Context, Seat]
 _Routes: TypeAlias = dict[str, tuple[_Route, ...]]
 
@@ -94,6 +95,7 @@ class StrategyHost:
         self._watch = Stopwatch(clock_ns)
         self._owners: dict[int, Seat] = {}
         self._owned = any("on_order" in seat.callbacks for seat in self._seats.values())
+        self.fact_kinds = _ALWAYS_HEARD | _OF_ORDERS if self._owned else _ALWAYS_HEARD
         self._failure_holds: dict[int, str] = {}
         self._lay_routes()
 
@@ -126,9 +128,8 @@ class StrategyHost:
                 wanted = call(context, event)
                 if wanted is None:
                     continue
-                if out is None:
-                    out = []
-                out += seat.accept(wanted, wall_ns=event.wall_ns, mono_ns=event.mono_ns)
+                accepted = seat.accept(wanted, wall_ns=event.wall_ns, mono_ns=event.mono_ns)
+                out = accepted if out is None else out + accepted
             except Exception as error:  # noqa: BLE001 - whatever a strategy raises is its own failure
                 out = self._failed(seat, error, out)
         return NOTHING if out is None else out
@@ -167,7 +168,7 @@ class StrategyHost:
         if kind is IntentRefused:
             return self._tell(fact.strategy, "on_refused", fact, wall_ns, mono_ns)  # type: ignore[union-attr]
         if kind in _OF_ORDERS:
-            return self._on_order(fact, wall_ns, mono_ns) if self._owned else NOTHING  # type: ignore[arg-type]
+            return self._on_order(fact, wall_ns, mono_ns)  # type: ignore[arg-type]
         if isinstance(fact, HoldPlaced):
             hold = fact.hold
             if hold.cause is HoldCause.STRATEGY_FAILED and hold.scope.strategy in self._seats:

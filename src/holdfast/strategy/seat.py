@@ -13,7 +13,7 @@ from holdfast.strategy.api import CALLBACKS, Context, Strategy, Wants
 from holdfast.strategy.bars import Bar, BarBuilder, BarSource
 from holdfast.strategy.warmup import Wanted
 from holdfast.strategy.wellformed import INTENT_KINDS, fault_in
-from holdfast.vocab.events import Intent, StrategyFailed, StrategySaved
+from holdfast.vocab.events import Intent, OrderIntent, StrategyFailed, StrategySaved
 from holdfast.vocab.market import Quote, Trade
 from holdfast.vocab.units import NS_PER_MS
 
@@ -110,21 +110,33 @@ class Seat:
         An intent made in an earlier callback counts from now: it gets this moment's times and a new number.
         Raises Rejected, or whatever the strategy raises while its answer is drawn or its state is saved.
         """
-        returned = self._listed(wanted)
         seq = self._returned_seq
+        if (
+            type(wanted) is OrderIntent
+            and wanted is self.context.sound  # made by the context, which looked at each part of it
+            and wanted.strategy == self.name
+            and wanted.intent_seq > seq
+            and wanted.mono_ns == mono_ns
+            and wanted.wall_ns == wall_ns
+            and self.save is None
+        ):
+            self._returned_seq = wanted.intent_seq
+            return [wanted]
         accepted: list[HostEvent] = []
-        for intent in returned:
-            if fault := fault_in(intent, strategy=self.name):
+        for intent in (wanted,) if type(wanted) in INTENT_KINDS else self._listed(wanted):
+            if fault := fault_in(intent, self.name):  # type: ignore[arg-type] # that is what it finds out
                 raise Rejected(fault)
-            numbered = intent
-            if intent.intent_seq <= seq or intent.mono_ns != mono_ns or intent.wall_ns != wall_ns:
+            numbered = cast("Intent", intent)
+            if numbered.intent_seq <= seq or numbered.mono_ns != mono_ns or numbered.wall_ns != wall_ns:
                 numbered = replace(
-                    intent, intent_seq=self.context.next_intent_seq(), wall_ns=wall_ns, mono_ns=mono_ns
+                    numbered, intent_seq=self.context.next_intent_seq(), wall_ns=wall_ns, mono_ns=mono_ns
                 )
             seq = numbered.intent_seq
             accepted.append(numbered)
-        if accepted and (saved := self.saved_event(wall_ns=wall_ns, mono_ns=mono_ns)) is not None:
-            accepted.append(saved)
+        if self.save is not None and accepted:
+            saved = self.saved_event(wall_ns=wall_ns, mono_ns=mono_ns)
+            if saved is not None:
+                accepted.append(saved)
         self._returned_seq = seq
         return accepted
 
@@ -142,8 +154,6 @@ class Seat:
         return StrategySaved(wall_ns=wall_ns, mono_ns=mono_ns, strategy=self.name, state=state)
 
     def _listed(self, wanted: Wants) -> tuple[Intent, ...]:
-        if type(wanted) in INTENT_KINDS:
-            return (cast("Intent", wanted),)
         if not isinstance(wanted, Iterable):
             raise Rejected(f"returned {wanted!r:.80}: None, an intent or several are expected")
         listed = tuple(islice(wanted, INTENTS_MAX + 1))

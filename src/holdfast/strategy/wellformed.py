@@ -8,14 +8,14 @@ from typing import Any, Final
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.orders import OrderType, Side, TimeInForce
 
-_WHOLE_MAX: Final = (1 << 63) - 1  # an order id fills 63 bits; beyond it no journal takes a number
+WHOLE_MAX: Final = (1 << 63) - 1  # an order id fills 63 bits; beyond it no journal takes a number
 _NAME_CHARS_MAX: Final = 64
 
 
 def _whole(name: str, value: object) -> str:
     if type(value) is not int:
         return f"{name} must be a whole number, not {value!r}: see ctx.ticks and ctx.lots"
-    if not -_WHOLE_MAX <= value <= _WHOLE_MAX:
+    if not -WHOLE_MAX <= value <= WHOLE_MAX:
         return f"{name} is out of all bounds"
     return ""
 
@@ -37,9 +37,9 @@ def _of_order(intent: OrderIntent) -> str:
         and type(asked.tif) is TimeInForce
         and type(asked.reduce_only) is bool
         and type(qty) is int
-        and 0 <= qty <= _WHOLE_MAX
-        and (price is None or (type(price) is int and 0 <= price <= _WHOLE_MAX))
-        and (decided is None or (type(decided) is int and 0 <= decided <= _WHOLE_MAX))
+        and 0 <= qty <= WHOLE_MAX
+        and (price is None or (type(price) is int and 0 <= price <= WHOLE_MAX))
+        and (decided is None or (type(decided) is int and 0 <= decided <= WHOLE_MAX))
         and asked.trigger_ticks is None
     ):
         return ""  # what nearly all are, without a call per field
@@ -84,8 +84,8 @@ _FAULTS: Final[dict[type, Callable[..., str]]] = {
 INTENT_KINDS: Final = frozenset(_FAULTS)
 
 
-def fault_in(intent: Intent, *, strategy: str) -> str:
-    """What makes no sense in an intent, in words; empty when nothing does."""
+def fault_in(intent: Intent, strategy: str) -> str:
+    """What makes no sense in an intent of this strategy, in words; empty when nothing does."""
     check = _FAULTS.get(type(intent))
     if check is None:
         return f"returned {intent!r:.80}, which is no intent"
@@ -93,6 +93,6 @@ def fault_in(intent: Intent, *, strategy: str) -> str:
         return f"returned an intent in the name of {intent.strategy!r}"
     if type(intent.instrument) is not str or not 0 < len(intent.instrument) <= _NAME_CHARS_MAX:
         return f"{intent.instrument!r:.80} is no instrument's name"
-    if _whole("intent_seq", intent.intent_seq):
+    if type(intent.intent_seq) is not int or _whole("intent_seq", intent.intent_seq):
         return "intent_seq must be a whole number: make intents with the context"
     return check(intent)

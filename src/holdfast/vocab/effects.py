@@ -15,11 +15,12 @@ from holdfast.vocab.requests import Request
 
 
 class Call(Struct, frozen=True, kw_only=True, array_like=True, tag="call"):
-    """Ask the venue; the answer comes back as ``CallDone`` under this id."""
+    """Ask the venue; the answer comes back as ``CallDone`` under this id. Asked at ``asked_mono_ns``."""
 
     call_id: int
     lane: Lane
     request: Request
+    asked_mono_ns: int
 
 
 class SetTimer(Struct, frozen=True, kw_only=True, array_like=True, tag="set_timer"):

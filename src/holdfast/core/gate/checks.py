@@ -103,10 +103,10 @@ def fits_the_venue(intent: OrderIntent, desk: Desk) -> Refusal | None:
 def priced_from_fresh_data(intent: OrderIntent, desk: Desk) -> Refusal | None:
     """There is a quote to judge by, not crossed, and no older than the limit."""
     market = desk.market
-    if market.bid_ticks <= 0:
+    if market.mid2_ticks <= 0:
         return NoReference(what="quote")
     account = desk.account
-    age_ns = account.now_mono_ns - market.quote_mono_ns
+    age_ns = account.now_mono_ns - market.quote.mono_ns
     if age_ns > account.quote_age_ns_max:
         return StaleReference(age_ms=age_ns // NS_PER_MS, limit_ms=account.quote_age_ns_max // NS_PER_MS)
     return None
@@ -135,8 +135,8 @@ def within_order_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
         return OverOrderSize(qty_lots=qty, limit_lots=limit)
     price = intent.price_ticks
     if price is None:
-        market = desk.market
-        price = intent.trigger_ticks or (market.ask_ticks if intent.side is _BUY else market.bid_ticks)
+        quote = desk.market.quote
+        price = intent.trigger_ticks or (quote.ask_ticks if intent.side is _BUY else quote.bid_ticks)
     spec = desk.spec
     notional = price * qty * spec.tick_lot_e8
     if notional > limits.order_notional_e8_max:
@@ -151,18 +151,19 @@ def inside_the_collar(intent: OrderIntent, desk: Desk) -> Refusal | None:
     market = desk.market
     price = intent.price_ticks
     if price is None:
-        price = intent.trigger_ticks or (market.ask_ticks if intent.side is _BUY else market.bid_ticks)
+        quote = market.quote
+        price = intent.trigger_ticks or (quote.ask_ticks if intent.side is _BUY else quote.bid_ticks)
     limit = desk.instrument_limits.collar_ppm
     if desk.level >= _REDUCED:
         limit >>= 1
-    mid2 = market.bid_ticks + market.ask_ticks
+    mid2 = market.mid2_ticks
     if abs(2 * price - mid2) * PPM > limit * mid2:
         return OutsideCollar(price_ticks=price, reference_ticks=mid2 >> 1, limit_ppm=limit)
     mark = market.mark_ticks
     if (
         mark
         and abs(price - mark) * PPM > limit * mark
-        and market.quote_mono_ns - market.mark_mono_ns <= MARK_AGE_NS_MAX
+        and market.quote.mono_ns - market.mark_mono_ns <= MARK_AGE_NS_MAX
     ):
         return OutsideCollar(price_ticks=price, reference_ticks=mark, limit_ppm=limit)
     return None
@@ -241,7 +242,7 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
         other = -other
     if other > worst:
         worst = other
-    price = (market.bid_ticks + market.ask_ticks + 1) >> 1
+    price = (market.mid2_ticks + 1) >> 1
     if market.mark_ticks > price:
         price = market.mark_ticks
     if market.last_ticks > price:
@@ -249,11 +250,8 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
     asked = intent.price_ticks
     if asked is not None and asked > price:
         price = asked
-    would_be = (
-        account.gross_e8
-        - account.gross_by_instrument.get(intent.instrument, 0)
-        + worst * price * desk.spec.tick_lot_e8
-    )
+    exposure = desk.exposure
+    would_be = account.gross_e8 - exposure.gross_e8 + worst * price * exposure.unit_e8
     gross_max = limits.gross_notional_e8_max
     leverage_max = limits.leverage_ppm_max
     if desk.level >= _REDUCED:
@@ -298,10 +296,7 @@ RISK_CHECKS: Final[tuple[Check, ...]] = (
 
 
 def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
-    """Ask every check in the order of ``RISK_CHECKS``, up to the first that refuses; None where none does.
-
-    Written out, and held against the table by a test: in a loop each call costs the interpreter half as much again.
-    """
+    """Ask every check in the order of ``RISK_CHECKS``, up to the first that refuses; None where none does."""
     return (
         not_held(intent, desk)
         or makes_sense(intent, desk)
@@ -314,4 +309,68 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
         or within_position_limits(intent, desk)
         or within_account_limits(intent, desk)
         or within_the_rate(intent, desk)
+    )
+
+
+def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
+    """Whether a plain order passes every check, found out at once; False only says: ask them one by one.
+
+    A plain order is a limit order that may increase, under no hold at all. Yes here must be yes there, which a
+    property test holds it to; what is refused, and why, is the checks' word alone. It exists because asking
+    eleven functions costs three times what the answer does.
+    """
+    price = intent.price_ticks
+    qty = intent.qty_lots
+    market = desk.market
+    account = desk.account
+    if (
+        not desk.plain
+        or intent.order_type is not _LIMIT
+        or intent.reduce_only
+        or price is None
+        or intent.trigger_ticks is not None
+        or not desk.qty_lots_min <= qty <= desk.qty_lots_max
+        or not desk.ticklots_min <= price * qty <= desk.ticklots_max
+        or intent.intent_seq <= desk.last_intent_seq
+        or account.now_mono_ns - market.quote.mono_ns > account.quote_age_ns_max
+        or (account.duplicate_window_ns and (intent.side, price, qty) in desk.recent)
+    ):
+        return False
+    collar_ppm = desk.instrument_limits.collar_ppm
+    mid2 = market.mid2_ticks
+    away2 = 2 * price - mid2
+    if (away2 if away2 > 0 else -away2) * PPM > collar_ppm * mid2:
+        return False
+    value_ticks = (mid2 + 1) >> 1
+    mark = market.mark_ticks
+    if mark:
+        away = price - mark
+        if (away if away > 0 else -away) * PPM > collar_ppm * mark:
+            return False
+        if mark > value_ticks:
+            value_ticks = mark
+    if market.last_ticks > value_ticks:
+        value_ticks = market.last_ticks
+    if price > value_ticks:
+        value_ticks = price
+    everyone = desk.all_open
+    position = desk.all_position.position_lots
+    if intent.side is _BUY:
+        most = position + everyone.buy_lots + qty
+        least = everyone.sell_lots - position
+        mine = desk.my_position.position_lots + desk.my_open.buy_lots + qty
+    else:
+        most = everyone.sell_lots + qty - position
+        least = position + everyone.buy_lots
+        mine = desk.my_open.sell_lots + qty - desk.my_position.position_lots
+    if mine > desk.limits.position_lots_max or most > desk.instrument_limits.position_lots_max:
+        return False
+    exposure = desk.exposure
+    asked = account.asked
+    limits = account.limits
+    return (
+        account.gross_e8 - exposure.gross_e8 + (most if most > least else least) * value_ticks * exposure.unit_e8
+        <= account.allowed_e8
+        and account.now_mono_ns - asked.ring_mono_ns[asked.next_index - limits.orders_per_s_refuse - 1] >= NS_PER_S
+        and account.open_orders_count < limits.open_orders_max
     )

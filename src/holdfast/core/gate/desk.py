@@ -6,12 +6,14 @@ that the next fill will change, never by a copy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from holdfast.core.gate.exposure import Exposure
 from holdfast.core.views import MarketView, OpenView, PositionView
 from holdfast.vocab.holds import Hold, HoldLevel
-from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
 from holdfast.vocab.limits import AccountLimits, InstrumentLimits, StrategyLimits
+from holdfast.vocab.units import PPM, ceil_div
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,22 +23,21 @@ class AskedWindow:
     ring_mono_ns: list[int]
     next_index: int = 0
 
-    def ask(self, now_mono_ns: int) -> None:
-        """Count one order asked for, whatever becomes of it."""
+    def ask(self, now_mono_ns: int) -> int:
+        """Count one order asked for, whatever becomes of it; returns when the oldest in the ring was asked for."""
         ring = self.ring_mono_ns
         index = self.next_index
         ring[index] = now_mono_ns
         index += 1
-        self.next_index = index if index < len(ring) else 0
-
-    def nth_last_mono_ns(self, count: int) -> int:
-        """When the ``count``-th last order was asked for (1 is the last)."""
-        return self.ring_mono_ns[self.next_index - count]
+        if index == len(ring):
+            index = 0
+        self.next_index = index
+        return ring[index]
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
 class AccountDesk:
-    """What all desks share. ``gross_e8``: notional of the account at worst case, kept per instrument."""
+    """What all desks share. ``gross_e8``: notional of the account at worst case, the sum of all ``Exposure``."""
 
     limits: AccountLimits
     asked: AskedWindow
@@ -44,9 +45,23 @@ class AccountDesk:
     duplicate_window_ns: int
     now_mono_ns: int = 0
     gross_e8: int = 0
-    gross_by_instrument: dict[str, int] = field(default_factory=dict)
     equity_e8: int | None = None
     open_orders_count: int = 0
+    allowed_e8: int = -1  # gross notional that money and leverage allow by this equity; -1: nothing
+
+    def __post_init__(self) -> None:
+        self.mark(self.equity_e8)
+
+    def mark(self, equity_e8: int | None) -> None:
+        """Set the equity that leverage is judged by."""
+        self.equity_e8 = equity_e8
+        if equity_e8 is None or equity_e8 <= 0:
+            self.allowed_e8 = -1
+        else:
+            limits = self.limits
+            self.allowed_e8 = min(
+                limits.gross_notional_e8_max, limits.leverage_ppm_max * equity_e8 // PPM
+            )
 
 
 class Desk:
@@ -59,6 +74,7 @@ class Desk:
         "account",
         "all_open",
         "all_position",
+        "exposure",
         "hold",
         "instrument_limits",
         "last_intent_seq",
@@ -67,9 +83,14 @@ class Desk:
         "market",
         "my_open",
         "my_position",
+        "plain",
+        "qty_lots_max",
+        "qty_lots_min",
         "recent",
         "spec",
         "strategy",
+        "ticklots_max",
+        "ticklots_min",
     )
 
     def __init__(
@@ -81,6 +102,7 @@ class Desk:
         instrument_limits: InstrumentLimits,
         market: MarketView,
         account: AccountDesk,
+        exposure: Exposure,
         my_position: PositionView,
         all_position: PositionView,
         my_open: OpenView,
@@ -92,11 +114,24 @@ class Desk:
         self.instrument_limits = instrument_limits
         self.market = market
         self.account = account
+        self.exposure = exposure
         self.my_position = my_position
         self.all_position = all_position
         self.my_open = my_open
         self.all_open = all_open
         self.level: HoldLevel = HoldLevel.HALTED
         self.hold: Hold | None = None
+        # what ``checks.plainly_permitted`` asks, made ready: sizes, and price times size in ticks times lots
+        self.plain = False
+        self.qty_lots_min = max(1, spec.qty_lots_min)
+        self.qty_lots_max = min(spec.qty_lots_max, limits.order_lots_max, instrument_limits.order_lots_max)
+        self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))
+        self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
         self.last_intent_seq = 0
         self.recent: dict[tuple[int, int, int], int] = {}  # (side, price, size) -> when last asked
+
+    def fold(self, hold: Hold | None) -> None:
+        """Stand under this hold, the strictest in scope; None: under no hold at all."""
+        self.hold = hold
+        self.level = HoldLevel.NONE if hold is None else hold.level
+        self.plain = self.level is HoldLevel.NONE and self.spec.status is InstrumentStatus.TRADING

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from msgspec import Struct
 
-from holdfast.core.gate.checks import RECENT_KEPT_MAX, first_refusal
+from holdfast.core.gate.checks import RECENT_KEPT_MAX, first_refusal, plainly_permitted
 from holdfast.core.gate.desk import Desk
-from holdfast.core.views import ExitPlan, MarketView, OpenView, PositionView
+from holdfast.core.views import ExitPlan, OpenView
 from holdfast.vocab.events import AmendIntent, OrderIntent
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec
@@ -28,6 +28,7 @@ _RISK: Final = Lane.RISK  # looked up once: see ``checks``
 _REDUCE_ONLY: Final = HoldLevel.REDUCE_ONLY
 
 
+@final
 class Approved(Struct, frozen=True, gc=False):
     """Leave to send exactly these terms. Only this module makes one; a test reads the code to be sure."""
 
@@ -41,14 +42,14 @@ class Approved(Struct, frozen=True, gc=False):
 
 def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
     """Pass or refuse one order of a strategy. The caller has counted it in the rate window already."""
-    refusal = first_refusal(intent, desk)
-    if refusal is not None:
-        _use_up(intent.intent_seq, desk)
-        return refusal
+    if not plainly_permitted(intent, desk):
+        refusal = first_refusal(intent, desk)
+        if refusal is not None:
+            _use_up(intent.intent_seq, desk)
+            return refusal
     desk.last_intent_seq = intent.intent_seq
     if desk.account.duplicate_window_ns:
         _remember(intent, desk)
-    market = desk.market
     return Approved(
         intent.strategy,
         intent.intent_seq,
@@ -62,9 +63,9 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
             intent.price_ticks,
             intent.trigger_ticks,
             # where only reducing is allowed the venue holds us to it too: our position may be behind its own
-            intent.reduce_only or desk.level >= _REDUCE_ONLY,
+            intent.reduce_only or (not desk.plain and desk.level >= _REDUCE_ONLY),
         ),
-        (market.bid_ticks + market.ask_ticks) >> 1,
+        desk.market.mid2_ticks >> 1,
         intent.decision_ticks,
     )
 
@@ -175,20 +176,3 @@ def judge_exit(
         reference,
         None,
     )
-
-
-def worst_notional_e8(
-    *, position: PositionView, open_lots: OpenView, market: MarketView, spec: InstrumentSpec
-) -> int:
-    """One instrument's notional at worst case, at the larger of mid, mark and last."""
-    held = position.position_lots
-    lots = abs(held + open_lots.buy_lots)
-    other = abs(held - open_lots.sell_lots)
-    if other > lots:
-        lots = other
-    price = (market.bid_ticks + market.ask_ticks + 1) >> 1
-    if market.mark_ticks > price:
-        price = market.mark_ticks
-    if market.last_ticks > price:
-        price = market.last_ticks
-    return lots * price * spec.tick_lot_e8

@@ -22,28 +22,23 @@ FAR_PAST_NS: Final = -(1 << 62)
 _TWO_PPM: Final = 2 * PPM
 
 
-# A slotted dataclass, not a Struct: each quote stores to it eight times, and a store to a mutable Struct costs
-# 70 ns, ten times as much. It is hashed as the same bytes.
+# A slotted dataclass, not a Struct: each quote stores to it, and a store to a mutable Struct costs 70 ns, ten times
+# as much. It is hashed as the same bytes.
 @dataclass(slots=True, kw_only=True)
 class Market:
-    """One instrument's market. ``quote_mono_ns`` is when the last accepted quote was received."""
+    """One instrument's market. ``quote`` is the last accepted one, ``mid2_ticks`` the sum of its two prices."""
 
     instrument: str
     spread_ppm_max: int
     jump_ppm_max: int
     lag_ns_max: int  # largest accepted wall_ns - venue_ns: the age limit less the clock offset
-    seq: int = -1
+    quote: Quote
+    mid2_ticks: int = 0  # 0: no quote yet
     trade_seq: int = -1
     depth_seq: int = -1
-    bid_ticks: int = 0
-    bid_lots: int = 0
-    ask_ticks: int = 0
-    ask_lots: int = 0
     last_ticks: int = 0
     mark_ticks: int = 0
     funding_ppb: int = 0
-    quote_mono_ns: int = FAR_PAST_NS
-    quote_venue_ns: int = 0
     mark_mono_ns: int = FAR_PAST_NS
     jump_ticks: int = 0
     jump_count: int = 0
@@ -52,21 +47,34 @@ class Market:
     trades_count: int = 0
     refused: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def bid_ticks(self) -> int:
+        """The best bid; 0: none known."""
+        return self.quote.bid_ticks
+
+    @property
+    def ask_ticks(self) -> int:
+        """The best offer; 0: none known."""
+        return self.quote.ask_ticks
+
+    @property
+    def quote_mono_ns(self) -> int:
+        """When the last accepted quote was received."""
+        return self.quote.mono_ns
+
     def refuse(self, reason: str) -> None:
         """Count a refused event by its reason."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
 
     def price_ticks(self) -> int:
         """The price to value at: a mark that is not dead, else mid (rounded down), else last; 0: nothing known."""
-        if self.mark_ticks and self.quote_mono_ns - self.mark_mono_ns <= MARK_AGE_NS_MAX:
+        if self.mark_ticks and self.quote.mono_ns - self.mark_mono_ns <= MARK_AGE_NS_MAX:
             return self.mark_ticks
-        if self.bid_ticks:
-            return (self.bid_ticks + self.ask_ticks) >> 1
-        return self.last_ticks
+        return self.mid2_ticks >> 1 or self.last_ticks
 
     def worst_ticks(self) -> int:
         """The larger of mark, mid and last: for exposure."""
-        return max(self.mark_ticks, (self.bid_ticks + self.ask_ticks + 1) >> 1, self.last_ticks)
+        return max(self.mark_ticks, (self.mid2_ticks + 1) >> 1, self.last_ticks)
 
 
 def market_of(limits: InstrumentLimits, timings: Timings) -> Market:
@@ -76,6 +84,7 @@ def market_of(limits: InstrumentLimits, timings: Timings) -> Market:
         spread_ppm_max=limits.spread_ppm_max,
         jump_ppm_max=limits.jump_ppm_max,
         lag_ns_max=timings.quote_age_ms_max * NS_PER_MS,
+        quote=Quote(limits.instrument, -1, 0, 0, 0, 0, 0, 0, FAR_PAST_NS),
     )
 
 
@@ -86,43 +95,38 @@ def set_offset(market: Market, *, quote_age_ms_max: int, offset_ns: int) -> None
 
 def take_quote(market: Market, quote: Quote) -> bool:
     """Accept a quote into the market, or count why not."""
+    last = market.quote
+    if quote.seq <= last.seq:
+        market.refuse("repeated" if quote.seq == last.seq else "out_of_order")
+        return False
     bid = quote.bid_ticks
     ask = quote.ask_ticks
-    seq = quote.seq
-    if seq <= market.seq:
-        market.refuse("repeated" if seq == market.seq else "out_of_order")
-        return False
     if bid >= ask or bid <= 0:
         market.refuse("crossed")
         return False
-    bid_lots = quote.bid_lots
-    ask_lots = quote.ask_lots
-    if bid_lots <= 0 or ask_lots <= 0:
+    if quote.bid_lots <= 0 or quote.ask_lots <= 0:
         market.refuse("empty_size")
         return False
-    venue_ns = quote.venue_ns
-    if quote.wall_ns - venue_ns > market.lag_ns_max:
+    if quote.wall_ns - quote.venue_ns > market.lag_ns_max:
         market.refuse("late")
         return False
-    total = bid + ask
-    if (ask - bid) * _TWO_PPM > market.spread_ppm_max * total:
-        market.refuse("wide_spread")
-        return False
-    known = market.bid_ticks + market.ask_ticks
-    # most quotes change a size and no price: they cannot jump
-    if total != known and known and abs(total - known) * PPM > market.jump_ppm_max * known:
-        if not _confirmed(market, total, seq):
-            market.refuse("jump")
+    # most quotes change a size and no price: their spread is known, and they cannot jump
+    if bid != last.bid_ticks or ask != last.ask_ticks:
+        total = bid + ask
+        if (ask - bid) * _TWO_PPM > market.spread_ppm_max * total:
+            market.refuse("wide_spread")
             return False
+        known = market.mid2_ticks
+        if known and abs(total - known) * PPM > market.jump_ppm_max * known:
+            if not _confirmed(market, total, quote.seq):
+                market.refuse("jump")
+                return False
+        elif market.jump_count:
+            market.jump_count = 0  # back at the old level: what disagreed was not in a row
+        market.mid2_ticks = total
     elif market.jump_count:
-        market.jump_count = 0  # back at the old level: what disagreed was not in a row
-    market.seq = seq
-    market.bid_ticks = bid
-    market.ask_ticks = ask
-    market.bid_lots = bid_lots
-    market.ask_lots = ask_lots
-    market.quote_mono_ns = quote.mono_ns
-    market.quote_venue_ns = venue_ns
+        market.jump_count = 0
+    market.quote = quote
     market.quotes_count += 1
     return True
 
@@ -170,7 +174,7 @@ def take_mark(market: Market, mark: Mark) -> bool:
     if mark.mark_ticks <= 0 or mark.wall_ns - mark.venue_ns > market.lag_ns_max:
         market.refuse("mark_late" if mark.mark_ticks > 0 else "mark_empty")
         return False
-    mid2 = market.bid_ticks + market.ask_ticks
+    mid2 = market.mid2_ticks
     if mid2 and abs(2 * mark.mark_ticks - mid2) * PPM > market.jump_ppm_max * mid2:
         market.refuse("mark_disputed")
         return False

@@ -7,6 +7,7 @@ instrument), so that the gate's worst case is O(1) in the number of orders.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -21,13 +22,14 @@ from holdfast.vocab.facts import (
     OrderApproved,
     OrderMoved,
 )
-from holdfast.vocab.ids import epoch_of, order_id_of
+from holdfast.vocab.ids import SEQUENCE_BITS, epoch_of, order_id_of
 from holdfast.vocab.invariant import InvariantBroken, invariant
 from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms, Side
 
 FINAL_KEPT_MAX: Final = (
     4096  # how many final orders stay known for late fills; older ones are the venue's to tell
 )
+FINAL_DROPPED: Final = 256  # so many at once: looking for the oldest in a dict costs more than dropping it
 _SENT: Final = OrderState.SENT
 
 
@@ -154,7 +156,9 @@ class OrderBook(Struct, kw_only=True):
 
     def open_of(self, strategy: str, instrument: str) -> OpenLots:
         """The (strategy, instrument) row, made on first use."""
-        rows = self.by_strategy.setdefault(strategy, {})
+        rows = self.by_strategy.get(strategy)
+        if rows is None:
+            rows = self.by_strategy[strategy] = {}
         row = rows.get(instrument)
         if row is None:
             row = rows[instrument] = OpenLots()
@@ -188,7 +192,8 @@ class OrderBook(Struct, kw_only=True):
 
     def approve(self, fact: OrderApproved) -> None:
         """A new order, counted in full from now on."""
-        if fact.order_id != self.next_id():
+        sequence = self.sequence + 1
+        if fact.order_id != self.epoch << SEQUENCE_BITS | sequence:
             invariant(False, "order ids are dense within an epoch", order_id=fact.order_id)
         terms = fact.terms
         row = OrderRow(
@@ -204,15 +209,22 @@ class OrderBook(Struct, kw_only=True):
             approved_mono_ns=fact.approved_mono_ns,
             changed_mono_ns=fact.approved_mono_ns,
         )
-        self.sequence += 1
+        self.sequence = sequence
         self.approved_count += 1
         self.live[fact.order_id] = row
-        everyone = self.open_in(terms.instrument)
+        everyone = self.by_instrument.get(terms.instrument) or self.open_in(terms.instrument)
         mine = self.open_of(fact.strategy, terms.instrument)
         everyone.orders_count += 1
         mine.orders_count += 1
-        everyone.add(terms.qty_lots, side=terms.side, protective=row.conditional)
-        mine.add(terms.qty_lots, side=terms.side, protective=row.conditional)
+        if terms.trigger_ticks is None and terms.side > 0:
+            everyone.buy_lots += terms.qty_lots
+            mine.buy_lots += terms.qty_lots
+        elif terms.trigger_ticks is None:
+            everyone.sell_lots += terms.qty_lots
+            mine.sell_lots += terms.qty_lots
+        else:
+            everyone.add(terms.qty_lots, side=terms.side, protective=True)
+            mine.add(terms.qty_lots, side=terms.side, protective=True)
 
     def move(self, fact: OrderMoved) -> None:
         """Along the table, or not at all."""
@@ -306,7 +318,8 @@ class OrderBook(Struct, kw_only=True):
             everyone.orders_count -= 1
             mine.orders_count -= 1
             if len(self.final) > FINAL_KEPT_MAX:
-                del self.final[next(iter(self.final))]
+                for order_id in list(islice(self.final, FINAL_DROPPED)):
+                    del self.final[order_id]
         elif not settled and row.order_id in self.final:
             # a late report on a final order: count what it says until its fills are booked
             del self.final[row.order_id]

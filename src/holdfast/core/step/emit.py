@@ -6,7 +6,7 @@ from typing import Final
 
 from holdfast.core.holds.rules import RULES
 from holdfast.core.orders.lifecycle import next_state
-from holdfast.core.state import PendingCall, State
+from holdfast.core.state import State
 from holdfast.vocab.effects import Alert, Call, ClearLatch, Effect, SetTimer, Severity, TripLatch
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import (
@@ -37,8 +37,11 @@ def emit(state: State, out: Out, fact: Fact) -> None:
 def touch(state: State, instrument: str) -> None:
     """Recount what depends on the orders and position of one instrument."""
     orders = state.books.orders
-    state.live.account.open_orders_count = len(orders.live) + len(orders.foreign)
-    state.refresh_gross(instrument)
+    account = state.live.account
+    account.open_orders_count = len(orders.live) + len(orders.foreign)
+    exposure = state.exposures.get(instrument)
+    if exposure is not None:
+        account.gross_e8 += exposure.recount()
 
 
 def ask(state: State, out: Out, request: Request, *, lane: Lane = Lane.READ) -> int:
@@ -46,8 +49,9 @@ def ask(state: State, out: Out, request: Request, *, lane: Lane = Lane.READ) -> 
     session = state.live
     call_id = session.next_call_id
     session.next_call_id = call_id + 1
-    session.calls[call_id] = PendingCall(request=request, lane=lane, asked_mono_ns=session.now_mono_ns)
-    out.append(Call(call_id=call_id, lane=lane, request=request))
+    call = Call(call_id=call_id, lane=lane, request=request, asked_mono_ns=session.now_mono_ns)
+    session.calls[call_id] = call
+    out.append(call)
     return call_id
 
 

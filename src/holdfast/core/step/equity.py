@@ -13,7 +13,7 @@ def mark_equity(state: State, out: Out) -> None:
     """Mark equity, and hold by how far it is below the day's peak; Normal to Breaker in one jump."""
     session = state.live
     equity = state.equity_e8()
-    session.account.equity_e8 = equity
+    session.account.mark(equity)
     if equity is None:
         return
     books = state.books

@@ -25,13 +25,16 @@ _REDUCED: Final = HoldLevel.REDUCED
 def on_order(state: State, intent: OrderIntent) -> Out:
     """A strategy wants an order."""
     out: Out = []
-    _count_asked(state, out)
+    account = state.live.account
+    now = account.now_mono_ns
+    if now - account.asked.ask(now) < NS_PER_S:
+        _asked_too_often(state, out)
     desks = state.desks.get(intent.strategy)
     desk = desks.get(intent.instrument) if desks is not None else None
     if desk is None:
         _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
-    if desk.level == _REDUCED and not intent.reduce_only:
+    if not desk.plain and desk.level == _REDUCED and not intent.reduce_only:
         lots = reduced_lots(intent.qty_lots, side=intent.side, position_lots=desk.my_position.position_lots)
         if lots != intent.qty_lots:
             emit(
@@ -46,7 +49,7 @@ def on_order(state: State, intent: OrderIntent) -> Out:
             )
             intent = _resized(intent, lots)
     verdict = judge(intent, desk)
-    if isinstance(verdict, Approved):
+    if type(verdict) is Approved:
         submit(state, out, verdict)
     else:
         _refuse(state, out, intent, verdict)
@@ -73,22 +76,25 @@ def _resized(intent: OrderIntent, qty_lots: int) -> OrderIntent:
 
 def _count_asked(state: State, out: Out) -> None:
     """Every order or amend asked for counts, refused ones too; far too many trip KILLED."""
-    session = state.live
-    account = session.account
-    account.asked.ask(session.now_mono_ns)
-    limit = account.limits.orders_per_s_kill
-    if session.now_mono_ns - account.asked.nth_last_mono_ns(limit + 1) < NS_PER_S:
-        if state.books.holds.find(HoldCause.ORDER_RATE) is not None:
-            return
-        place_hold(
-            state,
-            out,
-            HoldCause.ORDER_RATE,
-            by="monitor",
-            reason=f"more than {limit} orders asked for within a second",
-        )
-        # what a runaway has working must not fill on
-        cancel_scope(state, out, scope=ACCOUNT, why="order rate", protective=False)
+    account = state.live.account
+    now = account.now_mono_ns
+    if now - account.asked.ask(now) < NS_PER_S:  # the ring is as long as the killing threshold, and one
+        _asked_too_often(state, out)
+
+
+def _asked_too_often(state: State, out: Out) -> None:
+    if state.books.holds.find(HoldCause.ORDER_RATE) is not None:
+        return
+    limit = state.live.account.limits.orders_per_s_kill
+    place_hold(
+        state,
+        out,
+        HoldCause.ORDER_RATE,
+        by="monitor",
+        reason=f"more than {limit} orders asked for within a second",
+    )
+    # what a runaway has working must not fill on
+    cancel_scope(state, out, scope=ACCOUNT, why="order rate", protective=False)
 
 
 def _refuse(state: State, out: Out, intent: Intent, why: Refusal) -> None:

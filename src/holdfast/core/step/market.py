@@ -7,26 +7,22 @@ from holdfast.core.state import State
 from holdfast.core.step.emit import Out
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.views import MARK_AGE_NS_MAX
-from holdfast.vocab.effects import Effect
 from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
 
-_NOTHING: tuple[Effect, ...] = ()
-
-
-def on_quote(state: State, quote: Quote) -> Out | tuple[Effect, ...]:
+def on_quote(state: State, quote: Quote) -> bool | Out:
     """Accept or refuse a quote; with a position, see at once whether equity fell through the breaker's floor."""
     session = state.session
     if session is None:
-        return _NOTHING
+        return False
     market = session.markets.get(quote.instrument)
     if market is None:
-        return _NOTHING
+        return False
     now = quote.mono_ns
     session.now_mono_ns = now
     session.now_wall_ns = quote.wall_ns
     session.account.now_mono_ns = now
     if not take_quote(market, quote):
-        return _NOTHING
+        return False
     floor = session.equity_floor_e8
     if (
         floor is not None
@@ -34,72 +30,72 @@ def on_quote(state: State, quote: Quote) -> Out | tuple[Effect, ...]:
         and state.books.ledger.positions[quote.instrument].position_lots
     ):
         return _watch_floor(state, quote, floor)
-    return (quote,)
+    return True
 
 
-def _watch_floor(state: State, news: Quote | Mark, floor_e8: int) -> Out | tuple[Effect, ...]:
+def _watch_floor(state: State, news: Quote | Mark, floor_e8: int) -> bool | Out:
     """Between two marks: the drawdown ladder must be reached in one jump, not at the next timer."""
     equity = state.equity_e8()
     if equity is None:
-        return (news,)
-    state.live.account.equity_e8 = equity
+        return True
+    state.live.account.mark(equity)
     if equity - state.books.ledger.transfers_e8 > floor_e8:
-        return (news,)
+        return True
     out: Out = []
     mark_equity(state, out)
     out.append(news)
     return out
 
 
-def on_trade(state: State, trade: Trade) -> Out | tuple[Effect, ...]:
+def on_trade(state: State, trade: Trade) -> bool | Out:
     """Accept or refuse a public print."""
     session = state.session
     if session is None:
-        return _NOTHING
+        return False
     market = session.markets.get(trade.instrument)
     if market is None:
-        return _NOTHING
+        return False
     session.now_mono_ns = session.account.now_mono_ns = trade.mono_ns
     session.now_wall_ns = trade.wall_ns
-    return (trade,) if take_trade(market, trade) else _NOTHING
+    return take_trade(market, trade)
 
 
-def on_mark(state: State, mark: Mark) -> Out | tuple[Effect, ...]:
+def on_mark(state: State, mark: Mark) -> bool | Out:
     """Accept or refuse a mark price."""
     session = state.session
     if session is None:
-        return _NOTHING
+        return False
     market = session.markets.get(mark.instrument)
     if market is None:
-        return _NOTHING
+        return False
     session.now_mono_ns = session.account.now_mono_ns = mark.mono_ns
     session.now_wall_ns = mark.wall_ns
     if not take_mark(market, mark):
-        return _NOTHING
+        return False
     floor = session.equity_floor_e8
     if floor is not None and state.books.ledger.positions[mark.instrument].position_lots:
         return _watch_floor(state, mark, floor)
-    return (mark,)
+    return True
 
 
-def on_depth(state: State, depth: Depth) -> Out | tuple[Effect, ...]:
+def on_depth(state: State, depth: Depth) -> bool | Out:
     """Accept or refuse a book update."""
     session = state.session
     if session is None:
-        return _NOTHING
+        return False
     market = session.markets.get(depth.instrument)
     if market is None:
-        return _NOTHING
+        return False
     session.now_mono_ns = session.account.now_mono_ns = depth.mono_ns
     session.now_wall_ns = depth.wall_ns
-    return (depth,) if take_depth(market, depth) else _NOTHING
+    return take_depth(market, depth)
 
 
-def on_malformed(state: State, frame: Malformed) -> Out | tuple[Effect, ...]:
+def on_malformed(state: State, frame: Malformed) -> bool | Out:
     """Count what the decoder could not accept, under its instrument or under the account."""
     session = state.session
     if session is None:
-        return _NOTHING
+        return False
     session.now_mono_ns = session.account.now_mono_ns = frame.mono_ns
     session.now_wall_ns = frame.wall_ns
     market = session.markets.get(frame.instrument)
@@ -107,4 +103,4 @@ def on_malformed(state: State, frame: Malformed) -> Out | tuple[Effect, ...]:
         market.refuse(frame.reason)
     else:
         session.malformed_count += 1
-    return _NOTHING
+    return False

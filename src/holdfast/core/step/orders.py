@@ -9,7 +9,7 @@ from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import Chase, State
 from holdfast.core.step.emit import Out, after_ms, alert, ask, emit, move, touch
-from holdfast.vocab.effects import Severity
+from holdfast.vocab.effects import SetTimer, Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import OrderApproved
 from holdfast.vocab.holds import Scope
@@ -33,32 +33,49 @@ TRADES_BACKOFF_MAX: Final = 8  # times the retry: how seldom a list of execution
 def submit(state: State, out: Out, approved: Approved) -> int:
     """Mint the id, count the order in full, and hand it to the last hop."""
     session = state.live
-    order_id = state.books.orders.next_id()
-    emit(
-        state,
-        out,
-        OrderApproved(
-            order_id=order_id,
-            strategy=approved.strategy,
-            intent_seq=approved.intent_seq,
-            lane=approved.lane,
-            terms=approved.terms,
-            reference_ticks=approved.reference_ticks,
-            decision_ticks=approved.decision_ticks,
-            approved_mono_ns=session.now_mono_ns,
-        ),
+    terms = approved.terms
+    orders = state.books.orders
+    order_id = orders.next_id()
+    fact = OrderApproved(
+        order_id=order_id,
+        strategy=approved.strategy,
+        intent_seq=approved.intent_seq,
+        lane=approved.lane,
+        terms=terms,
+        reference_ticks=approved.reference_ticks,
+        decision_ticks=approved.decision_ticks,
+        approved_mono_ns=session.now_mono_ns,
     )
-    touch(state, approved.terms.instrument)
-    ask(state, out, PlaceOrder(order_id=order_id, terms=approved.terms), lane=approved.lane)
-    after_ms(state, out, _ACK, session.settings.timings.ack_timeout_ms, key=order_id)
+    orders.approve(fact)  # what ``emit`` would look up
+    out.append(fact)
+    touch(state, terms.instrument)
+    ask(state, out, PlaceOrder(order_id=order_id, terms=terms), lane=approved.lane)
+    acks = session.acks
+    timeout_ms = session.settings.timings.ack_timeout_ms
+    if not acks:
+        after_ms(state, out, _ACK, timeout_ms)
+    acks.append((session.now_mono_ns + timeout_ms * NS_PER_MS, order_id))
     return order_id
 
 
-def ack_due(state: State, out: Out, order_id: int) -> None:
-    """No word on an order for the whole ack timeout: it is UNKNOWN from here on."""
-    row = state.books.orders.live.get(order_id)
-    if row is not None and row.state is OrderState.SENT:
+def ack_due(state: State, out: Out, _: int) -> None:
+    """No word on an order for the whole ack timeout: it is UNKNOWN from here on.
+
+    One timer serves all orders: they wait equally long, so the first that was sent is the first to be due.
+    """
+    session = state.live
+    live = state.books.orders.live
+    waiting = session.acks
+    for number, (due, order_id) in enumerate(waiting):
+        row = live.get(order_id)
+        if row is None or row.state is not OrderState.SENT:
+            continue
+        if due > session.now_mono_ns:
+            session.acks = waiting[number:]
+            out.append(SetTimer(kind=_ACK, key=0, due_mono_ns=due))
+            return
         go_silent(state, out, row, why="no word within the ack timeout")
+    session.acks = []
 
 
 def go_silent(state: State, out: Out, row: OrderRow, *, why: str) -> None:
