@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +12,9 @@ from bench.machine import median, percentile
 from bench.strategies import Counting, Ordering
 from holdfast.core.gate.gate import Approved, judge
 from holdfast.core.step import step
+from holdfast.ports.feed import FrameSink
 from holdfast.runtime.garbage import rare_rounds
-from holdfast.venues.binance.decoder import decoder
+from holdfast.venues.binance.decoder import read_decoder
 from holdfast.vocab.events import CallDone, OrderIntent
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.market import Quote
@@ -183,26 +184,20 @@ def _forget(desk: Desk, call_id: int) -> None:
     )
 
 
-def fed(
-    desk: Desk, specs: Sequence[InstrumentSpec], *, recorded: bool = True
-) -> Callable[[bytes, int, int], None]:
-    """Bytes to the strategy as the live loop's frame sink has them: market log, decoder, engine."""
-    log = desk.log.append
-    decode = decoder(specs)
-    frame = desk.engine.frame
+def fed(desk: Desk, specs: Sequence[InstrumentSpec], *, recorded: bool = True) -> FrameSink:
+    """Bytes to the strategy as the live loop's sink of a socket read has them: market log, decoder, engine."""
+    log = desk.log.extend
+    decode = read_decoder(specs)
+    frames = desk.engine.frames
 
-    def on_frame(raw: bytes, wall_ns: int, mono_ns: int) -> None:
-        log(raw, wall_ns, mono_ns, 0)
-        event = decode(raw, wall_ns, mono_ns)
-        if event is not None:
-            frame(event)
+    def on_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
+        log(raws, wall_ns, mono_ns, 0)
+        frames(decode(raws, wall_ns, mono_ns))
 
-    def unrecorded(raw: bytes, wall_ns: int, mono_ns: int) -> None:
-        event = decode(raw, wall_ns, mono_ns)
-        if event is not None:
-            frame(event)
+    def unrecorded(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
+        frames(decode(raws, wall_ns, mono_ns))
 
-    return on_frame if recorded else unrecorded
+    return on_read if recorded else unrecorded
 
 
 class Feeding:
@@ -212,7 +207,7 @@ class Feeding:
         self.counting = Counting()
         self.desk = Desk(directory, instruments(2), self.counting)
         self.desk.arm()
-        self._on_frame = fed(self.desk, self.desk.specs, recorded=recorded)
+        self._on_read = fed(self.desk, self.desk.specs, recorded=recorded)
 
     def round(self, count: int) -> float:
         """Seconds per message, of frames made here."""
@@ -224,7 +219,7 @@ class Feeding:
         desk = self.desk
         count = len(made)
         desk.seq += count
-        on_frame = self._on_frame
+        on_read = self._on_read
         clock = desk.clock
         wall, mono = clock.wall_ns(), clock.mono_ns()
         reads = [
@@ -237,8 +232,7 @@ class Feeding:
             for read, read_mono in reads:
                 read_wall = wall + read_mono - mono
                 desk.bot._until(read_mono, read_wall)
-                for raw in read:
-                    on_frame(raw, read_wall, read_mono)
+                on_read(read, read_wall, read_mono)
             took_s = time.perf_counter() - began
         clock.tell(wall_ns=wall + 3_000 * count, mono_ns=mono + 3_000 * count)
         return took_s / (self.counting.count - before)
@@ -259,7 +253,7 @@ class Ticking:
         self.desk = Desk(directory, instruments(2), self.ordering, on_order=self._order, synced=False)
         self.desk.arm()
         self.ordering.on = True
-        self._on_frame = fed(self.desk, self.desk.specs)
+        self._on_read = fed(self.desk, self.desk.specs)
 
     def _order(self, request: PlaceOrder) -> None:
         self._at = time.perf_counter_ns()
@@ -275,7 +269,7 @@ class Ticking:
         desk = self.desk
         clock = time.perf_counter_ns
         desk.seq += len(made)
-        on_frame, flush = self._on_frame, desk.bot._flush
+        on_read, flush = self._on_read, desk.bot._flush
         session = desk.state.live
         wall, mono = desk.clock.wall_ns(), desk.clock.mono_ns()
         took: list[int] = []
@@ -289,7 +283,7 @@ class Ticking:
                 for raw in made[start : start + ORDERS_IN_FLIGHT]:
                     self._asked = 0
                     began = clock()
-                    on_frame(raw, wall, mono)
+                    on_read((raw,), wall, mono)
                     flush()
                     if not self._asked:
                         raise RuntimeError(f"a quote brought no order: {session.last_refusal}")

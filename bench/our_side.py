@@ -74,12 +74,14 @@ class Side:
         for quote in last:
             desk.until(quote)
             desk.engine.frame(quote)
+        mono_ns = desk.clock.mono_ns()
         for side, qty_lots, cents, which in orders:
             self._orders += 1
+            mono_ns += 1_000_000  # between two orders, so that the rate window is judged and never full
             intents.append(
                 OrderIntent(
                     wall_ns=desk.clock.wall_ns(),
-                    mono_ns=desk.clock.mono_ns(),
+                    mono_ns=mono_ns,
                     strategy=STRATEGY,
                     intent_seq=self._orders,
                     instrument=desk.specs[which].instrument,
@@ -92,10 +94,8 @@ class Side:
         desks = state.desks
         with rare_rounds():
             for intent in intents:
-                # a millisecond between two orders, so that the rate window is judged and never full
-                session.now_mono_ns = session.account.now_mono_ns = session.now_mono_ns + 1_000_000
                 began = clock()
-                session.account.asked.ask(session.now_mono_ns)
+                session.account.asked.ask(intent.mono_ns)
                 verdict = judge(intent, desks[intent.strategy][intent.instrument])
                 took.append(clock() - began)
                 if type(verdict) is not Approved:

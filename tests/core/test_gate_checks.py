@@ -9,7 +9,7 @@ from holdfast.vocab.refusals import DuplicateIntent, Held, NotReducing, Refusal
 from tests.core.gate_cases import CASES
 from tests.house.desks import a_desk
 from tests.house.events import an_intent
-from tests.house.setup import BTC_TICKS
+from tests.house.setup import BTC_TICKS, MONO_NS
 
 
 def verdict(one):
@@ -81,12 +81,11 @@ def test_the_same_order_again_within_the_window_is_refused():
     """Fat fingers and stuck loops send the same order twice; a number of its own does not excuse it."""
     desk = a_desk(duplicate_window_ms=500)
     assert isinstance(judge(an_intent(intent_seq=1), desk), Approved)
-    desk.account.now_mono_ns += 499_999_999
-    assert DuplicateIntent(intent_seq=2) == judge(an_intent(intent_seq=2), desk)
-    assert isinstance(judge(an_intent(intent_seq=3, qty_lots=11), desk), Approved)
-    assert isinstance(judge(an_intent(intent_seq=4, side=Side.SELL), desk), Approved)
-    desk.account.now_mono_ns += 1
-    assert isinstance(judge(an_intent(intent_seq=5), desk), Approved)
+    later = {"mono_ns": MONO_NS + 499_999_999}
+    assert DuplicateIntent(intent_seq=2) == judge(an_intent(intent_seq=2, **later), desk)
+    assert isinstance(judge(an_intent(intent_seq=3, qty_lots=11, **later), desk), Approved)
+    assert isinstance(judge(an_intent(intent_seq=4, side=Side.SELL, **later), desk), Approved)
+    assert isinstance(judge(an_intent(intent_seq=5, mono_ns=MONO_NS + 500_000_000), desk), Approved)
 
 
 def test_the_memory_of_recent_orders_is_bounded():

@@ -84,7 +84,6 @@ def a_desk(
         asked=asked,
         quote_age_ns_max=timings().quote_age_ms_max * NS_PER_MS,
         duplicate_window_ns=duplicate_window_ms * NS_PER_MS,
-        now_mono_ns=MONO_NS,
         equity_e8=equity_e8,
         open_orders_count=open_orders,
     )

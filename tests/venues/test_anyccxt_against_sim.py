@@ -191,7 +191,9 @@ def test_the_last_hop_is_the_same_one():
 
 def test_the_feed_hands_on_quotes_and_trades_in_our_units():
     async def told(desk):
-        await desk.feed.open(lambda *frame: desk.ticks.append(desk.feed.decode(*frame)), desk.events.append)
+        await desk.feed.open(
+            lambda *read: desk.ticks.extend(desk.feed.decode_read(*read)), desk.events.append
+        )
         async with asyncio.timeout(5):
             while not {Quote, Trade} <= {type(tick) for tick in desk.ticks}:
                 desk.market.quote(600_002, 600_003)

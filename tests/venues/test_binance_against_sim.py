@@ -98,7 +98,9 @@ async def a_desk(**changes):
     desk = Desk(server, venue, BinanceFeed(FeedConfig(ws_url=ws, backoff=QUICK), specs))
     try:
         await venue.open(desk.events.append)
-        await desk.feed.open(lambda *frame: desk.ticks.append(desk.feed.decode(*frame)), desk.events.append)
+        await desk.feed.open(
+            lambda *read: desk.ticks.extend(desk.feed.decode_read(*read)), desk.events.append
+        )
         await eventually(lambda: len(desk.said(StreamChanged)) == 3)
         yield desk
     finally:

@@ -79,7 +79,9 @@ async def opened(publisher, **changes):
     feed = BinanceFeed(FeedConfig(**{**plain, **changes}), SPECS)
     frames: list[tuple[bytes, int, int]] = []
     events: list = []
-    await feed.open(lambda raw, wall_ns, mono_ns: frames.append((raw, wall_ns, mono_ns)), events.append)
+    await feed.open(
+        lambda raws, wall_ns, mono_ns: frames.extend((raw, wall_ns, mono_ns) for raw in raws), events.append
+    )
     try:
         yield feed, frames, events
     finally:
@@ -122,7 +124,7 @@ def test_frames_are_handed_on_as_they_were():
             publisher.say(*[a_quote(number) for number in range(5)])
             await eventually(lambda: len(frames) == 6)
             assert [a_quote(number) for number in range(5)] == [raw for raw, *_ in frames[1:]]
-            quotes = [feed.decode(*frame) for frame in frames]
+            quotes = [feed.decode_read((raw,), *times)[0] for raw, *times in frames]
             assert quotes[0] is None  # the reply to our own request
             assert list(range(5)) == [quote.seq for quote in quotes[1:]]
             assert ("binance-usdm", "binance") == (feed.codec, feed.name)

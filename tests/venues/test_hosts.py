@@ -191,7 +191,7 @@ def test_a_stream_is_refused_on_an_unlisted_host(names_looked_up):
             plan=plan,
             allowed=AllowedHosts(["ws://127.0.0.1:1"]),
             clock=SystemClock(),
-            on_frame=lambda raw, wall_ns, mono_ns: None,
+            on_frame=lambda raws, wall_ns, mono_ns: None,
             on_up=lambda: None,
             on_down=downs.append,
         )

@@ -216,7 +216,9 @@ class Session:
     started_wall_ns: int
     boot_id: str
     calls: dict[int, Call] = field(default_factory=dict)  # questions that have no answer yet
-    acks: list[tuple[int, int]] = field(default_factory=list)  # (until when, order) that waits for a word, in order
+    acks: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # (until when, order) that waits for a word, in order
     next_call_id: int = 1
     user_stream_up: bool = False
     feeds_up: dict[str, bool] = field(default_factory=dict)
@@ -287,7 +289,6 @@ class State:
             asked=AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring),
             quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
             duplicate_window_ns=timings.duplicate_window_ms * NS_PER_MS,
-            now_mono_ns=event.mono_ns,
             open_orders_count=len(books.orders.live) + len(books.orders.foreign),
         )
         self.live = self.session = Session(

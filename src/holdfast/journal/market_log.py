@@ -221,6 +221,19 @@ class MarketLog:
         if self._left < 0 or mono_ns > self._due_mono_ns:
             self._look(mono_ns)
 
+    def extend(self, raws: Sequence[bytes], wall_ns: int, mono_ns: int, feed: int = 0) -> None:
+        """Add the frames of one read, in their order."""
+        if mono_ns is not self._mono_ns or wall_ns is not self._wall_ns or feed != self._feed:
+            self._runs += (len(self._raws), wall_ns, mono_ns, feed)
+            self._wall_ns = wall_ns
+            self._mono_ns = mono_ns
+            self._feed = feed
+        self._raws += raws
+        self.frame_count += len(raws)
+        self._left -= len(raws)
+        if self._left < 0 or mono_ns > self._due_mono_ns:
+            self._look(mono_ns)
+
     def _look(self, mono_ns: int) -> None:
         """Flush what is full or old enough. The first frame of a block starts its second."""
         raws = self._raws

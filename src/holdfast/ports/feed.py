@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from holdfast.ports.venue import EventSink
 from holdfast.vocab.market import MarketEvent
 
-FrameSink = Callable[[bytes, int, int], None]
-"""(raw frame, wall_ns, mono_ns), in the order received."""
+FrameSink = Callable[[Sequence[bytes], int, int], None]
+"""(raw frames of one socket read, wall_ns, mono_ns), in the order received: they did arrive together."""
 
 Decode = Callable[[bytes, int, int], MarketEvent | None]
 """(raw frame, wall_ns, mono_ns) to an event; None for control frames; ``Malformed`` for what cannot be
 accepted. Pure: the same frame and times give the same event, so a recorded frame replays."""
+
+DecodeRead = Callable[[Sequence[bytes], int, int], Sequence[MarketEvent | None]]
+"""``Decode`` for the frames of one read: an answer for each, in their order."""
 
 
 class FeedPort(Protocol):
@@ -21,7 +24,7 @@ class FeedPort(Protocol):
 
     name: str
     codec: str  # names the decoder in the market log, so that a replay finds the same one
-    decode: Decode
+    decode_read: DecodeRead
 
     async def open(self, on_frame: FrameSink, sink: EventSink) -> None:
         """Connect, subscribe and keep connected (with back-off); StreamChanged goes to ``sink``."""

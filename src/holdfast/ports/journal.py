@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from holdfast.vocab.effects import Record
@@ -49,6 +50,10 @@ class MarketLogPort(Protocol):
 
     def append(self, raw: bytes, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
         """Add one frame. ``feed``: which of the feeds the log was opened with."""
+        ...
+
+    def extend(self, raws: Sequence[bytes], wall_ns: int, mono_ns: int, feed: int = 0) -> None:
+        """Add the frames of one read."""
         ...
 
     def flush(self) -> None:

@@ -13,7 +13,7 @@ so that cancelling, getting flat and whatever the books need go on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from holdfast.core.state import State
@@ -89,7 +89,6 @@ class Engine:
         "_host",
         "_inbox",
         "_journal",
-        "_market_log",
         "_need_flush",
         "_out",
         "_stepping",
@@ -97,6 +96,7 @@ class Engine:
         "_world",
         "delivered_count",
         "full",
+        "market_pos",
         "state",
         "timers",
         "unheard_count",
@@ -121,7 +121,7 @@ class Engine:
         self._tap = tap
         self._host = host
         self._journal = journal
-        self._market_log = market_log
+        self.market_pos = market_log.frame_count  # how many frames were stepped, of those in the log
         self._world = world
         self._need_flush = need_flush
         self._inbox: deque[Event] = deque()
@@ -144,23 +144,43 @@ class Engine:
 
     # --- in ---------------------------------------------------------------------------------------------------
 
-    def frame(self, event: MarketEvent) -> None:
-        """One decoded market event, whose frame the market log already has."""
-        taken = MARKET_STAGES[type(event)](self.state, event)
-        if taken is True:
-            self.delivered_count += 1
-            wants = self._host.on_market(event)
-            if wants:
-                self._hear(wants)
+    def frames(self, events: Iterable[MarketEvent | None]) -> None:
+        """Decoded frames that the market log already has, in their order; None: a frame that says nothing.
+
+        What strategies want at one is stepped before the next is looked at.
+        """
+        state = self.state
+        stages = MARKET_STAGES
+        deliver = self._host.on_market
+        pos = self.market_pos
+        delivered = 0
+        for event in events:
+            pos += 1
+            if event is None:
+                continue
+            taken = stages[type(event)](state, event)
+            if taken is True:
+                delivered += 1
+                wants = deliver(event)
+                if wants:
+                    self.market_pos = pos
+                    self._hear(wants)
+                    self._drain()
+            elif taken:
+                self.market_pos = pos
+                # nothing may be journaled between these facts: what the world puts meanwhile waits in the inbox
+                self._stepping = True
+                try:
+                    self._take(taken)
+                finally:
+                    self._stepping = False
                 self._drain()
-        elif taken:
-            # nothing may be journaled between these facts: what the world puts meanwhile waits in the inbox
-            self._stepping = True
-            try:
-                self._take(taken)
-            finally:
-                self._stepping = False
-            self._drain()
+        self.market_pos = pos
+        self.delivered_count += delivered
+
+    def frame(self, event: MarketEvent) -> None:
+        """One of them."""
+        self.frames((event,))
 
     def put(self, event: Event) -> None:
         """One event of any other kind."""
@@ -203,11 +223,10 @@ class Engine:
 
     def _record(self, record: Record) -> None:
         """Have it written down, in the order in which it came about."""
-        pos = self._market_log.frame_count
         try:
-            self._journal.append(record, pos)
+            self._journal.append(record, self.market_pos)
         except JournalFull as error:
-            self._append_urgent(record, pos, error)
+            self._append_urgent(record, self.market_pos, error)
         if self._tap is not None:
             self._tap(self._journal.record_count - 1, record)
 

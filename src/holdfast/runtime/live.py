@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from holdfast.core.state import State
 from holdfast.ports.clock import Clock
-from holdfast.ports.feed import Decode, FeedPort
+from holdfast.ports.feed import FeedPort, FrameSink
 from holdfast.ports.guard import ExpiredLease, LatchPort
 from holdfast.ports.journal import JournalPort, MarketLogPort
 from holdfast.ports.venue import VenuePort
@@ -240,29 +240,27 @@ class Live:
         except BaseException as error:  # noqa: BLE001 - InvariantBroken must end the process, not one callback
             self.fatal(error)
 
-    def _frame_sink(self, feed: FeedPort, number: int) -> Callable[[bytes, int, int], None]:
-        log = self.market_log.append
-        decode: Decode = feed.decode
+    def _frame_sink(self, feed: FeedPort, number: int) -> FrameSink:
+        log = self.market_log.extend
+        decode = feed.decode_read
         counts = self.frames_count
         name = feed.name
         engine = self.engine
         if engine is None:
             raise RuntimeError("the engine is made before any feed is opened")
-        step_frame = engine.frame
+        step_frames = engine.frames
 
-        def on_frame(raw: bytes, wall_ns: int, mono_ns: int) -> None:
+        def on_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
             if self._ending:
                 return
             try:
-                log(raw, wall_ns, mono_ns, number)
-                counts[name] += 1
-                event = decode(raw, wall_ns, mono_ns)
-                if event is not None:
-                    step_frame(event)
+                log(raws, wall_ns, mono_ns, number)
+                counts[name] += len(raws)
+                step_frames(decode(raws, wall_ns, mono_ns))
             except BaseException as error:  # noqa: BLE001 - as above
                 self.fatal(error)
 
-        return on_frame
+        return on_read
 
     def _need_flush(self) -> None:
         if not self._flush_due and self._loop is not None:

@@ -592,12 +592,11 @@ class Looker:
             price = whole_units(str(args["price"]), Decimal(spec.tick)) if args.get("price") else None
         except NotANumber as error:
             raise UnknownView(f"{instrument}: {error}") from None
-        seq, recent, now = desk.last_intent_seq, dict(desk.recent), session.account.now_mono_ns
-        session.account.now_mono_ns = self.live.clock.mono_ns()
+        seq, recent = desk.last_intent_seq, dict(desk.recent)
         verdict = judge(
             OrderIntent(
                 wall_ns=session.now_wall_ns,
-                mono_ns=session.now_mono_ns,
+                mono_ns=self.live.clock.mono_ns(),
                 strategy=strategy,
                 intent_seq=seq + 1,
                 instrument=instrument,
@@ -608,7 +607,7 @@ class Looker:
             ),
             desk,
         )
-        desk.last_intent_seq, desk.recent, session.account.now_mono_ns = seq, recent, now
+        desk.last_intent_seq, desk.recent = seq, recent
         if isinstance(verdict, Approved):
             return WhyView(
                 planned=True,

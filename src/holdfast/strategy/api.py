@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from holdfast.strategy.bars import Bar, BarSource
 from holdfast.strategy.warmup import History
@@ -118,7 +118,9 @@ class Context:
         self._books = books
         self._seen = seen
         self._intent_seq = 0
-        self.sound: OrderIntent | None = None  # the last plain order made here, if each part of it is well-formed
+        self.sound: OrderIntent | None = (
+            None  # the last plain order made here, if each part of it is well-formed
+        )
 
     # --- what is --------------------------------------------------------------------------------------------
 
@@ -319,15 +321,18 @@ class Context:
         tif: TimeInForce | None,
         trigger_ticks: int | None,
     ) -> OrderIntent:
+        size: Any = qty_lots  # whatever a strategy put there
+        price: Any = price_ticks
+        reducing: Any = reduce_only
         sound = (
-            type(qty_lots) is int
-            and type(price_ticks) is int
-            and 0 <= qty_lots <= WHOLE_MAX
-            and 0 <= price_ticks <= WHOLE_MAX
+            type(size) is int
+            and type(price) is int
+            and 0 <= size <= WHOLE_MAX
+            and 0 <= price <= WHOLE_MAX
             and order_type is None
             and tif is None
             and trigger_ticks is None
-            and (reduce_only is False or reduce_only is True)
+            and type(reducing) is bool
             and instrument in self._specs
         )
         if tif is None:

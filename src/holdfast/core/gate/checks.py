@@ -106,7 +106,7 @@ def priced_from_fresh_data(intent: OrderIntent, desk: Desk) -> Refusal | None:
     if market.mid2_ticks <= 0:
         return NoReference(what="quote")
     account = desk.account
-    age_ns = account.now_mono_ns - market.quote.mono_ns
+    age_ns = intent.mono_ns - market.quote.mono_ns
     if age_ns > account.quote_age_ns_max:
         return StaleReference(age_ms=age_ns // NS_PER_MS, limit_ms=account.quote_age_ns_max // NS_PER_MS)
     return None
@@ -119,7 +119,7 @@ def not_a_duplicate(intent: OrderIntent, desk: Desk) -> Refusal | None:
     window_ns = desk.account.duplicate_window_ns
     if window_ns:
         last = desk.recent.get((intent.side, intent.price_ticks or 0, intent.qty_lots))
-        if last is not None and desk.account.now_mono_ns - last < window_ns:
+        if last is not None and intent.mono_ns - last < window_ns:
             return DuplicateIntent(intent_seq=intent.intent_seq)
     return None
 
@@ -273,7 +273,7 @@ def within_the_rate(intent: OrderIntent, desk: Desk) -> Refusal | None:
     limits = account.limits
     limit = limits.orders_per_s_refuse
     asked = account.asked
-    if account.now_mono_ns - asked.ring_mono_ns[asked.next_index - limit - 1] < NS_PER_S:
+    if intent.mono_ns - asked.ring_mono_ns[asked.next_index - limit - 1] < NS_PER_S:
         return OverRate(count=limit + 1, limit=limit)
     if account.open_orders_count >= limits.open_orders_max:
         return TooManyOrders(count=account.open_orders_count, limit=limits.open_orders_max)
@@ -332,7 +332,7 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         or not desk.qty_lots_min <= qty <= desk.qty_lots_max
         or not desk.ticklots_min <= price * qty <= desk.ticklots_max
         or intent.intent_seq <= desk.last_intent_seq
-        or account.now_mono_ns - market.quote.mono_ns > account.quote_age_ns_max
+        or intent.mono_ns - market.quote.mono_ns > account.quote_age_ns_max
         or (account.duplicate_window_ns and (intent.side, price, qty) in desk.recent)
     ):
         return False
@@ -369,8 +369,8 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
     asked = account.asked
     limits = account.limits
     return (
-        account.gross_e8 - exposure.gross_e8 + (most if most > least else least) * value_ticks * exposure.unit_e8
+        account.gross_e8 - exposure.gross_e8 + (max(least, most)) * value_ticks * exposure.unit_e8
         <= account.allowed_e8
-        and account.now_mono_ns - asked.ring_mono_ns[asked.next_index - limits.orders_per_s_refuse - 1] >= NS_PER_S
+        and intent.mono_ns - asked.ring_mono_ns[asked.next_index - limits.orders_per_s_refuse - 1] >= NS_PER_S
         and account.open_orders_count < limits.open_orders_max
     )

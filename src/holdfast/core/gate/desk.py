@@ -43,7 +43,6 @@ class AccountDesk:
     asked: AskedWindow
     quote_age_ns_max: int
     duplicate_window_ns: int
-    now_mono_ns: int = 0
     gross_e8: int = 0
     equity_e8: int | None = None
     open_orders_count: int = 0
@@ -59,9 +58,7 @@ class AccountDesk:
             self.allowed_e8 = -1
         else:
             limits = self.limits
-            self.allowed_e8 = min(
-                limits.gross_notional_e8_max, limits.leverage_ppm_max * equity_e8 // PPM
-            )
+            self.allowed_e8 = min(limits.gross_notional_e8_max, limits.leverage_ppm_max * equity_e8 // PPM)
 
 
 class Desk:

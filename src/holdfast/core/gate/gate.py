@@ -81,7 +81,7 @@ def _remember(intent: OrderIntent, desk: Desk) -> None:
         del recent[next(iter(recent))]
     key = (int(intent.side), intent.price_ticks or 0, intent.qty_lots)
     recent.pop(key, None)
-    recent[key] = desk.account.now_mono_ns
+    recent[key] = intent.mono_ns
 
 
 class _Without:

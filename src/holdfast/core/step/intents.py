@@ -25,9 +25,8 @@ _REDUCED: Final = HoldLevel.REDUCED
 def on_order(state: State, intent: OrderIntent) -> Out:
     """A strategy wants an order."""
     out: Out = []
-    account = state.live.account
-    now = account.now_mono_ns
-    if now - account.asked.ask(now) < NS_PER_S:
+    now = intent.mono_ns
+    if now - state.live.account.asked.ask(now) < NS_PER_S:
         _asked_too_often(state, out)
     desks = state.desks.get(intent.strategy)
     desk = desks.get(intent.instrument) if desks is not None else None
@@ -76,9 +75,11 @@ def _resized(intent: OrderIntent, qty_lots: int) -> OrderIntent:
 
 def _count_asked(state: State, out: Out) -> None:
     """Every order or amend asked for counts, refused ones too; far too many trip KILLED."""
-    account = state.live.account
-    now = account.now_mono_ns
-    if now - account.asked.ask(now) < NS_PER_S:  # the ring is as long as the killing threshold, and one
+    session = state.live
+    now = session.now_mono_ns
+    if (
+        now - session.account.asked.ask(now) < NS_PER_S
+    ):  # the ring is as long as the killing threshold, and one
         _asked_too_often(state, out)
 
 

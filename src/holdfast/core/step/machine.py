@@ -30,7 +30,7 @@ def step(state: State, event: events.Event | data.MarketEvent) -> Sequence[Effec
         return (event,) if taken is True else taken or ()  # type: ignore[return-value] # the stage knows the kind
     if kind is not events.Started:
         session = state.live
-        session.now_mono_ns = session.account.now_mono_ns = event.mono_ns
+        session.now_mono_ns = event.mono_ns
         session.now_wall_ns = event.wall_ns
     return _STAGES[kind](state, event)
 

@@ -9,6 +9,7 @@ from holdfast.core.step.equity import mark_equity
 from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
 
+
 def on_quote(state: State, quote: Quote) -> bool | Out:
     """Accept or refuse a quote; with a position, see at once whether equity fell through the breaker's floor."""
     session = state.session
@@ -20,7 +21,6 @@ def on_quote(state: State, quote: Quote) -> bool | Out:
     now = quote.mono_ns
     session.now_mono_ns = now
     session.now_wall_ns = quote.wall_ns
-    session.account.now_mono_ns = now
     if not take_quote(market, quote):
         return False
     floor = session.equity_floor_e8
@@ -55,7 +55,7 @@ def on_trade(state: State, trade: Trade) -> bool | Out:
     market = session.markets.get(trade.instrument)
     if market is None:
         return False
-    session.now_mono_ns = session.account.now_mono_ns = trade.mono_ns
+    session.now_mono_ns = trade.mono_ns
     session.now_wall_ns = trade.wall_ns
     return take_trade(market, trade)
 
@@ -68,7 +68,7 @@ def on_mark(state: State, mark: Mark) -> bool | Out:
     market = session.markets.get(mark.instrument)
     if market is None:
         return False
-    session.now_mono_ns = session.account.now_mono_ns = mark.mono_ns
+    session.now_mono_ns = mark.mono_ns
     session.now_wall_ns = mark.wall_ns
     if not take_mark(market, mark):
         return False
@@ -86,7 +86,7 @@ def on_depth(state: State, depth: Depth) -> bool | Out:
     market = session.markets.get(depth.instrument)
     if market is None:
         return False
-    session.now_mono_ns = session.account.now_mono_ns = depth.mono_ns
+    session.now_mono_ns = depth.mono_ns
     session.now_wall_ns = depth.wall_ns
     return take_depth(market, depth)
 
@@ -96,7 +96,7 @@ def on_malformed(state: State, frame: Malformed) -> bool | Out:
     session = state.session
     if session is None:
         return False
-    session.now_mono_ns = session.account.now_mono_ns = frame.mono_ns
+    session.now_mono_ns = frame.mono_ns
     session.now_wall_ns = frame.wall_ns
     market = session.markets.get(frame.instrument)
     if market is not None:

@@ -8,7 +8,7 @@ from holdfast.core.gate.gate import Approved
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import Chase, State
-from holdfast.core.step.emit import Out, after_ms, alert, ask, emit, move, touch
+from holdfast.core.step.emit import Out, after_ms, alert, ask, move, touch
 from holdfast.vocab.effects import SetTimer, Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import OrderApproved

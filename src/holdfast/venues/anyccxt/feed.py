@@ -7,7 +7,7 @@ what was decided on. ccxt says no sequence, so each instrument's events are numb
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.ports.clock import Clock
-from holdfast.ports.feed import Decode, FrameSink
+from holdfast.ports.feed import DecodeRead, FrameSink
 from holdfast.ports.venue import EventSink
 from holdfast.venues.anyccxt.codec import Grid, Unreadable, number
 from holdfast.venues.transport.budget import Budget
@@ -52,6 +52,11 @@ def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
         return Malformed("", "not an event", wall_ns, mono_ns)
 
 
+def decode_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> list[MarketEvent | None]:
+    """``ports.feed.DecodeRead``."""
+    return [decode(raw, wall_ns, mono_ns) for raw in raws]
+
+
 class CcxtFeed:
     """``ports.feed.FeedPort`` through ccxt.pro. ``markets`` and ``grids`` are those of a loaded client."""
 
@@ -65,7 +70,7 @@ class CcxtFeed:
     ) -> None:
         self.name = config.exchange_id
         self.codec = CODEC
-        self.decode: Decode = decode
+        self.decode_read: DecodeRead = decode_read
         self._config = config
         self._grids = dict(grids)
         self._clock = clock or SystemClock()
@@ -128,7 +133,7 @@ class CcxtFeed:
             self._changed(part, up=True, why="news")
             wall_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
             for event in self._events(news):
-                self._on_frame(_encoder.encode(event), wall_ns, mono_ns)
+                self._on_frame((_encoder.encode(event),), wall_ns, mono_ns)
 
     def _changed(self, part: str, *, up: bool, why: str) -> None:
         self._parts_up[part] = up
@@ -199,7 +204,7 @@ def _lots_shown(value: Any, grid: Grid) -> int:
     return max(1, int(number(value) // grid.step)) if value else 1
 
 
-def _nowhere(raw: bytes, wall_ns: int, mono_ns: int) -> None:
+def _nowhere(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
     return
 
 

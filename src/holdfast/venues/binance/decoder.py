@@ -1,41 +1,39 @@
 """Binance's public market data frames to quotes, trades, marks and depth: pure, and as fast as Python goes.
 
-Accepts bare frames (`/ws` with SUBSCRIBE) and the combined envelope (`/stream`). Prices come as decimal texts
-of which few differ: each is converted once and remembered. Sizes differ all the time and go through a float.
-Both are checked to be whole multiples of tick and lot: what is not, is malformed, never rounded.
+Accepts bare frames (`/ws` with SUBSCRIBE) and the combined envelope (`/stream`). Prices and sizes come as decimal texts
+and go through a float, which is exact enough to judge by: the nearest double to a decimal text and the nearest double
+to a whole number of ticks are the same double just where the text says that many ticks. What is not a whole multiple
+of tick or lot is malformed, never rounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from math import floor
+from fractions import Fraction
+from math import nan
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
-from holdfast.ports.feed import Decode
+from holdfast.ports.feed import Decode, DecodeRead
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.units import NS_PER_MS, NotANumber, decimal_of
 
 CODEC: Final = "binance-usdm"
-_MEMO_MAX: Final = 32_768
-# A double holds 15 digits: a count below 10**12 with its remainder to a thousandth is exact enough to judge.
-_COUNT_MAX: Final = 1e12
-_OFF: Final = 1e-3
-_LEAST: Final = 0.9
+_COUNT_MAX: Final = 10**12  # doubles hold 15 digits: up to here neighbouring counts are far apart
 _ENVELOPE: Final = 0x73  # the "s" of {"stream":…
 
 
 class _BookTicker(Struct, gc=False, tag_field="e", tag="bookTicker"):
-    u: int
+    seq: int = field(name="u")
     s: str
-    b: str
-    B: str
-    a: str
-    A: str
+    bid: float = field(name="b")
+    bid_size: float = field(name="B")
+    ask: float = field(name="a")
+    ask_size: float = field(name="A")
     T: int
 
 
@@ -67,6 +65,7 @@ class _DepthUpdate(Struct, gc=False, tag_field="e", tag="depthUpdate"):
     a: list[tuple[str, str]] = []
 
 
+_Grid = tuple[str, "_Units", "_Units", float, float, float, float]
 _Data = _BookTicker | _Print | _MarkPrice | _DepthUpdate
 
 
@@ -91,91 +90,121 @@ class OffGrid(ValueError):
     """A price that is not a whole number of ticks, or a size that is not one of lots."""
 
 
-class _Units(dict[str, int]):
-    """Decimal text to whole units above zero, remembered: a market repeats its prices and sizes. Bounded.
+class _Units:
+    """A tick or a lot: how many whole ones a number holds."""
 
-    Converted by a float with a remainder check, which is exact enough for public data below 10**12 units.
-    """
-
-    __slots__ = ("_fault", "_per_unit")
+    __slots__ = ("denominator", "fault", "numerator", "per_unit", "whole_per_unit")
 
     def __init__(self, unit: str, fault: str) -> None:
-        super().__init__()
-        self._per_unit = float(1 / Decimal(unit))
-        self._fault = fault
+        exact = Fraction(unit)
+        self.numerator = exact.numerator
+        self.denominator = exact.denominator
+        self.per_unit = exact.denominator / exact.numerator
+        # for units that go into one a whole number of times; else no number, which equals nothing
+        self.whole_per_unit = exact.denominator if exact.numerator == 1 else nan
+        self.fault = fault
 
-    def __missing__(self, text: str) -> int:
-        count = float(text) * self._per_unit
-        whole = floor(count + 0.5)  # NaN and infinity raise
-        if whole < 1 or not -_OFF < count - whole < _OFF or count >= _COUNT_MAX:
-            raise OffGrid(self._fault)
-        if len(self) >= _MEMO_MAX:
-            self.clear()
-        self[text] = whole
-        return whole
+    def of(self, value: float) -> int:
+        """How many it is, above zero. Errors: OffGrid; ValueError or OverflowError for what is not finite."""
+        count = int(value * self.per_unit + 0.5)
+        if not 0 < count < _COUNT_MAX or count * self.numerator / self.denominator != value:
+            raise OffGrid(self.fault)
+        return count
 
-
-class _Sizes(dict[str, int]):
-    """Sizes of book levels: as ``_Units``, and zero, which deletes."""
-
-    __slots__ = ("_lots",)
-
-    def __init__(self, lots: _Units) -> None:
-        super().__init__()
-        self._lots = lots
-
-    def __missing__(self, text: str) -> int:
-        return 0 if float(text) == 0 else self._lots[text]
+    def of_level(self, text: str) -> int:
+        """The same of a book level's size, which may be zero: that deletes the level."""
+        value = float(text)
+        return 0 if value == 0 else self.of(value)
 
 
 def decoder(specs: Iterable[InstrumentSpec]) -> Decode:
-    """The pure decoder for these instruments (``ports.feed.Decode``); remembers conversions, nothing else."""
-    grids = {
-        spec.instrument: (
-            _Units(spec.tick, "price off the tick, or not above zero"),
-            _Units(spec.lot, "size off the lot, or not above zero"),
-        )
-        for spec in specs
-    }
-    ticks_of = {spec.instrument: Decimal(spec.tick) for spec in specs}
-    bare = msgspec.json.Decoder(_Data).decode
-    wrapped = msgspec.json.Decoder(_Envelope).decode
-    slow = _slow_path(grids, ticks_of)
+    """The pure decoder for these instruments, one frame at a time (``ports.feed.Decode``)."""
+    decode_read = read_decoder(specs)
 
     def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
-        try:
-            message = wrapped(raw).data if raw[2] == _ENVELOPE else bare(raw)
-            if type(message) is _BookTicker:
-                symbol = message.s
-                ticks, lots = grids[symbol]
-                return Quote(
-                    symbol,
-                    message.u,
-                    ticks[message.b],
-                    lots[message.B],
-                    ticks[message.a],
-                    lots[message.A],
-                    message.T * NS_PER_MS,
-                    wall_ns,
-                    mono_ns,
-                )
-            return slow(message, wall_ns, mono_ns)
-        except (msgspec.MsgspecError, KeyError, IndexError, ValueError, OverflowError) as error:
-            inner = _enveloped(raw)
-            if inner is not None and raw[2] != _ENVELOPE:
-                return decode(inner, wall_ns, mono_ns)  # an envelope that is written in another order
-            return _refused(inner or raw, error, wall_ns, mono_ns)
+        return decode_read((raw,), wall_ns, mono_ns)[0]
 
     return decode
 
 
+def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
+    """The pure decoder for these instruments (``ports.feed.DecodeRead``)."""
+    grids: dict[str, _Grid] = {}
+    for spec in specs:
+        ticks = _Units(spec.tick, "price off the tick, or not above zero")
+        lots = _Units(spec.lot, "size off the lot, or not above zero")
+        grids[spec.instrument] = (
+            spec.instrument,  # the one text of this name: whoever looks it up later compares no letters
+            ticks,
+            lots,
+            ticks.per_unit,
+            ticks.whole_per_unit,
+            lots.per_unit,
+            lots.whole_per_unit,
+        )
+    ticks_of = {spec.instrument: Decimal(spec.tick) for spec in specs}
+    bare = msgspec.json.Decoder(_Data, strict=False).decode
+    wrapped = msgspec.json.Decoder(_Envelope, strict=False).decode
+    slow = _slow_path(grids, ticks_of)
+
+    def decode_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> list[MarketEvent | None]:
+        events: list[MarketEvent | None] = []
+        add = events.append
+        for raw in raws:
+            try:
+                message = wrapped(raw).data if raw[2] == _ENVELOPE else bare(raw)
+                if type(message) is _BookTicker:
+                    name, ticks, lots, per_tick, tick_parts, per_lot, lot_parts = grids[message.s]
+                    bid_price, bid_size = message.bid, message.bid_size
+                    ask_price, ask_size = message.ask, message.ask_size
+                    bid = int(bid_price * per_tick + 0.5)
+                    ask = int(ask_price * per_tick + 0.5)
+                    bid_lots = int(bid_size * per_lot + 0.5)
+                    ask_lots = int(ask_size * per_lot + 0.5)
+                    if not (
+                        bid / tick_parts == bid_price
+                        and ask / tick_parts == ask_price
+                        and bid_lots / lot_parts == bid_size
+                        and ask_lots / lot_parts == ask_size
+                        and 0 < bid < ask < _COUNT_MAX
+                        and 0 < bid_lots < _COUNT_MAX
+                        and 0 < ask_lots < _COUNT_MAX
+                    ):  # each by itself: it is crossed, on an uncommon grid, or one of them is wrong
+                        bid, bid_lots = ticks.of(bid_price), lots.of(bid_size)
+                        ask, ask_lots = ticks.of(ask_price), lots.of(ask_size)
+                    add(
+                        Quote(
+                            name,
+                            message.seq,
+                            bid,
+                            bid_lots,
+                            ask,
+                            ask_lots,
+                            message.T * NS_PER_MS,
+                            wall_ns,
+                            mono_ns,
+                        )
+                    )
+                else:
+                    add(slow(message, wall_ns, mono_ns))
+            except (msgspec.MsgspecError, KeyError, IndexError, ValueError, OverflowError) as error:
+                inner = _enveloped(raw)
+                if inner is not None and raw[2] != _ENVELOPE:
+                    events += decode_read((inner,), wall_ns, mono_ns)  # an envelope written in another order
+                else:
+                    add(_refused(inner or raw, error, wall_ns, mono_ns))
+        return events
+
+    return decode_read
+
+
 def _slow_path(
-    grids: dict[str, tuple[_Units, _Units]], ticks_of: dict[str, Decimal]
+    grids: dict[str, _Grid], ticks_of: dict[str, Decimal]
 ) -> Callable[[_Data, int, int], MarketEvent | None]:
     """Everything that is not a quote; raises what ``decode`` catches."""
 
     def slow(message: _Data, wall_ns: int, mono_ns: int) -> MarketEvent | None:
-        ticks, lots = grids[message.s]
+        _, ticks, lots, *_ = grids[message.s]
         if type(message) is _Print:
             market = message.X == "MARKET"
             if not market and float(message.q) == 0:
@@ -183,8 +212,8 @@ def _slow_path(
             return Trade(
                 message.s,
                 message.t,
-                ticks[message.p],
-                lots[message.q],
+                ticks.of(float(message.p)),
+                lots.of(float(message.q)),
                 -1 if message.m else 1,
                 market,
                 message.T * NS_PER_MS,
@@ -206,14 +235,14 @@ def _slow_path(
                 mono_ns,
             )
         if type(message) is _DepthUpdate:
-            sizes = _Sizes(lots)
+            of, of_level = ticks.of, lots.of_level
             return Depth(
                 message.s,
                 message.U,
                 message.u,
                 message.pu,
-                tuple([(ticks[price], sizes[size]) for price, size in message.b]),
-                tuple([(ticks[price], sizes[size]) for price, size in message.a]),
+                tuple([(of(float(price)), of_level(size)) for price, size in message.b]),
+                tuple([(of(float(price)), of_level(size)) for price, size in message.a]),
                 False,
                 message.T * NS_PER_MS,
                 wall_ns,

@@ -17,7 +17,7 @@ from msgspec import Struct
 from holdfast.ports.clock import Clock
 from holdfast.ports.feed import FrameSink
 from holdfast.ports.venue import EventSink
-from holdfast.venues.binance.decoder import CODEC, decoder
+from holdfast.venues.binance.decoder import CODEC, read_decoder
 from holdfast.venues.transport.clock import SystemClock
 from holdfast.venues.transport.session import AllowedHosts
 from holdfast.venues.transport.sockets import Backoff, KeptSocket, Plan
@@ -65,7 +65,7 @@ class BinanceFeed:
         self.name = config.name
         self.codec = CODEC
         self._specs = tuple(specs)
-        self.decode = decoder(self._specs)
+        self.decode_read = read_decoder(self._specs)
         self._config = config
         self._clock = clock or SystemClock()
         self._ssl_context = ssl_context

@@ -11,7 +11,7 @@ import asyncio
 import random
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -135,7 +135,7 @@ class UserStream:
             plan=self._plan,
             allowed=self._allowed,
             clock=self._clock,
-            on_frame=self._on_frame,
+            on_frame=self._on_read,
             on_up=up,
             on_down=down,
             backoff=self._backoff,
@@ -161,6 +161,10 @@ class UserStream:
                 why=why,
             )
         )
+
+    def _on_read(self, raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
+        for raw in raws:
+            self._on_frame(raw, wall_ns, mono_ns)
 
     def _on_frame(self, raw: bytes, wall_ns: int, mono_ns: int) -> None:
         # Two sockets speak during a rotation, and the venue repeats itself: the same bytes are the same event.

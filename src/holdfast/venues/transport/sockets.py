@@ -44,18 +44,18 @@ class Backoff(Struct, frozen=True, kw_only=True):
 
 
 class Reader(WSListener):
-    """Hands each text frame on with its receive times: those of the read that brought it.
+    """Hands the text frames of each socket read on, together, with the time at which the first was looked at.
 
     ``reads``: how many socket reads brought frames. Slots and few steps on purpose: this runs once per frame.
     """
 
     __slots__ = (
-        "_fresh",
         "_mono_now",
         "_mono_ns",
         "_on_frame",
         "_on_open",
         "_parts",
+        "_raws",
         "_wall_now",
         "_wall_ns",
         "down_why",
@@ -67,7 +67,7 @@ class Reader(WSListener):
         self._on_open = on_open
         self._wall_now = clock.wall_ns
         self._mono_now = clock.mono_ns
-        self._fresh = True
+        self._raws: list[bytes] = []
         self._wall_ns = 0
         self._mono_ns = 0
         self._parts: list[bytes] = []
@@ -80,17 +80,20 @@ class Reader(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Called by picows for every frame, several times in a row when one read brought several."""
-        if self._fresh:
-            # One pair of clock reads for all frames of one read: they did arrive together.
+        raws = self._raws
+        if not raws:
             self._wall_ns = self._wall_now()
             self._mono_ns = self._mono_now()
-            self.reads += 1
-        self._fresh = frame.last_in_buffer
         raw = frame.get_payload_as_bytes()
         if frame.fin and raw and raw[0] == _OPEN_BRACE and not self._parts:
-            self._on_frame(raw, self._wall_ns, self._mono_ns)
-            return
-        self._odd_frame(transport, frame, raw)
+            raws.append(raw)
+        else:
+            self._odd_frame(transport, frame, raw)
+        if frame.last_in_buffer:
+            self.reads += 1
+            if raws:
+                self._raws = []
+                self._on_frame(raws, self._wall_ns, self._mono_ns)
 
     def _odd_frame(self, transport: WSTransport, frame: WSFrame, raw: bytes) -> None:
         kind = frame.msg_type
@@ -106,7 +109,7 @@ class Reader(WSListener):
             elif frame.fin:
                 whole = b"".join(self._parts)
                 self._parts.clear()
-                self._on_frame(whole, self._wall_ns, self._mono_ns)
+                self._raws.append(whole)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
