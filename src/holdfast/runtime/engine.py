@@ -168,19 +168,31 @@ class Engine:
                     self._drain()
             elif taken:
                 self.market_pos = pos
-                # nothing may be journaled between these facts: what the world puts meanwhile waits in the inbox
-                self._stepping = True
-                try:
-                    self._take(taken)
-                finally:
-                    self._stepping = False
-                self._drain()
+                self._say(taken)
         self.market_pos = pos
         self.delivered_count += delivered
 
     def frame(self, event: MarketEvent) -> None:
-        """One of them."""
-        self.frames((event,))
+        """One of them, without the price of a loop."""
+        self.market_pos += 1
+        taken = MARKET_STAGES[type(event)](self.state, event)
+        if taken is True:
+            self.delivered_count += 1
+            wants = self._host.on_market(event)
+            if wants:
+                self._hear(wants)
+                self._drain()
+        elif taken:
+            self._say(taken)
+
+    def _say(self, effects: Sequence[Effect]) -> None:
+        """What the core had to say at a frame. What the world puts meanwhile waits: it may not come between facts."""
+        self._stepping = True
+        try:
+            self._take(effects)
+        finally:
+            self._stepping = False
+        self._drain()
 
     def put(self, event: Event) -> None:
         """One event of any other kind."""

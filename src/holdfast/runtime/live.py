@@ -54,6 +54,11 @@ class LiveHost(Host, Protocol):
 
     @property
     def wanted(self) -> Mapping[str, Wanted]: ...
+    @property
+    def waits(self) -> bool:
+        """Whether anything of it falls due by itself; where not, ``next_due_mono_ns`` need not be asked."""
+        ...
+
     def start(
         self,
         *,

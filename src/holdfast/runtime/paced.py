@@ -141,9 +141,15 @@ class Paced:
         encode = self._encode
         step_frame = engine.frame
         count = 0
+        schedule = self._schedule
+        host = self.host
         for event in events:
             mono = event.mono_ns
-            if self._next_due() <= mono:
+            if (
+                self._timer_due <= mono
+                or schedule.due_mono_ns <= mono
+                or (host.waits and self._next_due() <= mono)
+            ):
                 self._until(mono, event.wall_ns)
                 if self.ended is not None:
                     break
@@ -174,7 +180,7 @@ class Paced:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _next_due(self) -> int:
-        """Asked before every event: what cannot have changed is not looked up again."""
+        """When something happens next, by timers, the venue's schedule and the strategies' own clock."""
         due = self._timer_due
         act = self._schedule.due_mono_ns
         if act < due:

@@ -93,14 +93,14 @@ class Exchange(Queries):
         book = self._books.get(event.instrument)
         if book is None:
             return
-        if isinstance(event, Quote):
+        if type(event) is Quote:
             before, book.quote = book.quote, event
             if event.bid_ticks <= book.watch_bid or event.ask_ticks >= book.watch_ask:
                 self._moves.on_quote(book, before, event, now_ns)
                 self._settle(now_ns)
             if now_ns >= book.mark_due_ns:
                 self._smooth_mark(book, now_ns)
-        elif isinstance(event, Trade):
+        elif type(event) is Trade:
             if event.market:
                 price = book.last_ticks = event.price_ticks
                 if price <= book.own_bid or price >= book.own_ask:
@@ -109,9 +109,9 @@ class Exchange(Queries):
                     self._conditionals.on_price(book, LAST, price, now_ns)
                 if self._state.touched:
                     self._liquidator.judge_touched(now_ns)
-        elif isinstance(event, Mark):
+        elif type(event) is Mark:
             self._on_mark(book, event, now_ns)
-        elif isinstance(event, Depth):
+        elif type(event) is Depth:
             self._on_depth(book, event, now_ns)
 
     def _on_mark(self, book: Book, mark: Mark, now_ns: int) -> None:

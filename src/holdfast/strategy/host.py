@@ -47,6 +47,7 @@ _OF_ORDERS: Final[frozenset[type]] = frozenset({OrderApproved, OrderMoved, Order
 _ALWAYS_HEARD: Final[frozenset[type]] = frozenset({FillBooked, IntentRefused, HoldPlaced, HoldReleased})
 _Route: TypeAlias = tuple[Callback, Context, Seat]
 _Routes: TypeAlias = dict[str, tuple[_Route, ...]]
+_NOBODY: Final[tuple[_Route, ...]] = ()
 
 
 class _Instant(Struct, frozen=True):
@@ -108,19 +109,17 @@ class StrategyHost:
 
     def on_market(self, event: MarketEvent) -> Sequence[HostEvent]:
         """Tell the strategies of an accepted event; what they want, in order."""
-        kind = type(event)
-        self._seen.now = event
-        if kind is Quote:
-            routes = self._quotes.get(event.instrument)
-        elif kind is Trade:
-            self._seen.trades[event.instrument] = event  # type: ignore[assignment]
-            routes = self._trades.get(event.instrument)
-        elif kind is Mark:
-            self._seen.marks[event.instrument] = event  # type: ignore[assignment]
-            routes = self._marks.get(event.instrument)
+        seen = self._seen
+        seen.now = event
+        if type(event) is Quote:
+            routes = self._quotes.get(event.instrument, _NOBODY)
+        elif type(event) is Trade:
+            seen.trades[event.instrument] = event
+            routes = self._trades.get(event.instrument, _NOBODY)
+        elif type(event) is Mark:
+            seen.marks[event.instrument] = event
+            routes = self._marks.get(event.instrument, _NOBODY)
         else:
-            return NOTHING
-        if routes is None:
             return NOTHING
         out: list[HostEvent] | None = None
         for call, context, seat in routes:
@@ -311,6 +310,7 @@ class StrategyHost:
         self._builders = tuple(
             feed.builder for seat in seats for feeds in seat.feeds.values() for feed in feeds
         )
+        self.waits = bool(self._timed_seats or self._builders)
         self._take_table()
 
     def _take_table(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from math import nan
+from math import floor, nan
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +24,7 @@ from holdfast.vocab.units import NS_PER_MS, NotANumber, decimal_of
 
 CODEC: Final = "binance-usdm"
 _COUNT_MAX: Final = 10**12  # doubles hold 15 digits: up to here neighbouring counts are far apart
-_ENVELOPE: Final = 0x73  # the "s" of {"stream":…
+_ENVELOPE: Final = b"s"  # of {"stream":…
 
 
 class _BookTicker(Struct, gc=False, tag_field="e", tag="bookTicker"):
@@ -106,7 +106,7 @@ class _Units:
 
     def of(self, value: float) -> int:
         """How many it is, above zero. Errors: OffGrid; ValueError or OverflowError for what is not finite."""
-        count = int(value * self.per_unit + 0.5)
+        count = floor(value * self.per_unit + 0.5)
         if not 0 < count < _COUNT_MAX or count * self.numerator / self.denominator != value:
             raise OffGrid(self.fault)
         return count
@@ -150,25 +150,27 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
     def decode_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> list[MarketEvent | None]:
         events: list[MarketEvent | None] = []
         add = events.append
+        enveloped = raws[0][2:3] == _ENVELOPE  # as the others of its read
         for raw in raws:
             try:
-                message = wrapped(raw).data if raw[2] == _ENVELOPE else bare(raw)
+                message = wrapped(raw).data if enveloped else bare(raw)
                 if type(message) is _BookTicker:
                     name, ticks, lots, per_tick, tick_parts, per_lot, lot_parts = grids[message.s]
                     bid_price, bid_size = message.bid, message.bid_size
                     ask_price, ask_size = message.ask, message.ask_size
-                    bid = int(bid_price * per_tick + 0.5)
-                    ask = int(ask_price * per_tick + 0.5)
-                    bid_lots = int(bid_size * per_lot + 0.5)
-                    ask_lots = int(ask_size * per_lot + 0.5)
+                    bid = floor(bid_price * per_tick + 0.5)
+                    ask = floor(ask_price * per_tick + 0.5)
+                    bid_lots = floor(bid_size * per_lot + 0.5)
+                    ask_lots = floor(ask_size * per_lot + 0.5)
                     if not (
                         bid / tick_parts == bid_price
                         and ask / tick_parts == ask_price
                         and bid_lots / lot_parts == bid_size
                         and ask_lots / lot_parts == ask_size
                         and 0 < bid < ask < _COUNT_MAX
-                        and 0 < bid_lots < _COUNT_MAX
-                        and 0 < ask_lots < _COUNT_MAX
+                        and bid_lots > 0
+                        and ask_lots > 0
+                        and bid_lots + ask_lots < _COUNT_MAX
                     ):  # each by itself: it is crossed, on an uncommon grid, or one of them is wrong
                         bid, bid_lots = ticks.of(bid_price), lots.of(bid_size)
                         ask, ask_lots = ticks.of(ask_price), lots.of(ask_size)
@@ -189,8 +191,10 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
                     add(slow(message, wall_ns, mono_ns))
             except (msgspec.MsgspecError, KeyError, IndexError, ValueError, OverflowError) as error:
                 inner = _enveloped(raw)
-                if inner is not None and raw[2] != _ENVELOPE:
-                    events += decode_read((inner,), wall_ns, mono_ns)  # an envelope written in another order
+                if inner is not None and not enveloped:
+                    events += decode_read((inner,), wall_ns, mono_ns)  # an envelope where none was expected
+                elif inner is None and enveloped and raw[2:3] != _ENVELOPE:
+                    events += decode_read((raw,), wall_ns, mono_ns)  # and none where one was
                 else:
                     add(_refused(inner or raw, error, wall_ns, mono_ns))
         return events
