@@ -145,13 +145,18 @@ UNSYNCED_FILES = UnsyncedFiles()
 
 def write_all(files: Files, handle: int, data: bytes | bytearray | memoryview, offset: int) -> None:
     """Write every byte, however often it takes. Raises OSError; a write of nothing at all is one."""
+    went = files.write(handle, data, offset)
+    if went == len(data):
+        return  # as nearly always
     view = memoryview(data)
     try:
-        while view.nbytes:
-            went = files.write(handle, view, offset)
+        while True:
             if went <= 0:
                 raise OSError(0, "wrote nothing")
             offset += went
             view = view[went:]
+            if not view.nbytes:
+                return
+            went = files.write(handle, view, offset)
     finally:
         view.release()

@@ -144,7 +144,6 @@ class MarketLog:
         "_compress",
         "_directory",
         "_due_mono_ns",
-        "_feed",
         "_file_bytes",
         "_files",
         "_first_pos",
@@ -152,7 +151,6 @@ class MarketLog:
         "_hash",
         "_left",
         "_look_every",
-        "_mono_ns",
         "_name",
         "_offset",
         "_pending_bytes",
@@ -160,7 +158,6 @@ class MarketLog:
         "_retention_bytes",
         "_runs",
         "_summed",
-        "_wall_ns",
         "fault",
         "frame_count",
         "lost_count",
@@ -196,9 +193,6 @@ class MarketLog:
         self._offset = 0
         self._raws: list[bytes] = []
         self._runs: list[int] = []  # where a run of equal stamps begins in it, and the stamps: four each
-        self._wall_ns: int | None = None  # the stamps of the run
-        self._mono_ns: int | None = None
-        self._feed = 0
         self._first_pos = next_pos
         # Sizes are summed for so many frames at once: a sum at each one costs as much as keeping it.
         self._look_every = max(1, min(LOOK_EVERY_FRAMES, block_bytes // 4096))
@@ -209,12 +203,7 @@ class MarketLog:
 
     def append(self, raw: bytes, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
         """Add one frame; its position is ``frame_count`` before the call. ``feed``: index into the codecs."""
-        # Frames of one read carry the very same stamps: kept once. No object per frame but the frame itself.
-        if mono_ns is not self._mono_ns or wall_ns is not self._wall_ns or feed != self._feed:
-            self._runs += (len(self._raws), wall_ns, mono_ns, feed)
-            self._wall_ns = wall_ns
-            self._mono_ns = mono_ns
-            self._feed = feed
+        self._runs += (len(self._raws), wall_ns, mono_ns, feed)
         self._raws.append(raw)
         self.frame_count += 1
         self._left -= 1
@@ -222,12 +211,10 @@ class MarketLog:
             self._look(mono_ns)
 
     def extend(self, raws: Sequence[bytes], wall_ns: int, mono_ns: int, feed: int = 0) -> None:
-        """Add the frames of one read, in their order."""
-        if mono_ns is not self._mono_ns or wall_ns is not self._wall_ns or feed != self._feed:
-            self._runs += (len(self._raws), wall_ns, mono_ns, feed)
-            self._wall_ns = wall_ns
-            self._mono_ns = mono_ns
-            self._feed = feed
+        """Add the frames of one read, in their order. Their stamps are kept once."""
+        if not raws:
+            return
+        self._runs += (len(self._raws), wall_ns, mono_ns, feed)
         self._raws += raws
         self.frame_count += len(raws)
         self._left -= len(raws)
@@ -252,7 +239,6 @@ class MarketLog:
         if not raws:
             return
         self._raws, self._runs, self._first_pos = [], [], self.frame_count
-        self._wall_ns = self._mono_ns = None
         self._pending_bytes = self._summed = 0
         head, packed = self._pack(raws, runs, first_pos)
         try:

@@ -172,8 +172,9 @@ class Journal:
             write_all(self._files, self._handle, data, self._base)
         except OSError as error:
             raise self._fail("write", error) from error
-        self._base += len(data)
-        self._unsynced_bytes += len(data)
+        length = len(data)
+        self._base += length
+        self._unsynced_bytes += length
         self._measure()
         if self._unsynced_bytes > UNSYNCED_BYTES_MAX:
             self._sync_written()
@@ -185,16 +186,16 @@ class Journal:
         digest = self._hash
         mark = self._mark
         index = self.record_count - len(pending)
-        parts: list[bytes] = []
+        data = b""
         for payload, market_pos in pending:
             frame = _pack(mark, len(payload), crc32(payload), index, market_pos) + payload
             digest = _chained(digest + frame).digest()
-            parts += (frame, digest)
+            data += frame + digest
             mark = PLAIN
             index += 1
         self._hash = digest
         self._mark = PLAIN
-        return b"".join(parts)
+        return data
 
     def sync(self) -> None:
         """Write, and wait until the disk has it."""

@@ -213,25 +213,27 @@ class Engine:
         self._stepping = True
         inbox = self._inbox
         state = self.state
+        handlers = self._handlers
+        record = self._record
+        if len(inbox) > INBOX_MAX:
+            invariant(False, "the inbox is bounded", waiting=len(inbox))
         try:
             while inbox:
+                event = inbox.popleft()
+                record(event)
+                for effect in step(state, event):
+                    handlers.get(type(effect), record)(effect)  # what is no effect is a fact
                 if len(inbox) > INBOX_MAX:
                     invariant(False, "the inbox is bounded", waiting=len(inbox))
-                event = inbox.popleft()
-                self._record(event)
-                self._take(step(state, event))
         finally:
             self._stepping = False
         self._need_flush()
 
     def _take(self, effects: Sequence[Effect]) -> None:
         handlers = self._handlers
+        record = self._record
         for effect in effects:
-            handler = handlers.get(type(effect))
-            if handler is not None:
-                handler(effect)
-            else:
-                self._record(effect)  # type: ignore[arg-type]
+            handlers.get(type(effect), record)(effect)  # what is no effect is a fact
 
     def _record(self, record: Record) -> None:
         """Have it written down, in the order in which it came about."""

@@ -336,7 +336,7 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         or (account.duplicate_window_ns and (intent.side, price, qty) in desk.recent)
     ):
         return False
-    collar_ppm = desk.instrument_limits.collar_ppm
+    collar_ppm = desk.collar_ppm
     mid2 = market.mid2_ticks
     away2 = 2 * price - mid2
     if (away2 if away2 > 0 else -away2) * PPM > collar_ppm * mid2:
@@ -363,7 +363,7 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         most = everyone.sell_lots + qty - position
         least = position + everyone.buy_lots
         mine = desk.my_open.sell_lots + qty - desk.my_position.position_lots
-    if mine > desk.limits.position_lots_max or most > desk.instrument_limits.position_lots_max:
+    if mine > desk.my_lots_max or most > desk.all_lots_max:
         return False
     exposure = desk.exposure
     asked = account.asked

@@ -69,8 +69,10 @@ class Desk:
 
     __slots__ = (
         "account",
+        "all_lots_max",
         "all_open",
         "all_position",
+        "collar_ppm",
         "exposure",
         "hold",
         "instrument_limits",
@@ -78,6 +80,7 @@ class Desk:
         "level",
         "limits",
         "market",
+        "my_lots_max",
         "my_open",
         "my_position",
         "plain",
@@ -122,6 +125,9 @@ class Desk:
         self.plain = False
         self.qty_lots_min = max(1, spec.qty_lots_min)
         self.qty_lots_max = min(spec.qty_lots_max, limits.order_lots_max, instrument_limits.order_lots_max)
+        self.collar_ppm = instrument_limits.collar_ppm
+        self.my_lots_max = limits.position_lots_max
+        self.all_lots_max = instrument_limits.position_lots_max
         self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
         self.last_intent_seq = 0
