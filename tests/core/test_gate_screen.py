@@ -1,0 +1,134 @@
+"""The gate's screen: a yes from it is a yes from every check, and it says no only where it must look closer."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from holdfast.core.gate.checks import first_refusal, plainly_permitted
+from holdfast.core.gate.gate import Approved, judge
+from holdfast.vocab.holds import HoldLevel
+from holdfast.vocab.instruments import InstrumentStatus
+from holdfast.vocab.orders import OrderType, Side, TimeInForce
+from holdfast.vocab.units import E8
+from tests.house.desks import a_desk
+from tests.house.events import an_intent
+from tests.house.setup import BTC_TICKS, a_spec, account_limits, instrument_limits, strategy_limits
+
+SEEDS = 40
+CASES_PER_SEED = 250
+LOT_E8 = 60 * E8  # one lot of BTC at the mid
+
+
+ORDER = 40  # lots that most cases ask for
+
+
+def around(rng, limit):
+    """A number at a limit or on either side of it."""
+    return limit + rng.choice((-1, 0, 1))
+
+
+def desk_troubles(rng):
+    """What may stand in an order's way at the desk, each near the edge where it begins to."""
+    near = around(rng, ORDER)
+    return (
+        {"instrument": instrument_limits(order_lots_max=near, position_lots_max=1_000)},
+        {"instrument": instrument_limits(order_notional_e8_max=near * LOT_E8, position_lots_max=1_000)},
+        {"instrument": instrument_limits(position_lots_max=near + 20), "position": rng.choice((20, -20))},
+        {"instrument": instrument_limits(position_lots_max=near + 10), "others": rng.choice((10, -10))},
+        {"strategy": strategy_limits(order_lots_max=near, position_lots_max=1_000)},
+        {"strategy": strategy_limits(position_lots_max=near + 15), "open_buys": 15, "open_sells": 15},
+        {"strategy": strategy_limits(position_lots_max=near + 5), "position": 5, "others": -40},
+        {"account": account_limits(gross_notional_e8_max=near * LOT_E8 + rng.choice((0, 10**6, 2 * LOT_E8)))},
+        {"elsewhere_e8": rng.choice((0, 40 * LOT_E8)), "equity_e8": near * LOT_E8 // rng.choice((1, 2, 3))},
+        {"equity_e8": rng.choice((None, 0, -E8))},
+        {"asked_ms_ago": [rng.choice((0, 999, 1_000, 1_001))] + [0] * rng.choice((18, 19, 20))},
+        {
+            "position": rng.choice((60, -60)),
+            "open_buys": 20,
+            "open_sells": 30,
+            "account": account_limits(gross_notional_e8_max=rng.choice((80, 81, 90, 91)) * LOT_E8 + 10**6),
+        },
+        {"open_orders": rng.choice((49, 50, 51))},
+        {"level": rng.choice((HoldLevel.REDUCED, HoldLevel.REDUCE_ONLY, HoldLevel.HALTED))},
+        {"mark": BTC_TICKS + rng.choice((-6_500, -200, 0, 0, 0, 5_900, 6_500))},
+        {"last": BTC_TICKS + rng.choice((-15_000, 15_000))},
+        {"quote_age_ms": rng.choice((999, 1_000, 1_001))},
+        {"duplicate_window_ms": 500},
+        {"others_open_buys": rng.randint(0, 60), "others_open_sells": rng.randint(0, 60)},
+        {"spec": a_spec("BTCUSDT", status=InstrumentStatus.HALTED)},
+        {"spec": a_spec("BTCUSDT", qty_lots_min=near)},
+        {"spec": a_spec("BTCUSDT", qty_lots_max=near)},
+        {"spec": a_spec("BTCUSDT", notional_e8_min=near * LOT_E8)},
+        {"quoted": False},
+    )
+
+
+def intent_troubles(rng):
+    """And in the order itself."""
+    return (
+        {"price_ticks": BTC_TICKS + rng.choice((-6_001, -6_000, 5_999, 6_000, 6_001))},
+        {"price_ticks": rng.choice((0, -5, None))},
+        {"qty_lots": rng.choice((0, -1, 1))},
+        {"order_type": OrderType.MARKET},
+        {"reduce_only": True},
+        {"trigger_ticks": BTC_TICKS},
+        {"intent_seq": 0},
+    )
+
+
+def a_case(rng):
+    """A desk and an order, in which up to three things are near an edge."""
+    desk_words = {}
+    intent_words = {
+        "side": rng.choice((Side.BUY, Side.SELL)),
+        "qty_lots": ORDER,
+        "price_ticks": BTC_TICKS + rng.choice((0, 1, -1, rng.randint(-1_000, 1_000))),
+        "tif": rng.choice(tuple(TimeInForce)),
+        "intent_seq": 1,
+    }
+    for _ in range(rng.randint(0, 3)):
+        if rng.random() < 0.75:
+            desk_words |= rng.choice(desk_troubles(rng))
+        else:
+            intent_words |= rng.choice(intent_troubles(rng))
+    intent, desk = an_intent(**intent_words), a_desk(**desk_words)
+    if "duplicate_window_ms" in desk_words and rng.random() < 0.5:
+        judge(an_intent(**intent_words), desk)
+        desk.last_intent_seq = 0
+    return intent, desk
+
+
+def plain(intent, desk):
+    """The kind of order that the screen is made for."""
+    return (
+        desk.level is HoldLevel.NONE
+        and intent.order_type is OrderType.LIMIT
+        and not intent.reduce_only
+        and intent.trigger_ticks is None
+    )
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_the_screen_and_the_checks_agree_on_plain_orders(seed):
+    """What the screen lets by is asked no further: one number of its own, and a limit would not limit."""
+    rng = random.Random(seed)
+    seen: Counter[str] = Counter()
+    for number in range(CASES_PER_SEED):
+        intent, desk = a_case(rng)
+        refusal = first_refusal(intent, desk)
+        permitted = plainly_permitted(intent, desk)
+        assert not (permitted and refusal), (seed, number, intent, refusal)
+        if plain(intent, desk):
+            # the one thing it may be too careful about: the same order again, whose window may be over
+            again = (intent.side, intent.price_ticks, intent.qty_lots) in desk.recent
+            assert permitted or again or refusal, (seed, number, intent)
+            seen[type(refusal).__name__] += 1
+    assert seen["NoneType"] > 5, seen
+    assert len(seen) > 5, seen
+
+
+def test_a_plain_order_passes_by_the_screen_alone(monkeypatch):
+    """It is there to spare the asking: a screen that never said yes would be right and of no use."""
+    monkeypatch.setattr("holdfast.core.gate.gate.first_refusal", lambda *_: pytest.fail("asked one by one"))
+    assert isinstance(judge(an_intent(), a_desk()), Approved)
