@@ -70,6 +70,19 @@ class WatchdogOptions(_Options, frozen=True, kw_only=True):
     once: bool = False
 
 
+class ReplayOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast replay``. ``speed`` None: as fast as it goes. ``instruments``: a file with the venue's exchangeInfo.
+
+    ``config``: whose limits refuse; without one, the demonstration's measure.
+    """
+
+    files: tuple[str, ...]
+    speed: float | None = None
+    config: str | None = None
+    instruments: str | None = None
+    strategy: str | None = None
+
+
 class JournalAction(Enum):
     """What to do with a journal."""
 

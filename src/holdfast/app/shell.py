@@ -21,6 +21,7 @@ from holdfast.app.options import (
     InitOptions,
     JournalAction,
     JournalOptions,
+    ReplayOptions,
     RunOptions,
     ServeOptions,
     SimOptions,
@@ -221,6 +222,42 @@ def _backtest(
     )
 
 
+@app.command("replay")
+def _replay_frames(
+    *,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Recordings, or directories of them.")
+    ],
+    speed: Annotated[
+        str, typer.Option(metavar="N", help="So many times as fast as recorded, or max.")
+    ] = "max",
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Whose limits refuse (default: the demonstration's).")
+    ] = None,
+    instruments: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The venue's exchangeInfo, where the recording has none."),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="A strategy that sees them: file.py:Class or module:Class."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Recorded frames through the decoder and the core's ingest; says where every one of them went."""
+    return _start(
+        "replay",
+        ReplayOptions(
+            files=tuple(files),
+            speed=_speed(speed),
+            config=config,
+            instruments=instruments,
+            strategy=strategy,
+            json=json,
+        ),
+    )
+
+
 @app.command("serve")
 def _serve(
     *,
@@ -413,6 +450,14 @@ def _seconds(name: str, text: str | None) -> float | None:
     if match is None or float(match[1]) <= 0:
         raise UsageError(f"{name}: expected a length of time such as 60s or 5min, got {text[:40]!r}")
     return float(match[1]) * size[match[2]]
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    if re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,3})?", text) is None or float(text) <= 0:
+        raise UsageError(f"--speed: expected a number above zero or max, got {text[:40]!r}")
+    return float(text)
 
 
 def _add_table() -> None:
