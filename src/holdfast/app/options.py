@@ -70,6 +70,22 @@ class WatchdogOptions(_Options, frozen=True, kw_only=True):
     once: bool = False
 
 
+class RecordOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast record``: which streams of which instruments, from where, into which directory.
+
+    ``for_s`` None: until told to stop. ``retention_bytes``: of all that the directory holds.
+    """
+
+    url: str
+    instruments: tuple[str, ...]
+    streams: tuple[str, ...]
+    directory: str
+    file_bytes_max: int
+    file_s_max: float
+    retention_bytes: int
+    for_s: float | None = None
+
+
 class ReplayOptions(_Options, frozen=True, kw_only=True):
     """``holdfast replay``. ``speed`` None: as fast as it goes. ``instruments``: a file with the venue's exchangeInfo.
 

@@ -21,6 +21,7 @@ from holdfast.app.options import (
     InitOptions,
     JournalAction,
     JournalOptions,
+    RecordOptions,
     ReplayOptions,
     RunOptions,
     ServeOptions,
@@ -217,6 +218,46 @@ def _backtest(
             seed=seed,
             quotes=quotes,
             state_dir=state_dir,
+            json=json,
+        ),
+    )
+
+
+@app.command("record")
+def _record(
+    *,
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The venue's address, for example http://127.0.0.1:8710.")
+    ],
+    instrument: Annotated[
+        list[str], typer.Option(metavar="NAME", help="One of the venue's; may be repeated.")
+    ],
+    output: Annotated[str, typer.Option(metavar="DIR", help="Where the files go.")] = "recording",
+    streams: Annotated[
+        str, typer.Option(metavar="LIST", help="Of quotes, trades, marks and depth.")
+    ] = "quotes,trades,marks,depth",
+    file_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="A file ends at this size, packed.")
+    ] = "64MB",
+    file_time: Annotated[str, typer.Option(metavar="TIME", help="And after this long.")] = "1h",
+    retain: Annotated[
+        str, typer.Option(metavar="SIZE", help="The oldest files go when all are larger than this.")
+    ] = "20GB",
+    for_: For = None,
+    json: Json = False,
+) -> int:
+    """Write a venue's public frames down as they come, with their receive times. No account, no key."""
+    return _start(
+        "record",
+        RecordOptions(
+            url=url,
+            instruments=tuple(dict.fromkeys(instrument)),
+            streams=_streams(streams),
+            directory=output,
+            file_bytes_max=_bytes("--file-size", file_size),
+            file_s_max=_seconds("--file-time", file_time) or 0.0,
+            retention_bytes=_bytes("--retain", retain),
+            for_s=_seconds("--for", for_),
             json=json,
         ),
     )
@@ -450,6 +491,24 @@ def _seconds(name: str, text: str | None) -> float | None:
     if match is None or float(match[1]) <= 0:
         raise UsageError(f"{name}: expected a length of time such as 60s or 5min, got {text[:40]!r}")
     return float(match[1]) * size[match[2]]
+
+
+_STREAMS: Final = ("quotes", "trades", "marks", "depth")
+
+
+def _streams(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+    if not names or set(names) - set(_STREAMS) or "quotes" not in names:
+        raise UsageError(f"--streams: expected quotes and any of trades, marks, depth, got {text[:40]!r}")
+    return names
+
+
+def _bytes(name: str, text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,6})(KB|MB|GB|TB)", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise UsageError(f"{name}: expected a size such as 64MB or 20GB, got {text[:40]!r}")
+    size = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    return int(match[1]) * size[match[2]]
 
 
 def _speed(text: str) -> float | None:

@@ -70,8 +70,12 @@ class RecordingWriter:
         self._files = files
         self._pack = zstandard.ZstdCompressor(level=PACK_LEVEL, write_checksum=True).compress
         self._open: dict[str, _Open] = {}
+        self._lock: int | None = None
         try:
             files.make_dir(directory)
+            self._lock = files.lock_dir(directory)
+        except BlockingIOError:
+            raise JournalFailed(f"{directory}: another process records there") from None
         except OSError as error:
             raise _refused(directory, error) from error
 
@@ -102,8 +106,13 @@ class RecordingWriter:
 
     def close(self) -> None:
         """Write out what is held, and wait for the disk. Closing twice does nothing."""
-        for instrument in tuple(self._open):
-            self._end(instrument)
+        try:
+            for instrument in tuple(self._open):
+                self._end(instrument)
+        finally:
+            if self._lock is not None:
+                lock, self._lock = self._lock, None
+                self._files.close(lock)
 
     def _begin(self, instrument: str, wall_ns: int) -> _Open:
         if instrument in self._open:
@@ -157,6 +166,21 @@ class RecordingWriter:
                     total -= sizes[name]
         except OSError as error:
             raise _refused(self._directory, error) from error
+
+
+def write_beside(directory: str, name: str, data: bytes, *, files: Files = REAL_FILES) -> None:
+    """Put a small file beside the frames, whole or not at all. Raises JournalFailed."""
+    path, new = f"{directory}/{name}", f"{directory}/.{name}.new-{os.getpid()}"
+    try:
+        handle = files.open(new, create=True)
+        try:
+            write_all(files, handle, data, 0)
+            files.sync(handle)
+        finally:
+            files.close(handle)
+        files.rename(new, path)
+    except OSError as error:
+        raise _refused(path, error) from error
 
 
 def _time_in(name: str) -> str:

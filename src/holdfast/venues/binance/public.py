@@ -129,6 +129,19 @@ def only_instruments(raw: bytes, wanted: Iterable[str]) -> bytes:
     return b'{"symbols":[' + b",".join(rows) + b"]}"
 
 
+def with_instruments(raw: bytes, others: bytes) -> bytes:
+    """One exchangeInfo with the symbols that only the other one has added. Errors: Unreadable."""
+    try:
+        rows = [bytes(one) for one in _info.decode(raw).symbols]
+        known = {_symbol.decode(one).symbol for one in rows}
+        rows += [
+            bytes(one) for one in _info.decode(others).symbols if _symbol.decode(one).symbol not in known
+        ]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Unreadable(f"not an exchangeInfo: {error}") from None
+    return b'{"symbols":[' + b",".join(rows) + b"]}"
+
+
 def _fact_of(row: _Symbol) -> InstrumentSpec:
     return spec_of(
         wire.SymbolRow(
