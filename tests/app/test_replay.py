@@ -245,3 +245,37 @@ def test_a_speed_is_kept(tmp_path):
     began = monotonic()
     assert 0 == main(ReplayOptions(files=(str(path),), speed=10.0, json=True))
     assert monotonic() - began >= 0.1
+
+
+# --- equities ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.data
+def test_a_split_day_is_refused_for_pricing_until_the_split_is_applied(data_dir):  # noqa: F811
+    """Seven shares for one: by the core's own jump rule three quotes in a row would have made the new scale a price."""
+    folder = data_dir / "equities_lean" / "minute" / "aapl"
+    (provider,), held = replayed(folder)
+    account = held["markets"]["equities"]["instruments"]["AAPL"]
+    market = provider.ingest.state.live.markets["AAPL"]
+    assert account["refused"]["split_unapplied"] > 4_000
+    assert market.bid_ticks > 6_000_000
+    assert held["adds_up"]
+
+    (provider,), applied = replayed(folder, apply_splits=True)
+    account = applied["markets"]["equities"]["instruments"]["AAPL"]
+    market = provider.ingest.state.live.markets["AAPL"]
+    assert "split_unapplied" not in account["refused"]
+    # the open and the high of the day's first bar, and a placeholder bid of one dollar, are of no scale of that day
+    assert account["refused"]["off_scale"] >= 2
+    assert 900_000 < market.bid_ticks < 950_000
+    assert applied["adds_up"]
+
+
+@pytest.mark.data
+def test_a_crossed_running_touch_is_counted_and_never_a_price(data_dir):  # noqa: F811
+    """86 crossed and 648 locked in regular hours, and 13 of either outside them."""
+    (provider,), answer = replayed(data_dir / "equities_lean" / "tick" / "ibm" / "20131007_quote.zip")
+    account = answer["markets"]["equities"]["instruments"]["IBM"]
+    assert account["refused"]["crossed"] >= 86 + 648
+    market = provider.ingest.state.live.markets["IBM"]
+    assert market.bid_ticks < market.ask_ticks

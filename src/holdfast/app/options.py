@@ -97,6 +97,7 @@ class ReplayOptions(_Options, frozen=True, kw_only=True):
     config: str | None = None
     instruments: str | None = None
     strategy: str | None = None
+    apply_splits: bool = False
 
 
 class JournalAction(Enum):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
@@ -16,9 +15,9 @@ from holdfast.config.load import load
 from holdfast.config.resolve import resolve
 from holdfast.core.state import State
 from holdfast.journal.recording import INSTRUMENTS_FILE
-from holdfast.journal.recording_read import Line, RecordingFile, merged, recording_files
+from holdfast.journal.recording_read import Line, Lines, RecordingFile, merged, recording_files
 from holdfast.runtime.books import CoreBooks
-from holdfast.runtime.feed_meter import FeedMeter, VenueClockByFrames
+from holdfast.runtime.feed_meter import FeedMeter, VenueClockByFrames, VenueClockMeasured
 from holdfast.runtime.ingesting import Dialect, Ingest
 from holdfast.sim.sources.specs import BTCUSDT, KNOWN
 from holdfast.strategy import Hosted, StrategyHost, load_strategy
@@ -29,6 +28,9 @@ from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import Depth, Malformed, Quote
 from holdfast.vocab.units import NS_PER_MS, NS_PER_S
+
+if TYPE_CHECKING:
+    from holdfast.app.equities import EquityFile
 
 MEASURING_CONFIG: Final = Path(__file__).with_name("demo.toml")
 HEAD_LINES: Final = 2_000
@@ -60,14 +62,14 @@ class Provider(Struct, kw_only=True):
     """The files of one market, read through one core."""
 
     name: str
-    files: tuple[RecordingFile, ...]
+    files: tuple[Lines, ...]
     specs: dict[str, InstrumentSpec]
     dialect: Dialect
     ingest: Ingest
     meter: FeedMeter
     symbols: dict[Path, str]
 
-    def take(self, file: RecordingFile, line: Line) -> None:
+    def take(self, file: Lines, line: Line) -> None:
         """One line of one of the files."""
         mono_ns = MONO_START_NS + max(0, line.wall_ns - (self.ingest.first_wall_ns or line.wall_ns))
         if line.kind == "frame" and line.raw.startswith(public.SNAPSHOT_START):
@@ -97,19 +99,51 @@ def providers(
     config: str | None = None,
     instruments: str | None = None,
     strategy: str | None = None,
+    apply_splits: bool = False,
 ) -> tuple[Provider, ...]:
     """What to replay, by market. Errors: NotARecording, HoldfastError, ConfigError: one line with the file."""
-    files = recording_files(named)
+    from holdfast.app.equities import equity_files
+
+    equities, rest = equity_files(named)
+    made = []
+    if equities:
+        made.append(_equities(equities, config=config, strategy=strategy, apply_splits=apply_splits))
+    if not rest and made:
+        return tuple(made)
+    files = recording_files(rest)
     given = _facts_in(Path(instruments)) if instruments else {}
     heads = {file.path: _head(file, given) for file in files}
-    made = []
     for market in dict.fromkeys(head.market for head in heads.values()):
         own = tuple(file for file in files if heads[file.path].market is market)
         made.append(_provider(market, own, heads, config=config, strategy=strategy))
     return tuple(made)
 
 
-def lines_of(made: Sequence[Provider]) -> Iterator[tuple[Provider, RecordingFile, Line]]:
+def _equities(
+    files: tuple[EquityFile, ...], *, config: str | None, strategy: str | None, apply_splits: bool
+) -> Provider:
+    from holdfast.app.equities import equity_dialect
+
+    specs = {file.lean.spec.instrument: file.lean.spec for file in files}
+    settings = settings_for(specs, config)
+    meter = FeedMeter("equities", dead_ns=settings.timings.feed_dead_ms * NS_PER_MS)
+    return Provider(
+        name="equities",
+        files=files,
+        specs=specs,
+        dialect=equity_dialect(files, apply_splits=apply_splits),
+        ingest=Ingest(
+            settings,
+            clock=VenueClockMeasured(),
+            make_host=_host_maker(strategy, settings),
+            meter=meter,
+        ),
+        meter=meter,
+        symbols={},
+    )
+
+
+def lines_of(made: Sequence[Provider]) -> Iterator[tuple[Provider, Lines, Line]]:
     """Every line of every file, by receive time."""
     of = {file.path: provider for provider in made for file in provider.files}
     for file, line in merged([file for provider in made for file in provider.files]):
@@ -136,22 +170,28 @@ def _provider(
             clock.see(venue_ns=event.venue_ns, wall_ns=line.wall_ns)
     settings = settings_for(specs, config)
     meter = FeedMeter(market.value, dead_ns=settings.timings.feed_dead_ms * NS_PER_MS)
-    make_host = None if strategy is None else partial(_host, where=strategy, settings=settings)
     return Provider(
         name=market.value,
         files=files,
         specs=specs,
         dialect=dialect,
-        ingest=Ingest(settings, clock=clock, make_host=make_host, meter=meter),
+        ingest=Ingest(settings, clock=clock, make_host=_host_maker(strategy, settings), meter=meter),
         meter=meter,
         symbols={file.path: heads[file.path].symbol for file in files},
     )
 
 
-def _host(state: State, *, where: str, settings: Settings) -> StrategyHost:
+def _host_maker(where: str | None, settings: Settings) -> Callable[[State], StrategyHost] | None:
+    """The strategy is loaded now: its errors come before the first frame."""
+    if where is None:
+        return None
     names = tuple(limits.instrument for limits in settings.instrument_limits)
     hosted = [Hosted(name=where.rpartition(":")[2], strategy=load_strategy(where, {}), instruments=names)]
-    return StrategyHost(hosted, specs=settings.instruments, books=CoreBooks(state), clock_ns=_no_clock)
+
+    def make(state: State) -> StrategyHost:
+        return StrategyHost(hosted, specs=settings.instruments, books=CoreBooks(state), clock_ns=_no_clock)
+
+    return make
 
 
 def _no_clock() -> int:

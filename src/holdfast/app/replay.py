@@ -20,7 +20,11 @@ _WAIT_S_MIN: Final = 0.001
 def main(options: ReplayOptions) -> int:
     """Replay to the end, or to Ctrl-C; print where the frames went. Torn ends are said and are no failure."""
     made = providers(
-        options.files, config=options.config, instruments=options.instruments, strategy=options.strategy
+        options.files,
+        config=options.config,
+        instruments=options.instruments,
+        strategy=options.strategy,
+        apply_splits=options.apply_splits,
     )
     interrupted = _run(made, options.speed)
     answer = accounting(made)

@@ -283,6 +283,12 @@ def _replay_frames(
         str | None,
         typer.Option(metavar="CLASS", help="A strategy that sees them: file.py:Class or module:Class."),
     ] = None,
+    apply_splits: Annotated[
+        bool,
+        typer.Option(
+            "--apply-splits", metavar="", help="Go on in the new scale after a split, for equities."
+        ),
+    ] = False,
     json: Json = False,
 ) -> int:
     """Recorded frames through the decoder and the core's ingest; says where every one of them went."""
@@ -294,6 +300,7 @@ def _replay_frames(
             config=config,
             instruments=instruments,
             strategy=strategy,
+            apply_splits=apply_splits,
             json=json,
         ),
     )

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -48,6 +48,18 @@ class Line(NamedTuple):
     kind: str
     raw: bytes
     about: str = ""
+
+
+class Lines(Protocol):
+    """Something that is read line by line, as a recording is."""
+
+    path: Path
+    torn: str
+    lines_count: int
+
+    def __iter__(self) -> Iterator[Line]:
+        """All lines, from the beginning."""
+        ...
 
 
 class RecordingFile:
@@ -190,24 +202,24 @@ def recording_files(named: Sequence[str]) -> tuple[RecordingFile, ...]:
     return tuple(RecordingFile(path) for path in dict.fromkeys(found))
 
 
-def merged(files: Sequence[RecordingFile]) -> Iterator[tuple[RecordingFile, Line]]:
+def merged(files: Sequence[Lines]) -> Iterator[tuple[Lines, Line]]:
     """The lines of all files by receive time; at equal times in the order of the files.
 
     Within a file lines keep their order, whatever their times say: replies were noted apart from frames.
     The files of one instrument's row are opened one after the other.
     """
-    rows: dict[str, list[RecordingFile]] = {}
+    rows: dict[str, list[Lines]] = {}
     for file in files:
         ours = _ROTATED.fullmatch(file.path.name)
         rows.setdefault(str(file.path.with_name(ours[1]) if ours else file.path), []).append(file)
     return merge(*(_told(row) for row in rows.values()), key=_received)
 
 
-def _told(row: Sequence[RecordingFile]) -> Iterator[tuple[RecordingFile, Line]]:
+def _told(row: Sequence[Lines]) -> Iterator[tuple[Lines, Line]]:
     for file in row:
         for line in file:
             yield file, line
 
 
-def _received(told: tuple[RecordingFile, Line]) -> int:
+def _received(told: tuple[Lines, Line]) -> int:
     return told[1].wall_ns
