@@ -100,6 +100,21 @@ class ReplayOptions(_Options, frozen=True, kw_only=True):
     apply_splits: bool = False
 
 
+class FeedsOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast feeds``: of providers (``urls``), of recordings (``files``), else of the bot in ``state_dir``.
+
+    ``for_s``: how long providers are measured; ``last_s``: how much of a bot's past is looked at.
+    """
+
+    urls: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    state_dir: str = ""
+    for_s: float = 30.0
+    last_s: float = 600.0
+    bench_instruments: tuple[str, ...] = ()
+    instruments: str | None = None
+
+
 class JournalAction(Enum):
     """What to do with a journal."""
 

@@ -18,6 +18,7 @@ from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import (
     BacktestOptions,
     DoctorOptions,
+    FeedsOptions,
     InitOptions,
     JournalAction,
     JournalOptions,
@@ -306,6 +307,51 @@ def _replay_frames(
     )
 
 
+@app.command("feeds")
+def _feeds(
+    *,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WHAT...",
+            help="Recordings or directories of them; or bench and providers' addresses; nothing: a bot.",
+        ),
+    ] = None,
+    config: OptionalConfig = None,
+    state_dir: StateDir = None,
+    last: Annotated[str, typer.Option(metavar="TIME", help="How much of a bot's past.")] = "10min",
+    for_: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long providers are measured.")
+    ] = "30s",
+    instrument: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of providers; may be repeated (default: all).")
+    ] = None,
+    instruments: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The venue's exchangeInfo, where a recording has none."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """How well market data comes: latency, silence, gaps, repeats, refusals, reconnects."""
+    words = tuple(what or ())
+    bench = words[:1] == ("bench",)
+    if bench and not words[1:]:
+        raise UsageError("feeds bench: expected addresses, for example http://127.0.0.1:8710")
+    return _start(
+        "feeds",
+        FeedsOptions(
+            urls=words[1:] if bench else (),
+            files=() if bench else words,
+            state_dir="" if words else _state_dir(config, state_dir),
+            for_s=_seconds("--for", for_) or 0.0,
+            last_s=_seconds("--last", last) or 0.0,
+            bench_instruments=tuple(dict.fromkeys(instrument or ())),
+            instruments=instruments,
+            json=json,
+        ),
+    )
+
+
 @app.command("serve")
 def _serve(
     *,
@@ -477,6 +523,20 @@ def _newest_state_dir() -> str:
         raise UsageError(f"no configuration: expected {CONFIG_NAME} here, --config FILE or --state-dir DIR")
     print(f"holdfast: the journal in {known[-1].state_dir}", file=sys.stderr)
     return known[-1].state_dir
+
+
+def _state_dir(config: str | None, state_dir: str | None) -> str:
+    """The state directory named, else the configuration's, else that of the bot that started last."""
+    if state_dir:
+        return state_dir
+    if found := _found(config):
+        from pathlib import Path
+
+        from holdfast.config.load import beside, load
+
+        loaded = load(Path(found))
+        return str(beside(loaded, loaded.paths.state_dir))
+    return _newest_state_dir()
 
 
 def _found(named: str | None, *, demo: bool = False) -> str | None:

@@ -196,6 +196,7 @@ class StreamMeter:
         return {
             "events": self.count,
             "availability_ppm": self.availability_ppm(from_ns=from_ns, to_ns=to_ns),
+            "latencies": self.latency.count,
             "latency_us_min": self.latency.min_ns // 1_000,
             "latency_us_p50": self.latency.at(500_000) // 1_000,
             "latency_us_p99": self.latency.at(990_000) // 1_000,

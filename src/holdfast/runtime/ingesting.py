@@ -168,6 +168,11 @@ class Ingest:
         else:
             self._take(dialect, event)
 
+    @property
+    def offset_ns(self) -> int:
+        """The venue's clock less ours, as last measured."""
+        return self._measured_ns
+
     def reply(self, dialect: Dialect, raw: bytes, about: str, *, wall_ns: int, mono_ns: int) -> None:
         """Take one REST body: a book's snapshot is laid under its changes, anything else is counted."""
         self._at(wall_ns, mono_ns)
