@@ -1,5 +1,6 @@
 """The feed report with real processes: providers side by side, a running bot, a recording."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -8,7 +9,15 @@ import time
 
 import pytest
 
+from holdfast.app.recordings import dialect_for, settings_for
+from holdfast.runtime.feed_meter import FeedMeter, VenueClockMeasured
+from holdfast.runtime.ingesting import Ingest
+from holdfast.sim.sources import BTCUSDT, ETHUSDT
+from holdfast.venues.binance import public
+from holdfast.venues.binance.feed import FeedConfig
+from holdfast.venues.binance.rotation import RotatingFeed, RotationTimes, TappedFeed
 from tests.house.recorded import data_dir  # noqa: F401
+from tests.venues.fake_binance import eventually
 
 pytestmark = pytest.mark.process
 
@@ -136,3 +145,34 @@ def test_what_has_no_report_is_one_line_and_a_code(home, words, code, said):
     got, _, err = feeds(home, *words)
     assert (code, 1) == (got, err.count("\n"))
     assert said in err
+
+
+def test_a_strategy_sees_no_gap_and_nothing_twice_through_rotations_of_a_real_feed(home):
+    """Split addresses, all streams, a market that moves: the core refuses nothing and no chain has a hole."""
+    sim = home.sim(FAST)
+    specs = (BTCUSDT, ETHUSDT)
+    config = FeedConfig(ws_url=sim.ws_url, depth=True)
+    settings = settings_for({spec.instrument: spec for spec in specs}, None)
+    meter = FeedMeter("x", dead_ns=10**10)
+    ingest = Ingest(settings, clock=VenueClockMeasured(), meter=meter)
+    downs = []
+
+    async def story():
+        times = RotationTimes(rotate_s=1.0, overlap_s=1.5, patience_s=5.0, retry_s=0.5)
+        feed = RotatingFeed(lambda: TappedFeed(config, specs), times=times)
+        dialect = dialect_for(public.Dialect.USDM, {spec.instrument: spec for spec in specs}, lambda: 0)
+        await feed.open(
+            lambda raw, wall_ns, mono_ns: ingest.frame(dialect, raw, wall_ns=wall_ns, mono_ns=mono_ns),
+            lambda event: downs.append(event) if not event.up else None,
+        )
+        await eventually(lambda: feed.rotations_count >= 3, within_s=40)
+        await feed.close()
+
+    asyncio.run(story())
+    assert [] == downs
+    assert {} == {name: account.refused for name, account in ingest.accounts.items() if account.refused}
+    assert {(0, 0, 0)} == {
+        (stream.gaps_count, stream.repeats_count, stream.backward_count) for stream in meter.streams.values()
+    }
+    assert all(stream.count > 10 for (_, kind), stream in meter.streams.items() if kind != "marks")
+    assert 8 == len(meter.streams)

@@ -19,7 +19,8 @@ from holdfast.runtime.garbage import rare_rounds
 from holdfast.venues.binance import public
 from holdfast.venues.binance.codec import Unreadable
 from holdfast.venues.binance.envelope import enveloper
-from holdfast.venues.binance.feed import BinanceFeed, FeedConfig
+from holdfast.venues.binance.feed import FeedConfig
+from holdfast.venues.binance.rotation import RotatingFeed, TappedFeed
 from holdfast.venues.transport.clock import SystemClock
 from holdfast.vocab.events import Event, StreamChanged
 from holdfast.vocab.instruments import InstrumentSpec
@@ -125,7 +126,7 @@ class _Recorder:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._ended.set)
-        feed = BinanceFeed(config, specs, clock=self._clock)
+        feed = RotatingFeed(lambda: TappedFeed(config, specs, clock=self._clock), clock=self._clock)
         await feed.open(on_frame, self._on_event)
         if not options.json:
             names = ", ".join(options.instruments)
