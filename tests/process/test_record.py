@@ -146,6 +146,9 @@ UNUSABLE = [
     (("http://127.0.0.1:1", "--instrument", "BTCUSDT"), 7, "http://127.0.0.1:1/fapi/v1/exchangeInfo: "),
     (("ftp://x", "--instrument", "BTCUSDT"), 2, "expected an address such as http://127.0.0.1:8710"),
     (("{url}",), 2, "missing option '--instrument'"),
+    (("--instrument", "BTCUSDT"), 2, "record: expected an address"),
+    (("--ccxt", "nowhere", "--instrument", "BTCUSDT"), 7, "nowhere"),
+    (("{url}", "--ccxt", "binanceusdm", "--instrument", "NO/PE"), 7, "NO/PE is not a market of binanceusdm"),
     (("{url}", "--instrument", "BTCUSDT", "--retain", "much"), 2, "--retain: expected a size such as"),
     (("{url}", "--instrument", "BTCUSDT", "--streams", "news"), 2, "--streams: expected quotes and any of"),
     (("{url}", "--instrument", "BTCUSDT", "--output", "file/x"), 2, "file/x: cannot be recorded to: "),
@@ -167,3 +170,39 @@ def test_what_cannot_be_recorded_is_one_line_and_a_code(home):
         assert (code, 1) == (done.returncode, done.stderr.count("\n")), done.stderr
         assert said in done.stderr
         assert not (home.path / "recording").exists()
+
+
+def test_an_exchange_that_ccxt_knows_is_recorded_as_events(home):
+    """ccxt has no frames to hand over: its events are written down, and read as they were."""
+    sim = home.sim(FAST)
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "holdfast",
+                "record",
+                sim.url,
+                "--ccxt",
+                "binanceusdm",
+                "--for",
+                "6s",
+                "--json",
+            ),
+            *("--instrument", "BTC/USDT:USDT", "--output", "rec"),
+        ],
+        capture_output=True,
+        text=True,
+        env=home.environment(),
+        cwd=home.path,
+        timeout=60,
+    )
+    assert 0 == done.returncode, done.stderr
+    said = json.loads(done.stdout)
+    provider, answer = replayed(home.path / "rec")
+    account = answer["markets"]["events"]["instruments"]["BTC/USDT:USDT"]
+    assert said["frames"] == answer["read"] > 30
+    assert answer["adds_up"]
+    assert {"quotes", "trades"} == set(account["accepted"])
+    assert {} == account["refused"]
+    assert provider.ingest.state.live.markets["BTC/USDT:USDT"].bid_ticks > 0

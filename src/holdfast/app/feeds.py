@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import FeedsOptions
-from holdfast.app.record import facts_of
+from holdfast.app.record_sources import facts_of
 from holdfast.app.recordings import dialect_for, lines_of, providers, settings_for
 from holdfast.app.tables import table
 from holdfast.journal.chain import iterate

@@ -73,10 +73,12 @@ class WatchdogOptions(_Options, frozen=True, kw_only=True):
 class RecordOptions(_Options, frozen=True, kw_only=True):
     """``holdfast record``: which streams of which instruments, from where, into which directory.
 
-    ``for_s`` None: until told to stop. ``retention_bytes``: of all that the directory holds.
+    ``for_s`` None: until told to stop. ``retention_bytes``: of all that the directory holds. ``ccxt``: an exchange
+    id; then ``url`` is empty, or where that exchange is simulated.
     """
 
     url: str
+    ccxt: str = ""
     instruments: tuple[str, ...]
     streams: tuple[str, ...]
     directory: str

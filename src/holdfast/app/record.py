@@ -7,23 +7,17 @@ import contextlib
 import json
 import signal
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import RecordOptions
-from holdfast.journal.recording import INSTRUMENTS_FILE, RecordingWriter, Rotation, write_beside
+from holdfast.app.record_sources import RecordSource, open_source
+from holdfast.journal.recording import RecordingWriter, Rotation, write_beside
 from holdfast.ports.journal import JournalFailed
 from holdfast.ports.venue import VenueUnusable
 from holdfast.runtime.garbage import rare_rounds
-from holdfast.venues.binance import public
-from holdfast.venues.binance.codec import Unreadable
-from holdfast.venues.binance.envelope import enveloper
-from holdfast.venues.binance.feed import FeedConfig
-from holdfast.venues.binance.rotation import RotatingFeed, TappedFeed
 from holdfast.venues.transport.clock import SystemClock
 from holdfast.vocab.events import Event, StreamChanged
-from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.units import NS_PER_S
 
 TICK_S: Final = 0.25
@@ -34,11 +28,7 @@ SNAPSHOT_AGAIN_NS: Final = 5 * NS_PER_S
 
 def main(options: RecordOptions) -> int:
     """Record until told to stop; print what was written."""
-    try:
-        place = public.place_of(options.url)
-    except ValueError as error:
-        raise HoldfastError(Exit.USAGE, str(error)) from None
-    recorder = _Recorder(options, place)
+    recorder = _Recorder(options)
     with rare_rounds():
         asyncio.run(recorder.run())
     answer = recorder.told()
@@ -46,36 +36,22 @@ def main(options: RecordOptions) -> int:
     if recorder.failed is not None:
         raise recorder.failed
     if not recorder.writer.frames_count:
-        raise VenueUnusable(f"{place.ws_url}: no frame came")
+        raise VenueUnusable(f"{recorder.where}: no frame came")
     return Exit.OK
-
-
-async def facts_of(
-    place: public.PublicPlace, wanted: tuple[str, ...]
-) -> tuple[bytes, dict[str, InstrumentSpec]]:
-    """The venue's word on the wanted instruments, and their units. Errors: VenueUnusable."""
-    raw = await public.ask(place, "exchangeInfo")
-    try:
-        specs = public.instruments_in(raw, wanted)
-    except Unreadable as error:
-        raise VenueUnusable(f"{place.rest_url}: {error}") from None
-    for name in wanted:
-        if name not in specs:
-            raise VenueUnusable(f"{place.rest_url}: has no instrument {name[:40]}")
-    return public.only_instruments(raw, wanted), specs
 
 
 class _Recorder:
     """One recording."""
 
-    def __init__(self, options: RecordOptions, place: public.PublicPlace) -> None:
+    def __init__(self, options: RecordOptions) -> None:
         self._options = options
-        self._place = place
+        self._source: RecordSource
         self._clock = SystemClock()
         self._ended = asyncio.Event()
         self._due: dict[str, int] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self.writer: RecordingWriter
+        self.where = ""
         self.failed: JournalFailed | None = None
         self.snapshots = 0
         self.snapshots_failed = 0
@@ -83,41 +59,41 @@ class _Recorder:
         self.downs: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Everything, from the first question to the last block. Errors: VenueUnusable, JournalFailed."""
+        """Everything, from the first question to the last block. Errors: VenueUnusable, HoldfastError."""
         options = self._options
-        info, specs = await facts_of(self._place, options.instruments)
+        source = self._source = await open_source(options, clock=self._clock)
+        self.where = source.where
         rotation = Rotation(
             file_bytes_max=options.file_bytes_max,
             file_ns_max=int(options.file_s_max * NS_PER_S),
             retention_bytes=options.retention_bytes,
         )
         try:
-            self.writer = RecordingWriter(options.directory, rotation)
-        except JournalFailed as error:
-            raise HoldfastError(Exit.USAGE, str(error)) from None
-        try:
-            write_beside(options.directory, INSTRUMENTS_FILE, self._with_earlier(info))
-            await self._follow(tuple(specs.values()))
-        finally:
             try:
-                self.writer.close()
+                self.writer = RecordingWriter(options.directory, rotation)
             except JournalFailed as error:
-                self.failed = self.failed or error
+                raise HoldfastError(Exit.USAGE, str(error)) from None
+            try:
+                name, content = source.beside
+                write_beside(options.directory, name, content)
+                await self._follow(source)
+            finally:
+                self._close_writer()
+        finally:
+            await source.close()
 
-    async def _follow(self, specs: tuple[InstrumentSpec, ...]) -> None:
+    def _close_writer(self) -> None:
+        try:
+            self.writer.close()
+        except JournalFailed as error:
+            self.failed = self.failed or error
+
+    async def _follow(self, source: RecordSource) -> None:
         options = self._options
-        wanted = set(options.streams)
-        config = FeedConfig(
-            ws_url=self._place.ws_url,
-            trades="trades" in wanted,
-            marks="marks" in wanted,
-            depth="depth" in wanted,
-        )
-        envelop = enveloper(config, options.instruments)
-        append = self.writer.append
+        line_of, append = source.line_of, self.writer.append
 
         def on_frame(raw: bytes, wall_ns: int, mono_ns: int) -> None:
-            instrument, line = envelop(raw)
+            instrument, line = line_of(raw)
             try:
                 append(instrument, line, wall_ns)
             except JournalFailed as error:
@@ -126,20 +102,18 @@ class _Recorder:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._ended.set)
-        feed = RotatingFeed(lambda: TappedFeed(config, specs, clock=self._clock), clock=self._clock)
-        await feed.open(on_frame, self._on_event)
+        await source.feed.open(on_frame, self._on_event)
         if not options.json:
             names = ", ".join(options.instruments)
             print(
-                f"recording {names} from {self._place.rest_url} into {options.directory}; Ctrl-C ends it",
-                flush=True,
+                f"recording {names} from {source.where} into {options.directory}; Ctrl-C ends it", flush=True
             )
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(options.for_s):
-                    await self._tend(books="depth" in wanted)
+                    await self._tend(books=source.snapshot is not None)
         finally:
-            await feed.close()
+            await source.feed.close()
             for task in tuple(self._asking):
                 task.cancel()
             await asyncio.gather(*self._asking, return_exceptions=True)
@@ -165,8 +139,11 @@ class _Recorder:
                 task.add_done_callback(self._asking.discard)
 
     async def _snapshot(self, instrument: str) -> None:
+        ask = self._source.snapshot
+        if ask is None:
+            return
         try:
-            raw = await public.ask(self._place, "depth", symbol=instrument, limit=public.SNAPSHOT_LEVELS)
+            raw = await ask(instrument)
         except VenueUnusable:
             self.snapshots_failed += 1
             self._due[instrument] = self._clock.wall_ns() + SNAPSHOT_AGAIN_NS
@@ -184,7 +161,7 @@ class _Recorder:
         counts[event.name] = counts.get(event.name, 0) + 1
         if not event.up:
             print(f"holdfast: {event.name} is down: {event.why}", file=sys.stderr)
-        elif counts[event.name] > 1 and "depth" in self._options.streams:
+        elif counts[event.name] > 1 and self._source.snapshot is not None:
             # what happened while we were deaf is in no change: the books begin again
             due_ns = self._clock.wall_ns() + SNAPSHOT_AFTER_NS
             self._due.update(dict.fromkeys(self._options.instruments, due_ns))
@@ -192,16 +169,6 @@ class _Recorder:
     def _fail(self, error: JournalFailed) -> None:
         self.failed = self.failed or error
         self._ended.set()
-
-    def _with_earlier(self, info: bytes) -> bytes:
-        """Instruments that an earlier recording in this directory had stay readable."""
-        path = Path(self._options.directory) / INSTRUMENTS_FILE
-        if not path.is_file():
-            return info
-        try:
-            return public.with_instruments(info, path.read_bytes())
-        except (OSError, Unreadable) as error:
-            raise HoldfastError(Exit.USAGE, f"cannot be read: {error}", str(path)) from None
 
     def told(self) -> dict[str, Any]:
         """What was written."""

@@ -14,7 +14,7 @@ from holdfast.app.errors import Exit, HoldfastError
 from holdfast.config.load import load
 from holdfast.config.resolve import resolve
 from holdfast.core.state import State
-from holdfast.journal.recording import INSTRUMENTS_FILE
+from holdfast.journal.recording import INSTRUMENTS_FILE, SPECS_FILE
 from holdfast.journal.recording_read import Line, Lines, RecordingFile, merged, recording_files
 from holdfast.runtime.books import CoreBooks
 from holdfast.runtime.feed_meter import FeedMeter, VenueClockByFrames, VenueClockMeasured
@@ -26,7 +26,7 @@ from holdfast.venues.binance.codec import Unreadable
 from holdfast.venues.binance.decoder import decoder
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
-from holdfast.vocab.market import Depth, Malformed, Quote
+from holdfast.vocab.market import Depth, Malformed, MarketEvent, Quote
 from holdfast.vocab.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Provider(Struct, kw_only=True):
 class _Head(Struct, frozen=True, kw_only=True):
     """What a file's beginning tells of it."""
 
-    market: public.Dialect
+    market: public.Dialect | None  # None: events, not frames
     symbol: str
     specs: dict[str, InstrumentSpec]
     lines: tuple[Line, ...]
@@ -151,7 +151,7 @@ def lines_of(made: Sequence[Provider]) -> Iterator[tuple[Provider, Lines, Line]]
 
 
 def _provider(
-    market: public.Dialect,
+    market: public.Dialect | None,
     files: tuple[RecordingFile, ...],
     heads: dict[Path, _Head],
     *,
@@ -160,7 +160,8 @@ def _provider(
 ) -> Provider:
     specs = {name: spec for file in files for name, spec in heads[file.path].specs.items()}
     clock = VenueClockByFrames()
-    dialect = dialect_for(market, specs, clock.offset_ns)
+    dialect = _events_dialect() if market is None else dialect_for(market, specs, clock.offset_ns)
+    name = "events" if market is None else market.value
     head = heads[files[0].path]
     for line in head.lines:
         event = dialect.decode(line.raw, line.wall_ns, 0) if line.kind == "frame" else None
@@ -169,9 +170,9 @@ def _provider(
         if dialect.quotes_timed or not isinstance(event, Quote):
             clock.see(venue_ns=event.venue_ns, wall_ns=line.wall_ns)
     settings = settings_for(specs, config)
-    meter = FeedMeter(market.value, dead_ns=settings.timings.feed_dead_ms * NS_PER_MS)
+    meter = FeedMeter(name, dead_ns=settings.timings.feed_dead_ms * NS_PER_MS)
     return Provider(
-        name=market.value,
+        name=name,
         files=files,
         specs=specs,
         dialect=dialect,
@@ -219,6 +220,26 @@ def dialect_for(
     )
 
 
+_event: Final = msgspec.json.Decoder(MarketEvent)
+
+
+def _events_dialect() -> Dialect:
+    """How to read events that were written down themselves."""
+
+    def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
+        try:
+            event: MarketEvent = _event.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return Malformed("", "not an event", wall_ns, mono_ns)
+        return msgspec.structs.replace(event, wall_ns=wall_ns, mono_ns=mono_ns)
+
+    return Dialect(decode=decode, label=public.label_of, snapshot=_no_snapshot)
+
+
+def _no_snapshot(raw: bytes, about: str, wall_ns: int, mono_ns: int) -> None:
+    """Events have no REST bodies among them."""
+
+
 def settings_for(specs: dict[str, InstrumentSpec], config: str | None) -> Settings:
     """The configuration's limits; without one the demonstration's for every instrument: they only measure."""
     if config is not None:
@@ -241,6 +262,8 @@ def _head(file: RecordingFile, given: dict[str, InstrumentSpec]) -> _Head:
     """A file's market, its symbol, and its instruments' units: given, beside it, in it, or known."""
     lines = tuple(islice(file, HEAD_LINES))
     frames = [line.raw for line in lines if line.kind == "frame"]
+    if any(raw.startswith(b"[") for raw in frames):
+        return _Head(market=None, symbol="", specs=_specs_beside(file.path), lines=lines)
     market = public.dialect_of(frames)
     symbols = dict.fromkeys(label.instrument for raw in frames if (label := public.label_of(raw)).instrument)
     inside: dict[str, InstrumentSpec] = {}
@@ -263,6 +286,18 @@ def _head(file: RecordingFile, given: dict[str, InstrumentSpec]) -> _Head:
         specs={symbol: specs[symbol] for symbol in symbols if symbol in specs},
         lines=lines,
     )
+
+
+def _specs_beside(recording: Path) -> dict[str, InstrumentSpec]:
+    """The instruments of a recording of events. Errors: HoldfastError."""
+    path = recording.parent / SPECS_FILE
+    try:
+        specs = msgspec.json.decode(path.read_bytes(), type=tuple[InstrumentSpec, ...])
+    except OSError as error:
+        raise HoldfastError(Exit.USAGE, f"cannot be read: {error.strerror}", str(path)) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise HoldfastError(Exit.USAGE, f"not instruments: {error}", str(path)) from None
+    return {spec.instrument: spec for spec in specs}
 
 
 def _facts_in(path: Path) -> dict[str, InstrumentSpec]:

@@ -229,7 +229,13 @@ def _record(
     *,
     url: Annotated[
         str, typer.Argument(metavar="URL", help="The venue's address, for example http://127.0.0.1:8710.")
-    ],
+    ] = "",
+    ccxt: Annotated[
+        str,
+        typer.Option(
+            metavar="ID", help="Any exchange that ccxt knows, as events; the URL is its simulator's."
+        ),
+    ] = "",
     instrument: Annotated[
         list[str], typer.Option(metavar="NAME", help="One of the venue's; may be repeated.")
     ],
@@ -248,10 +254,13 @@ def _record(
     json: Json = False,
 ) -> int:
     """Write a venue's public frames down as they come, with their receive times. No account, no key."""
+    if not url and not ccxt:
+        raise UsageError("record: expected an address, for example http://127.0.0.1:8710, or --ccxt ID")
     return _start(
         "record",
         RecordOptions(
             url=url,
+            ccxt=ccxt,
             instruments=tuple(dict.fromkeys(instrument)),
             streams=_streams(streams),
             directory=output,

@@ -22,7 +22,8 @@ from holdfast.journal.files import REAL_FILES, Files, write_all
 from holdfast.ports.journal import JournalFailed
 
 SUFFIX: Final = ".jsonl_ts.zst"
-INSTRUMENTS_FILE: Final = "instruments.json"
+INSTRUMENTS_FILE: Final = "instruments.json"  # as the venue itself tells them
+SPECS_FILE: Final = "specs.json"  # as we do, for recordings of events
 BLOCK_BYTES_MAX: Final = 256 << 10
 BLOCK_NS_MAX: Final = 1_000_000_000
 PACK_LEVEL: Final = 3
