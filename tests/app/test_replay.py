@@ -1,7 +1,9 @@
 """Replaying recordings: every frame is accounted for, in each recorded file, and what should not count does not."""
 
+import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from holdfast.app.recordings import lines_of, providers
 from holdfast.app.replay import accounting
 from holdfast.core.ingest.depth_book import BookState
+from holdfast.journal.recording_read import CorruptRecording
 from tests.house.recorded import data_dir  # noqa: F401
 from tests.sim.recordings import diff, quote, snapshot, trade, write_recording
 
@@ -279,3 +282,36 @@ def test_a_crossed_running_touch_is_counted_and_never_a_price(data_dir):  # noqa
     assert account["refused"]["crossed"] >= 86 + 648
     market = provider.ingest.state.live.markets["IBM"]
     assert market.bid_ticks < market.ask_ticks
+
+
+# --- garbage ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_recording_holds_each_line_is_accounted_for_or_the_line_is_named(tmp_path, seed):
+    """Bytes changed, lines cut, times of any year: an account that adds up, or one error with file and line."""
+    rng = random.Random(seed)
+    messages = [quote(1), trade(1), diff(1, 2, 0), snapshot(2), *(quote(number) for number in range(2, 30))]
+    lines = gzip.decompress(write_recording(tmp_path, messages).read_bytes()).splitlines()
+    for _ in range(rng.randint(1, 5)):
+        at = rng.randrange(len(lines))
+        line = bytearray(lines[at])
+        if rng.random() < 0.6:
+            line[rng.randrange(20, len(line))] = rng.randrange(256)
+        elif rng.random() < 0.5:
+            line = line[: rng.randrange(len(line))]
+        else:
+            line = bytearray(b"%d" % rng.choice([0, 1, 10**17, 10**40])) + line[19:]
+        lines[at] = bytes(line) or b"x"
+    path = tmp_path / "odd.jsonl_ts"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    answer, said = None, ""
+    try:
+        _, answer = replayed(path)
+    except CorruptRecording as error:
+        said = str(error)
+    assert (answer is None) == said.startswith(f"{path}:")
+    assert "\n" not in said
+    if answer is not None:
+        assert answer["adds_up"]
+        assert answer["read"] == len(path.read_bytes().split(b"\n")) - 1

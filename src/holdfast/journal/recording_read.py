@@ -83,7 +83,7 @@ class RecordingFile:
             raise NotARecording(f"{self.path}: no such file") from None
         except OSError as error:
             raise NotARecording(f"{self.path}: cannot be read: {error.strerror or error}") from None
-        except (ValueError, msgspec.MsgspecError) as error:
+        except (ValueError, OverflowError, msgspec.MsgspecError) as error:
             raise CorruptRecording(
                 f"{self.path}:{self.lines_count}: not a line of a recording: {error}"
             ) from None

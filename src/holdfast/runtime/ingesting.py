@@ -150,6 +150,7 @@ class Ingest:
         self.last_wall_ns = 0
         self._settings = settings
         self._clock = clock
+        self._begun = False
         self._measured_ns = 0
         self._host = make_host(self.state) if make_host is not None else None
         self._meter = meter
@@ -200,7 +201,8 @@ class Ingest:
 
     def _at(self, wall_ns: int, mono_ns: int) -> None:
         self.frames_count += 1
-        if self.frames_count == 1 or not self.first_wall_ns:
+        if not self._begun:
+            self._begun = True
             self.first_wall_ns = wall_ns
             self._begin(wall_ns, mono_ns)
         elif self._clock_due_mono_ns is not None and mono_ns >= self._clock_due_mono_ns:
