@@ -46,6 +46,8 @@ _BY_TYPE = {
     "holdfast.guard.latch.GuardUnusable": Exit.LATCH_UNUSABLE,
     "holdfast.guard.lease.LeaseTaken": Exit.LEASE_HELD,
     "holdfast.strategy.load.StrategyUnusable": Exit.USAGE,
+    "holdfast.journal.recording_read.NotARecording": Exit.USAGE,
+    "holdfast.journal.recording_read.CorruptRecording": Exit.JOURNAL_CORRUPT,
     "holdfast.ports.venue.VenueUnusable": Exit.VENUE_UNUSABLE,
     "holdfast.ports.journal.JournalFailed": Exit.JOURNAL_FAILED,
     "holdfast.vocab.invariant.InvariantBroken": Exit.INVARIANT_BROKEN,

@@ -70,6 +70,53 @@ class WatchdogOptions(_Options, frozen=True, kw_only=True):
     once: bool = False
 
 
+class RecordOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast record``: which streams of which instruments, from where, into which directory.
+
+    ``for_s`` None: until told to stop. ``retention_bytes``: of all that the directory holds. ``ccxt``: an exchange
+    id; then ``url`` is empty, or where that exchange is simulated.
+    """
+
+    url: str
+    ccxt: str = ""
+    instruments: tuple[str, ...]
+    streams: tuple[str, ...]
+    directory: str
+    file_bytes_max: int
+    file_s_max: float
+    retention_bytes: int
+    for_s: float | None = None
+
+
+class ReplayOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast replay``. ``speed`` None: as fast as it goes. ``instruments``: a file with the venue's exchangeInfo.
+
+    ``config``: whose limits refuse; without one, the demonstration's measure.
+    """
+
+    files: tuple[str, ...]
+    speed: float | None = None
+    config: str | None = None
+    instruments: str | None = None
+    strategy: str | None = None
+    apply_splits: bool = False
+
+
+class FeedsOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast feeds``: of providers (``urls``), of recordings (``files``), else of the bot in ``state_dir``.
+
+    ``for_s``: how long providers are measured; ``last_s``: how much of a bot's past is looked at.
+    """
+
+    urls: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    state_dir: str = ""
+    for_s: float = 30.0
+    last_s: float = 600.0
+    bench_instruments: tuple[str, ...] = ()
+    instruments: str | None = None
+
+
 class JournalAction(Enum):
     """What to do with a journal."""
 

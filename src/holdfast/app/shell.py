@@ -18,9 +18,12 @@ from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import (
     BacktestOptions,
     DoctorOptions,
+    FeedsOptions,
     InitOptions,
     JournalAction,
     JournalOptions,
+    RecordOptions,
+    ReplayOptions,
     RunOptions,
     ServeOptions,
     SimOptions,
@@ -221,6 +224,143 @@ def _backtest(
     )
 
 
+@app.command("record")
+def _record(
+    *,
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The venue's address, for example http://127.0.0.1:8710.")
+    ] = "",
+    ccxt: Annotated[
+        str,
+        typer.Option(
+            metavar="ID", help="Any exchange that ccxt knows, as events; the URL is its simulator's."
+        ),
+    ] = "",
+    instrument: Annotated[
+        list[str], typer.Option(metavar="NAME", help="One of the venue's; may be repeated.")
+    ],
+    output: Annotated[str, typer.Option(metavar="DIR", help="Where the files go.")] = "recording",
+    streams: Annotated[
+        str, typer.Option(metavar="LIST", help="Of quotes, trades, marks and depth.")
+    ] = "quotes,trades,marks,depth",
+    file_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="A file ends at this size, packed.")
+    ] = "64MB",
+    file_time: Annotated[str, typer.Option(metavar="TIME", help="And after this long.")] = "1h",
+    retain: Annotated[
+        str, typer.Option(metavar="SIZE", help="The oldest files go when all are larger than this.")
+    ] = "20GB",
+    for_: For = None,
+    json: Json = False,
+) -> int:
+    """Write a venue's public frames down as they come, with their receive times. No account, no key."""
+    if not url and not ccxt:
+        raise UsageError("record: expected an address, for example http://127.0.0.1:8710, or --ccxt ID")
+    return _start(
+        "record",
+        RecordOptions(
+            url=url,
+            ccxt=ccxt,
+            instruments=tuple(dict.fromkeys(instrument)),
+            streams=_streams(streams),
+            directory=output,
+            file_bytes_max=_bytes("--file-size", file_size),
+            file_s_max=_seconds("--file-time", file_time) or 0.0,
+            retention_bytes=_bytes("--retain", retain),
+            for_s=_seconds("--for", for_),
+            json=json,
+        ),
+    )
+
+
+@app.command("replay")
+def _replay_frames(
+    *,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Recordings, or directories of them.")
+    ],
+    speed: Annotated[
+        str, typer.Option(metavar="N", help="So many times as fast as recorded, or max.")
+    ] = "max",
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Whose limits refuse (default: the demonstration's).")
+    ] = None,
+    instruments: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The venue's exchangeInfo, where the recording has none."),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="A strategy that sees them: file.py:Class or module:Class."),
+    ] = None,
+    apply_splits: Annotated[
+        bool,
+        typer.Option(
+            "--apply-splits", metavar="", help="Go on in the new scale after a split, for equities."
+        ),
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Recorded frames through the decoder and the core's ingest; says where every one of them went."""
+    return _start(
+        "replay",
+        ReplayOptions(
+            files=tuple(files),
+            speed=_speed(speed),
+            config=config,
+            instruments=instruments,
+            strategy=strategy,
+            apply_splits=apply_splits,
+            json=json,
+        ),
+    )
+
+
+@app.command("feeds")
+def _feeds(
+    *,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WHAT...",
+            help="Recordings or directories of them; or bench and providers' addresses; nothing: a bot.",
+        ),
+    ] = None,
+    config: OptionalConfig = None,
+    state_dir: StateDir = None,
+    last: Annotated[str, typer.Option(metavar="TIME", help="How much of a bot's past.")] = "10min",
+    for_: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long providers are measured.")
+    ] = "30s",
+    instrument: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of providers; may be repeated (default: all).")
+    ] = None,
+    instruments: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The venue's exchangeInfo, where a recording has none."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """How well market data comes: latency, silence, gaps, repeats, refusals, reconnects."""
+    words = tuple(what or ())
+    bench = words[:1] == ("bench",)
+    if bench and not words[1:]:
+        raise UsageError("feeds bench: expected addresses, for example http://127.0.0.1:8710")
+    return _start(
+        "feeds",
+        FeedsOptions(
+            urls=words[1:] if bench else (),
+            files=() if bench else words,
+            state_dir="" if words else _state_dir(config, state_dir),
+            for_s=_seconds("--for", for_) or 0.0,
+            last_s=_seconds("--last", last) or 0.0,
+            bench_instruments=tuple(dict.fromkeys(instrument or ())),
+            instruments=instruments,
+            json=json,
+        ),
+    )
+
+
 @app.command("serve")
 def _serve(
     *,
@@ -394,6 +534,20 @@ def _newest_state_dir() -> str:
     return known[-1].state_dir
 
 
+def _state_dir(config: str | None, state_dir: str | None) -> str:
+    """The state directory named, else the configuration's, else that of the bot that started last."""
+    if state_dir:
+        return state_dir
+    if found := _found(config):
+        from pathlib import Path
+
+        from holdfast.config.load import beside, load
+
+        loaded = load(Path(found))
+        return str(beside(loaded, loaded.paths.state_dir))
+    return _newest_state_dir()
+
+
 def _found(named: str | None, *, demo: bool = False) -> str | None:
     """The configuration named, else the one here, else None: the demonstration. Errors: UsageError for both."""
     from pathlib import Path
@@ -413,6 +567,32 @@ def _seconds(name: str, text: str | None) -> float | None:
     if match is None or float(match[1]) <= 0:
         raise UsageError(f"{name}: expected a length of time such as 60s or 5min, got {text[:40]!r}")
     return float(match[1]) * size[match[2]]
+
+
+_STREAMS: Final = ("quotes", "trades", "marks", "depth")
+
+
+def _streams(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+    if not names or set(names) - set(_STREAMS) or "quotes" not in names:
+        raise UsageError(f"--streams: expected quotes and any of trades, marks, depth, got {text[:40]!r}")
+    return names
+
+
+def _bytes(name: str, text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,6})(KB|MB|GB|TB)", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise UsageError(f"{name}: expected a size such as 64MB or 20GB, got {text[:40]!r}")
+    size = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    return int(match[1]) * size[match[2]]
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    if re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,3})?", text) is None or float(text) <= 0:
+        raise UsageError(f"--speed: expected a number above zero or max, got {text[:40]!r}")
+    return float(text)
 
 
 def _add_table() -> None:

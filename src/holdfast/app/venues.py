@@ -82,12 +82,13 @@ def make_feeds(
     """The market feeds, once the venue is loaded. Inside a running loop."""
     wanted = set(config.feed.streams)
     if config.account.venue in BINANCE_DIALECT and config.feed.source == "binance":
-        from holdfast.venues.binance.feed import BinanceFeed, FeedConfig
+        from holdfast.venues.binance.feed import FeedConfig
+        from holdfast.venues.binance.rotation import RotatingFeed, TappedFeed
 
         feed_config = FeedConfig(trades="trades" in wanted, marks="marks" in wanted, depth="depth" in wanted)
         if config.venue.stream_url:
             feed_config = msgspec.structs.replace(feed_config, ws_url=config.venue.stream_url)
-        return (BinanceFeed(feed_config, specs, clock=clock),)
+        return (RotatingFeed(lambda: TappedFeed(feed_config, specs, clock=clock), clock=clock),)
     from holdfast.venues.anyccxt.client import AnyCcxtVenue
     from holdfast.venues.anyccxt.feed import CcxtFeed, CcxtFeedConfig
 

@@ -17,6 +17,7 @@ from holdfast.sim.sources.generated import (
     Generated,
     GeneratedInstrument,
 )
+from holdfast.sim.sources.lean import LeanEquities
 from holdfast.sim.sources.quotes import quotes_only
 from holdfast.sim.sources.recorded import RecordedFrames
 from holdfast.sim.sources.session import AtEnd, Continued
@@ -35,6 +36,7 @@ __all__ = [
     "Frame",
     "Generated",
     "GeneratedInstrument",
+    "LeanEquities",
     "MarketSource",
     "Merged",
     "RecordedFrames",

@@ -1,4 +1,4 @@
-"""Raw Binance sessions: one frame per line, ``<local receive time> <raw JSON>``, gzip text.
+"""Raw Binance sessions: one frame per line, ``<local receive time> <raw JSON>``, gzip or zstd text.
 
 The receive time is epoch microseconds or nanoseconds (told apart by size). The JSON is a combined-stream
 envelope, or once per recording the bare REST reply of a depth snapshot, which arrives after diffs have begun.
@@ -19,12 +19,14 @@ import gzip
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
+from io import BufferedReader
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import msgspec
+import zstandard
 from msgspec import Struct
 
 from holdfast.sim.sources.derive import with_marks
@@ -162,11 +164,21 @@ class RecordedFrames:
         return with_marks(merged) if self._marks else merged
 
 
+def _opened(path: Path) -> BufferedReader | gzip.GzipFile:
+    """A recording's text: gzip as the public ones, zstd as ours."""
+    if path.suffix == ".zst":
+        unpacked = zstandard.ZstdDecompressor().stream_reader(
+            path.open("rb"), read_across_frames=True, closefd=True
+        )
+        return BufferedReader(unpacked)
+    return gzip.open(path, "rb")
+
+
 def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
     """(line number, receive time in ns, raw frame) of each line."""
     number = 0
     try:
-        with gzip.open(path, "rb") as file:
+        with _opened(path) as file:
             while line := file.readline(_LINE_BYTES_MAX):
                 number += 1
                 received, _, raw = line.partition(b" ")
@@ -174,7 +186,7 @@ def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
                 yield number, recv if recv >= _NANOSECONDS_FROM else recv * 1_000, raw.rstrip()
     except FileNotFoundError:
         raise SourceUnusable(f"{path}: no such recording") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise SourceUnusable(f"{path}: damaged after line {number}: {error}") from None
     except ValueError:
         raise SourceUnusable(f"{path}:{number}: does not begin with a receive time") from None

@@ -74,6 +74,10 @@ class Reader(WSListener):
         self.reads = 0
         self.down_why = "closed by the venue"
 
+    def redirect(self, on_frame: FrameSink) -> None:
+        """Hand the next frame, and all after it, to this one."""
+        self._on_frame = on_frame
+
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Called by picows before any frame."""
         self._on_open(transport)
@@ -174,6 +178,12 @@ class KeptSocket:
             self._reader.down_why = why
         self._hang_up()
 
+    def redirect(self, on_frame: FrameSink) -> None:
+        """Hand frames to this one from now on, on this connection and on later ones: no step more per frame."""
+        self._on_frame = on_frame
+        if self._reader is not None:
+            self._reader.redirect(on_frame)
+
     def send(self, message: bytes) -> None:
         """Say something on the present connection, if there is one."""
         if self._transport is not None:
@@ -201,6 +211,9 @@ class KeptSocket:
                 plan = await self._plan()
                 self._allowed.check_url(plan.url)
                 reader = Reader(self._on_frame, self._clock, lambda transport: self._opened(transport, plan))
+                self._reader = (
+                    reader  # at once: frames may come, and be redirected, before the call below returns
+                )
                 transport, _ = await ws_connect(
                     lambda: reader,
                     plan.url,
@@ -212,7 +225,6 @@ class KeptSocket:
                     max_frame_size=FRAME_BYTES_MAX,
                     read_buffer_init_size=_READ_BUFFER_BYTES,
                 )
-            self._reader = reader
             await transport.wait_disconnected()
         except (OSError, WSError, HostRefused, PlanFailed) as error:
             words = plain(str(error)) if isinstance(error, HostRefused | PlanFailed) else ""
@@ -239,6 +251,16 @@ class KeptSocket:
 
 class PlanFailed(Exception):
     """There is nowhere to connect to now (no listen key): count it as a failed attempt."""
+
+
+def one_by_one(on_frame: Callable[[bytes, int, int], None]) -> FrameSink:
+    """A sink of reads for whoever takes their frames singly."""
+
+    def on_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
+        for raw in raws:
+            on_frame(raw, wall_ns, mono_ns)
+
+    return on_read
 
 
 def texts(messages: Sequence[str]) -> tuple[bytes, ...]:
