@@ -36,6 +36,10 @@ KEYS = {
     ("account", "arm"): "Who lifts the startup hold. `auto` is for simulated and paper venues alone.",
     (
         "account",
+        "day_begins_utc_hour",
+    ): "When the account's day begins, 0 to 23: its peak of equity, and its count of breakers.",
+    (
+        "account",
         "uid",
     ): "The venue's account number. A key of another account is not armed. A live account must name it.",
     ("account", "key_file"): "A TOML file of mode 0600 with `api_key` and `secret`.",
@@ -64,6 +68,10 @@ KEYS = {
     ("limits.account", "drawdown_release"): "Below this the warning ends.",
     ("limits.account", "drawdown_breaker"): "Cancel everything; REDUCE_ONLY until a person resumes.",
     ("limits.account", "breaker_cooldown"): "At least so long after the breaker.",
+    (
+        "limits.account",
+        "breakers_per_day_max",
+    ): "The breaker after so many in one day is the kill switch.",
     ("limits.account", "recover_cooling"): "What one person alone waits before `holdfast recover`.",
     ("limits.instrument.INSTRUMENT", "order_max"): "One order, in the base asset.",
     ("limits.instrument.INSTRUMENT", "order_notional_max"): "One order, in the settle asset.",
@@ -118,6 +126,10 @@ KEYS = {
         "data_dir",
     ): "Recorded market data. Reserved: `--data-dir` and `$HOLDFAST_DATA` are what is read today.",
     ("paths", "operators_file"): "Names, roles and token hashes.",
+    (
+        "paths",
+        "caps_file",
+    ): "The hard caps, in a file of their own: no limit is looser, and no command changes them.",
     ("feed", "source"): "`binance` is our own decoder; `ccxt` serves every other venue.",
     ("feed", "streams"): "Nothing is priced without quotes.",
     ("serve", "host"): "Where `holdfast serve` listens. Beyond this machine it needs `public` and TLS.",
