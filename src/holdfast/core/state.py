@@ -17,6 +17,7 @@ from holdfast.core.incident.flatten import FlattenJob
 from holdfast.core.ingest.market import FAR_PAST_NS, Market, market_of
 from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.limits.book import LimitBook, in_force
 from holdfast.core.monitor.equity import Drawdown
 from holdfast.core.orders.book import OpenLots, OrderBook
 from holdfast.vocab.events import Started
@@ -34,10 +35,14 @@ from holdfast.vocab.facts import (
     FlattenBegan,
     FlattenEnded,
     ForeignOrderSeen,
+    GlassBroken,
+    GlassEnded,
     HashMark,
     HoldPlaced,
     HoldReleased,
     IntentRefused,
+    LimitChanged,
+    LoosenAsked,
     OrderAmended,
     OrderApproved,
     OrderMoved,
@@ -62,6 +67,7 @@ class Books(Struct, kw_only=True):
     orders: OrderBook = msgspec.field(default_factory=OrderBook)
     ledger: Ledger = msgspec.field(default_factory=Ledger)
     holds: HoldTable = msgspec.field(default_factory=HoldTable)
+    limits: LimitBook = msgspec.field(default_factory=LimitBook)
     drawdown: Drawdown = msgspec.field(default_factory=Drawdown)
     breaks: dict[str, BreakFound] = {}
     flattens: dict[str, FlattenBegan] = {}
@@ -91,6 +97,7 @@ def _epoch(books: Books, fact: EpochBegan, mono_ns: int) -> None:
         books.boot_id = fact.boot_id
         books.boot_mono_ns = mono_ns
         books.boot_hold_id = books.holds.last_id
+        books.limits.reboot(mono_ns)
     books.orders.begin_epoch(fact)
     ledger = books.ledger
     ledger.begin_epoch()
@@ -151,6 +158,10 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     PositionAdjusted: lambda books, fact, mono_ns: books.ledger.adjust(fact, mono_ns=mono_ns),
     HoldPlaced: lambda books, fact, _: books.holds.place(fact),
     HoldReleased: lambda books, fact, _: books.holds.release(fact),
+    LoosenAsked: lambda books, fact, mono_ns: books.limits.ask(fact, mono_ns=mono_ns),
+    LimitChanged: lambda books, fact, _: books.limits.change(fact),
+    GlassBroken: lambda books, fact, _: books.limits.break_glass(fact),
+    GlassEnded: lambda books, fact, _: books.limits.end_glass(fact),
     EquityMarked: lambda books, fact, _: books.drawdown.apply(fact),
     BreakFound: _found,
     BreakHealed: _healed,
@@ -216,7 +227,8 @@ class VenueWords(Struct, kw_only=True):
 class Session:
     """What a restart forgets: rebuilt at every ``Started`` from its settings and the books."""
 
-    settings: Settings
+    configured: Settings  # as the start told them
+    settings: Settings  # the same with the limits that are in force: see ``core.limits``
     account: AccountDesk
     markets: dict[str, Market]
     now_wall_ns: int
@@ -244,6 +256,7 @@ class Session:
     latch_nonce: int = 0
     clear_since_mono_ns: dict[int, int] = field(default_factory=dict)
     equity_floor_e8: int | None = None
+    equity_mono_ns: int = FAR_PAST_NS  # when equity was last marked
     marking: bool = False
     ending: str = ""  # why the process will end once everything is final
     ending_since_mono_ns: int = 0
@@ -281,23 +294,22 @@ class State:
 
     def begin(self, event: Started) -> Session:
         """Forget the last session and derive a new one from the settings and the books."""
-        settings = event.settings
-        timings = settings.timings
         books = self.books
+        settings = in_force(event.settings, books.limits)
+        timings = settings.timings
         self.specs = {spec.instrument: spec for spec in settings.instruments}
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
-        rates = settings.account_limits
-        ring = max(rates.orders_per_s_kill, rates.orders_per_s_refuse) + 1
         account = AccountDesk(
             limits=settings.account_limits,
-            asked=AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring),
+            asked=AskedWindow(ring_mono_ns=[FAR_PAST_NS] * _ring(settings)),
             quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
             duplicate_window_ns=timings.duplicate_window_ms * NS_PER_MS,
             now_mono_ns=event.mono_ns,
             open_orders_count=len(books.orders.live) + len(books.orders.foreign),
         )
         self.live = self.session = Session(
+            configured=event.settings,
             settings=settings,
             account=account,
             markets=markets,
@@ -332,6 +344,24 @@ class State:
             self.refresh_gross(instrument)
         self.fold_holds()
         return self.session
+
+    def fold_limits(self) -> None:
+        """Put the limits in force where they are read: at a change, off the hot path."""
+        session = self.live
+        settings = session.settings = in_force(session.configured, self.books.limits)
+        account = session.account
+        account.limits = settings.account_limits
+        account.asked = _resized(account.asked, _ring(settings))
+        self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
+        for name, instrument_limits in self.instrument_limits.items():
+            market = session.markets[name]
+            market.spread_ppm_max = instrument_limits.spread_ppm_max
+            market.jump_ppm_max = instrument_limits.jump_ppm_max
+        for limits in settings.strategy_limits:
+            desk = self.desks.get(limits.strategy, {}).get(limits.instrument)
+            if desk is not None:
+                desk.limits = limits
+                desk.instrument_limits = self.instrument_limits[limits.instrument]
 
     def fold_holds(self) -> None:
         """Fold the standing holds into every desk's one level."""
@@ -391,6 +421,19 @@ class State:
             for instrument, desk in desks.items()
         ]
         return _hash((_without_empty_rows(self.books), self.session, gates))
+
+
+def _ring(settings: Settings) -> int:
+    """How many orders asked for are remembered: one more than the larger threshold."""
+    rates = settings.account_limits
+    return max(rates.orders_per_s_kill, rates.orders_per_s_refuse) + 1
+
+
+def _resized(window: AskedWindow, size: int) -> AskedWindow:
+    """The same memory with room for another threshold: the newest stay."""
+    known = min(size, len(window.ring_mono_ns))
+    newest = [window.nth_last_mono_ns(count) for count in range(known, 0, -1)]
+    return AskedWindow(ring_mono_ns=[FAR_PAST_NS] * (size - known) + newest)
 
 
 _NO_POSITION: Final = PositionRow()

@@ -18,6 +18,7 @@ from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.orders.book import OrderRow as Row
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import Session, State, Word
+from holdfast.runtime.limits import glass_rows, limits_view
 from holdfast.runtime.live import Live
 from holdfast.runtime.views import (
     FLATTEN_PLAN,
@@ -30,6 +31,7 @@ from holdfast.runtime.views import (
     FillsView,
     FlattenPlanView,
     FlattenRow,
+    GlassView,
     HoldRow,
     HoldsView,
     InfoView,
@@ -167,6 +169,10 @@ class Looker:
             "orders": self._orders,
             "fills": self._fills_view,
             "exposure": self._exposure,
+            "limits": lambda _: limits_view(self.live.state, now_mono_ns=self.live.clock.mono_ns()),
+            "break-glass list": lambda _: GlassView(
+                glasses=glass_rows(self.live.state, now_mono_ns=self.live.clock.mono_ns())
+            ),
             "strategies": self._strategies_view,
             "quarantine list": self._quarantine,
             FLATTEN_PLAN: self._plan,

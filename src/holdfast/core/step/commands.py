@@ -11,7 +11,9 @@ from holdfast.core.state import State
 from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import begin_flatten
+from holdfast.core.step.limits import break_glass, end_by_person, set_limit
 from holdfast.core.step.orders import cancel_scope
+from holdfast.core.step.persons import leave_of
 from holdfast.core.step.reconcile import arm_if_possible, full_round, not_armable, venue_ns_at
 from holdfast.vocab.effects import CommandAnswered, EndProcess, Severity, TripLatch
 from holdfast.vocab.events import Command, LatchSeen, LeaseLost, Stopping, Verb
@@ -187,16 +189,10 @@ def _recover(state: State, out: Out, command: Command) -> Answer:
     session = state.live
     if session.jobs:
         return False, "an exit is still under way"
-    two = bool(command.second_by) and command.second_by != command.by
-    if not two:
-        cooling_ms = session.settings.account_limits.recover_cooling_ms
-        newest = max(state.books.hold_since_mono_ns(hold) for hold in killed)
-        left_ms = cooling_ms - (session.now_mono_ns - newest) // NS_PER_MS
-        if left_ms > 0:
-            return (
-                False,
-                f"a second person, or another {left_ms // 1000 + 1} s of the solo operator's cooling delay",
-            )
+    newest = max(state.books.hold_since_mono_ns(hold) for hold in killed)
+    leave = leave_of(state, by=command.by, second_by=command.second_by, since_mono_ns=newest)
+    if isinstance(leave, str):
+        return False, leave
     place_hold(state, out, HoldCause.STARTUP, by=command.by, reason=f"recovered: {command.reason}")
     for hold in killed:
         release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
@@ -377,6 +373,9 @@ _ACTS: Final[dict[Verb, Callable[[State, Out, Command], Answer]]] = {
     Verb.RESOLVE: _resolve,
     Verb.QUARANTINE_RELEASE: _quarantine_release,
     Verb.ADOPT: _adopt,
+    Verb.LIMIT_SET: set_limit,
+    Verb.BREAK_GLASS: break_glass,
+    Verb.GLASS_END: end_by_person,
 }
 
 

@@ -16,6 +16,7 @@ def mark_equity(state: State, out: Out) -> None:
     session.account.equity_e8 = equity
     if equity is None:
         return
+    session.equity_mono_ns = session.now_mono_ns
     books = state.books
     net = equity - books.ledger.transfers_e8
     fact = marked(books.drawdown, net_equity_e8=net, wall_ns=session.now_wall_ns)
