@@ -128,6 +128,10 @@ KEYS = {
     ("paths", "operators_file"): "Names, roles and token hashes.",
     (
         "paths",
+        "firm_file",
+    ): "Caps over several accounts, each with a fixed share; this account's limits are within its own.",
+    (
+        "paths",
         "caps_file",
     ): "The hard caps, in a file of their own: no limit is looser, and no command changes them.",
     ("feed", "source"): "`binance` is our own decoder; `ccxt` serves every other venue.",

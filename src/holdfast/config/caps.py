@@ -71,7 +71,7 @@ def _compare(
 ) -> None:
     for row in rows:
         limit, cap = getattr(limits, row.key), getattr(caps, row.key)
-        one, other = _number(limit), _number(cap)
+        one, other = number(limit), number(cap)
         if one < other if row.less_loosens else one > other:
             most = "at least" if row.less_loosens else "at most"
             document.problem(
@@ -79,7 +79,8 @@ def _compare(
             )
 
 
-def _number(value: Amount | Ratio | Multiple | Duration | int) -> Decimal:
+def number(value: Amount | Ratio | Multiple | Duration | int) -> Decimal:
+    """What a value of the configuration comes to, to compare it with another of its kind."""
     match value:
         case Amount():
             return value.number

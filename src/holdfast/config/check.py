@@ -249,6 +249,7 @@ def _paths(config: Config, document: Document) -> None:
         ("paths", "state_dir", config.paths.state_dir),
         ("paths", "operators_file", config.paths.operators_file),
         ("paths", "caps_file", config.paths.caps_file),
+        ("paths", "firm_file", config.paths.firm_file),
         ("account", "key_file", config.account.key_file),
     ):
         if "\0" in value or ".." in PurePath(value).parts:

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from holdfast.config.caps import over_caps, read_caps
 from holdfast.config.check import check
+from holdfast.config.firm import over_share, read_share
 from holdfast.config.schema import (
     AccountLimitsSection,
     AccountSection,
@@ -48,14 +49,21 @@ S = TypeVar("S", bound=Section)
 
 
 def load(path: Path) -> Config:
-    """The configuration in a file, under its hard caps. Errors: ConfigError with every problem, one line each."""
+    """The configuration in a file, under its caps and its firm's. Errors: ConfigError with every problem, a line each."""
     text = read_text(path)
     config = load_text(text, where=str(path), path=path)
     caps = read_caps(beside(config, config.paths.caps_file))
     document = Document(text, where=str(path))
     over_caps(config, caps, document)
+    share = None
+    if config.paths.firm_file:
+        account = config.account
+        share = read_share(
+            beside(config, config.paths.firm_file), account=account.name, settle_asset=account.settle_asset
+        )
+        over_share(config, share, document)
     document.finish()
-    return structs.replace(config, caps=caps)
+    return structs.replace(config, caps=caps, firm_share=share)
 
 
 def load_text(text: str, *, where: str, path: Path | None = None) -> Config:

@@ -11,6 +11,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 from holdfast.config.errors import ConfigError
 from holdfast.config.fingerprint import fingerprint
+from holdfast.config.firm import within_share
 from holdfast.config.schema import AccountLimitsSection, Config, InstrumentLimitsSection
 from holdfast.config.toml import dotted
 from holdfast.config.values import Amount
@@ -108,8 +109,10 @@ class _Resolver:
         read = _Resolver(
             self._config, list(self._specs.values()), where=self._config.paths.caps_file, root=()
         )
+        share = self._config.firm_share
+        account = caps.account if share is None else within_share(caps.account, share)
         groups: list[tuple[str, Group, tuple[LimitRow, ...]]] = [
-            ("account", read._account(caps.account), ACCOUNT_ROWS)
+            ("account", read._account(account), ACCOUNT_ROWS)
         ]
         for name in self._config.limits.instrument:
             cap = read._instrument(name, caps.instrument[name])

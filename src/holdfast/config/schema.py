@@ -143,6 +143,7 @@ class PathsSection(Section, frozen=True, kw_only=True):
 
     state_dir: str
     caps_file: str  # the hard caps: see ``CapsFile``
+    firm_file: str = ""  # caps over several accounts: see ``FirmNumbers``
     data_dir: str = ""
     operators_file: str = "operators.toml"
 
@@ -194,6 +195,14 @@ class CapsFile(Section, frozen=True, kw_only=True):
     instrument: dict[str, InstrumentLimitsSection]
 
 
+class FirmNumbers(Section, frozen=True, kw_only=True):
+    """``[firm]`` and each ``[account.NAME]`` of the file that ``firm_file`` names: a cap, and a fixed share of it."""
+
+    gross_notional_max: Amount
+    open_orders_max: int
+    orders_per_s_refuse: int
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """A configuration that was read, checked and found whole. ``path`` is empty where it came from a text.
 
@@ -213,3 +222,4 @@ class Config(Struct, frozen=True, kw_only=True):
     up: UpSection
     watchdog: WatchdogSection = WatchdogSection()
     caps: CapsFile | None = None
+    firm_share: FirmNumbers | None = None  # None: no firm above this account

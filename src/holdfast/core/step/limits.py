@@ -155,7 +155,7 @@ def _asked_for(state: State, command: Command) -> Limit | str:
         return f"{limit.name} has no hard cap, so nothing loosens it"
     if looser(limit.row, command.value, limit.cap):
         cap = _text(state, limit, limit.cap)
-        return f"{limit.name}: its hard cap is {cap}, and no command passes that: it stands in the caps file"
+        return f"{limit.name}: its hard cap is {cap}, and no command passes that"
     return limit
 
 
