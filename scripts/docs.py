@@ -25,6 +25,7 @@ from holdfast.app import shell, templates
 from holdfast.config import schema
 from holdfast.config.values import Amount, Duration, Multiple, Ratio
 from holdfast.core.gate import checks, gate
+from holdfast.core.holds.ladder import LADDER, Push, Rung
 from holdfast.core.holds.rules import RULES
 from holdfast.core.orders.lifecycle import FINAL, NEXT
 from holdfast.ops import terminal_words
@@ -35,7 +36,7 @@ from holdfast.sim.config import AccountConfig, LimitsConfig, SimConfig, SourceCo
 from holdfast.sim.server import control, faults
 from holdfast.sim.server.routes import ROUTES, WS_METHODS, Need
 from holdfast.vocab import refusals
-from holdfast.vocab.holds import HoldLevel
+from holdfast.vocab.holds import HoldLevel, Release
 from holdfast.vocab.orders import OrderState
 
 ROOT = Path(__file__).parents[1]
@@ -247,6 +248,39 @@ def holds() -> str:
     )
 
 
+def risk_ladder() -> str:
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {Rung.NORMAL.value}"]
+    edges: dict[tuple[Rung, Rung], list[str]] = {}
+    for (before, push), move in LADDER.items():
+        if before is not move.to:
+            edges.setdefault((before, move.to), []).append(push.value)
+    lines += [f"    {a.value} --> {b.value}: {', '.join(pushes)}" for (a, b), pushes in edges.items()]
+    lines.append("```")
+    rungs = [(f"`{rung.value}`", words.RUNGS[rung.value]) for rung in Rung]
+    pushes = [(f"`{push.value}`", words.PUSHES[push.value]) for push in Push]
+    rows = []
+    for (before, push), move in LADDER.items():
+        does = [f"places `{move.places.value}`"] if move.places else []
+        does += ["cancels what is open"] if move.cancels else []
+        does += [f"releases `{move.releases.value}`"] if move.releases else []
+        where = f"`{move.to.value}`" + (", or the rung whose hold still stands" if move.or_standing else "")
+        who = {
+            Release.AUTOMATIC: "by itself",
+            Release.PERSON: "a person",
+            Release.TWO_PERSONS: "two persons, or one and the cooling delay",
+        }[move.by]
+        rows.append((f"`{before.value}`", f"`{push.value}`", where, who, "; ".join(does) or "–"))
+    return page(
+        "The risk ladder",
+        words.LADDER,
+        "\n".join(lines),
+        table(("rung", "what is permitted, and how it is left"), rungs),
+        "## What pushes\n\n" + table(("push", "when"), pushes),
+        "## The whole table\n\nA pair that is not here moves nothing.",
+        table(("from", "push", "to", "who", "what happens"), rows),
+    )
+
+
 def life_cycle() -> str:
     edges: dict[tuple[OrderState, OrderState], list[str]] = {}
     for (state, did), after in NEXT.items():
@@ -413,6 +447,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "configuration.md": configuration,
     "holds.md": holds,
+    "risk-ladder.md": risk_ladder,
     "order-life-cycle.md": life_cycle,
     "gate.md": gate_page,
     "simulator.md": simulator,

@@ -164,6 +164,38 @@ LEVELS = {
     "KILLED": "The same, and only `holdfast recover` leaves it.",
 }
 
+LADDER = """\
+Where the account stands by its losses, its rate of orders and its people. A rung is what the account-wide
+[holds](holds.md) add up to, so there is one truth; `holdfast status` shows it. Drawdown is equity at mark, net of
+deposits and withdrawals, below the peak of the account's day, which begins at `day_begins_utc_hour`. It is looked at
+at every accepted price while a position is open: from Normal to Breaker takes one jump. The numbers are
+[limits](configuration.md#limitsaccount) like any other. Every rung survives a restart; a restart never loosens. A fatal
+error is no rung: it trips the latch and ends the process, and the next start is HALTED."""
+
+RUNGS = {
+    "normal": "Everything that the gate lets through.",
+    "warning": "Risk-increasing orders are halved, and so are position limits and collars. Left by itself below the release.",
+    "breaker": "What was open is cancelled; only reducing orders pass. The cool-down runs.",
+    "cool_down": "The same still. The cool-down has run: a person may reset it, once the checks pass.",
+    "kill_switch": "KILLED: nothing outside the exit lane. Positions are kept, unless a person's kill exits them.",
+    "recovery": "HALTED: two people left the kill switch, books and venue are compared, then a person arms.",
+}
+
+PUSHES = {
+    "over_warning": "Drawdown above `drawdown_warning`.",
+    "over_breaker": "Drawdown above `drawdown_breaker`, whatever it was before.",
+    "below_release": "Drawdown below `drawdown_release`.",
+    "time_over": "`breaker_cooldown` has run since the breaker (or since it began again).",
+    "reboot": "The machine booted: every safety delay restarts in full.",
+    "reset": "`holdfast resume HOLD --reason …` of the breaker's hold, equity known, drawdown not above the breaker's.",
+    "reset_beyond": "The same while the drawdown is still above it: the cool-down begins again.",
+    "too_many": "More breakers than `breakers_per_day_max` in one day.",
+    "too_fast": "More than `orders_per_s_kill` orders asked for within a second.",
+    "kill": "`holdfast kill` or `holdfast hardstop`: they exit positions as well.",
+    "recover": "`holdfast recover`.",
+    "arm": "`holdfast arm`, books and venue compared.",
+}
+
 LIFE_CYCLE = """\
 An order is an approved intent; it counts in full from the moment of approval until it is final. UNKNOWN is a
 state like any other: it still counts in full, is asked after by our client id, and becomes something else only

@@ -191,7 +191,9 @@ def test_a_breaker_stays_through_its_cool_down_and_while_still_down():
     room.run(s=2)
     assert "still over" in room.says("resume", hold_id=hold.hold_id).text
     falls(room, 2)
-    room.run(s=1)
+    room.run(s=899)
+    assert "cool-down" in room.says("resume", hold_id=hold.hold_id).text, "back to the breaker, in full"
+    room.run(s=2)
     assert room.says("resume", hold_id=hold.hold_id).accepted
     assert [] == room.causes()
     falls(room, 14)

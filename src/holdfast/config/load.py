@@ -49,7 +49,7 @@ S = TypeVar("S", bound=Section)
 
 
 def load(path: Path) -> Config:
-    """The configuration in a file, under its caps and its firm's. Errors: ConfigError with every problem, a line each."""
+    """The configuration in a file, under its caps and its firm's. Errors: ConfigError, a line for each problem."""
     text = read_text(path)
     config = load_text(text, where=str(path), path=path)
     caps = read_caps(beside(config, config.paths.caps_file))

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
 from holdfast.core.gate.gate import worst_notional_e8
+from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
 from holdfast.core.incident.flatten import FlattenJob
 from holdfast.core.ingest.market import FAR_PAST_NS, Market, market_of
@@ -27,6 +28,8 @@ from holdfast.vocab.facts import (
     BreakHealed,
     CashBooked,
     ClockSet,
+    CoolDownMoved,
+    DayRolled,
     EpochBegan,
     EquityMarked,
     Fact,
@@ -69,6 +72,7 @@ class Books(Struct, kw_only=True):
     holds: HoldTable = msgspec.field(default_factory=HoldTable)
     limits: LimitBook = msgspec.field(default_factory=LimitBook)
     drawdown: Drawdown = msgspec.field(default_factory=Drawdown)
+    ladder: Ladder = msgspec.field(default_factory=Ladder)
     breaks: dict[str, BreakFound] = {}
     flattens: dict[str, FlattenBegan] = {}
     refused_count: int = 0
@@ -98,6 +102,7 @@ def _epoch(books: Books, fact: EpochBegan, mono_ns: int) -> None:
         books.boot_mono_ns = mono_ns
         books.boot_hold_id = books.holds.last_id
         books.limits.reboot(mono_ns)
+        books.ladder.cool(over=False, mono_ns=mono_ns)
     books.orders.begin_epoch(fact)
     ledger = books.ledger
     ledger.begin_epoch()
@@ -132,6 +137,23 @@ def _healed(books: Books, fact: BreakHealed, _: int) -> None:
     books.breaks.pop(f"{fact.kind.value}/{fact.key}", None)
 
 
+def _placed(books: Books, fact: HoldPlaced, mono_ns: int) -> None:
+    known = fact.hold.hold_id in books.holds.holds
+    books.holds.place(fact)
+    books.ladder.placed(fact.hold, known=known, mono_ns=mono_ns)
+
+
+def _released(books: Books, fact: HoldReleased, _: int) -> None:
+    hold = books.holds.holds.get(fact.hold_id)
+    books.holds.release(fact)
+    if hold is not None:
+        books.ladder.released(hold)
+
+
+def _rolled(books: Books, fact: DayRolled, _: int) -> None:
+    books.ladder.roll()
+
+
 def _flatten_began(books: Books, fact: FlattenBegan, _: int) -> None:
     books.flattens[scope_key(fact.scope)] = fact
 
@@ -156,8 +178,10 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     FillAccepted: lambda books, fact, _: books.ledger.accept(fact),
     CashBooked: lambda books, fact, _: books.ledger.cash(fact),
     PositionAdjusted: lambda books, fact, mono_ns: books.ledger.adjust(fact, mono_ns=mono_ns),
-    HoldPlaced: lambda books, fact, _: books.holds.place(fact),
-    HoldReleased: lambda books, fact, _: books.holds.release(fact),
+    HoldPlaced: _placed,
+    HoldReleased: _released,
+    DayRolled: _rolled,
+    CoolDownMoved: lambda books, fact, mono_ns: books.ladder.cool(over=fact.over, mono_ns=mono_ns),
     LoosenAsked: lambda books, fact, mono_ns: books.limits.ask(fact, mono_ns=mono_ns),
     LimitChanged: lambda books, fact, _: books.limits.change(fact),
     GlassBroken: lambda books, fact, _: books.limits.break_glass(fact),

@@ -32,7 +32,7 @@ def _status(data: Data) -> list[str]:
     counts = f"{data['open_orders']} open, {data['unknown_orders']} unknown"
     lines = [
         f"{_t(data['account'])} on {_t(data['venue'])} ({_t(data['venue_kind'])}), pid {data['pid']}: {mode}",
-        f"equity {money(data['equity'])} {_t(asset)}, peak {money(data['peak'])}, drawdown {drawdown}",
+        f"equity {money(data['equity'])} {_t(asset)}, peak {money(data['peak'])}, drawdown {drawdown}{_rung(data)}",
         f"orders {counts}; fills in quarantine {data['quarantined_fills']}; breaks {len(data['breaks'])}",
         f"rates {rates['orders_per_s']} orders/s, {rates['messages_per_s']} messages/s; up {_age(data['uptime_ms'])}",
         f"latch {tripped}; lease {lease}",
@@ -58,6 +58,15 @@ def _status(data: Data) -> list[str]:
         ],
     )
     return lines
+
+
+def _rung(data: Data) -> str:
+    """Where the account stands on the risk ladder."""
+    if not data.get("rung"):
+        return ""
+    left_ms = data["cool_down_left_ms"]
+    rest = f", cool-down {_age(left_ms)} more" if left_ms else ""
+    return f"; {_t(data['rung']).replace('_', ' ')}{rest}, breakers today {data['breakers_today']}"
 
 
 def _e8(one: Data, side: str) -> str:

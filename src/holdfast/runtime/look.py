@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from holdfast.core.gate.gate import Approved, judge
+from holdfast.core.holds.ladder import cool_down_left_ms, rung_of
 from holdfast.core.holds.rules import remedy_of
 from holdfast.core.ledger.ledger import HOUSE, QUARANTINE
 from holdfast.core.ledger.positions import PositionRow
@@ -65,7 +66,7 @@ from holdfast.vocab.facts import (
     OrderApproved,
     OrderMoved,
 )
-from holdfast.vocab.holds import Hold, HoldLevel, Scope
+from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Scope
 from holdfast.vocab.ids import client_id_text
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Did, OrderState, OrderType, Side
@@ -249,6 +250,15 @@ class Looker:
             clock_rtt_ms=None,
             flatten=self._flatten_row(session),
             last_alert=live.last_alert,
+            rung=rung_of(books.ladder, books.holds).value,
+            breakers_today=books.ladder.breakers_count,
+            cool_down_left_ms=None
+            if books.holds.find(HoldCause.DRAWDOWN_BREAKER) is None
+            else cool_down_left_ms(
+                books.ladder,
+                cooldown_ms=session.settings.account_limits.breaker_cooldown_ms,
+                now_mono_ns=now,
+            ),
         )
 
     def _latch(self) -> LatchRow:

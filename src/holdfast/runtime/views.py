@@ -184,6 +184,9 @@ class StatusView(_View, frozen=True, kw_only=True):
     clock_rtt_ms: int | None
     flatten: FlattenRow | None = None
     last_alert: str = ""
+    rung: str = ""  # of the risk ladder
+    breakers_today: int = 0
+    cool_down_left_ms: int | None = None  # None where no breaker stands
 
 
 class InfoView(_View, frozen=True, kw_only=True):

@@ -240,11 +240,30 @@ class GlassEnded(_Fact, frozen=True, kw_only=True, tag="glass_ended"):
 
 
 class EquityMarked(_Fact, frozen=True, kw_only=True, tag="equity_marked"):
-    """Equity at mark and the day's peak, net of external transfers; ``day`` is the UTC day number."""
+    """Equity at mark and the day's peak, net of external transfers; ``day``: of the days that begin at the
+    configured hour (UTC).
+    """
 
     equity_e8: int
     peak_e8: int
     day: int
+
+
+class DayRolled(_Fact, frozen=True, kw_only=True, tag="day_rolled"):
+    """The account's day ended and a new one began: with what peak and equity, and after how many breakers."""
+
+    day: int
+    wall_ns: int
+    peak_e8: int
+    equity_e8: int
+    breakers_count: int
+
+
+class CoolDownMoved(_Fact, frozen=True, kw_only=True, tag="cool_down_moved"):
+    """The standing breaker's cool-down is over, or (``over`` False) begins again."""
+
+    over: bool
+    by: str
 
 
 class BreakKind(Enum):
@@ -338,6 +357,8 @@ Fact: TypeAlias = (
     | GlassBroken
     | GlassEnded
     | EquityMarked
+    | DayRolled
+    | CoolDownMoved
     | BreakFound
     | BreakHealed
     | ForeignOrderSeen

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from holdfast.core.holds.ladder import LADDER, Push, Rung
 from holdfast.core.holds.rules import remedy_of
 from holdfast.core.ingest.market import FAR_PAST_NS
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import begin_flatten
+from holdfast.core.step.ladder import climb, cool_left_ms, rung
 from holdfast.core.step.limits import break_glass, end_by_person, set_limit
 from holdfast.core.step.orders import cancel_scope
 from holdfast.core.step.persons import leave_of
@@ -137,12 +139,32 @@ def _lift(state: State, out: Out, command: Command, hold: Hold) -> Answer:
     if hold.release is Release.AUTOMATIC:
         return False, f"hold {hold.hold_id} releases itself: {remedy_of(hold)}"
     why = _not_liftable(state, hold)
+    if not why and hold.cause is HoldCause.DRAWDOWN_BREAKER:
+        why = _reset(state, out, command)
+    elif not why:
+        release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
     if why:
         return False, f"hold {hold.hold_id} stays: {why}"
-    release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
-    if hold.cause is HoldCause.DRAWDOWN_BREAKER:
-        mark_equity(state, out)  # watch the floor again from here, not from the next timer
     return True, f"hold {hold.hold_id} released" + _still(state)
+
+
+def _reset(state: State, out: Out, command: Command) -> str:
+    """Reset the breaker by the ladder's table; else why not."""
+    stands = rung(state)
+    if (stands, Push.RESET) not in LADDER:
+        if stands is Rung.BREAKER:
+            return f"the cool-down runs another {cool_left_ms(state) // 1000 + 1} s"
+        return f"{stands.value.replace('_', ' ')} comes first: holdfast holds"
+    if state.equity_e8() is None:
+        return "equity is not known"
+    mark_equity(state, out)  # by now, not by the last timer
+    if state.books.drawdown.drawdown_ppm() > state.live.settings.account_limits.drawdown_breaker_ppm:
+        why = "the drawdown is still over the breaker's"
+        climb(state, out, Push.RESET_BEYOND, by=command.by, reason=why)
+        return f"{why}: its cool-down begins again"
+    climb(state, out, Push.RESET, by=command.by, reason=command.reason)
+    mark_equity(state, out)  # watch the floor again from here, not from the next timer
+    return ""
 
 
 def _not_liftable(state: State, hold: Hold) -> str:
@@ -153,14 +175,6 @@ def _not_liftable(state: State, hold: Hold) -> str:
         why = not_armable(state)
         if why:
             return why
-    limits = session.settings.account_limits
-    if hold.cause is HoldCause.DRAWDOWN_BREAKER:
-        waited_ns = session.now_mono_ns - state.books.hold_since_mono_ns(hold)
-        left_ms = limits.breaker_cooldown_ms - waited_ns // NS_PER_MS
-        if left_ms > 0:
-            return f"the cool-down runs another {left_ms // 1000 + 1} s"
-        if state.books.drawdown.drawdown_ppm() > limits.drawdown_breaker_ppm:
-            return "the drawdown is still over the breaker's"
     if hold.cause is HoldCause.QUARANTINE and (state.books.ledger.quarantined or _foreign(state, hold)):
         return "something in quarantine is unresolved: holdfast quarantine list"
     return ""

@@ -12,6 +12,7 @@ from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, relea
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import work
 from holdfast.core.step.glass import end_all, glass_due
+from holdfast.core.step.ladder import cool
 from holdfast.core.step.orders import ack_due, chase_due
 from holdfast.core.step.reconcile import (
     ASK_BALANCES,
@@ -101,6 +102,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     else:
         end_if_final(state, out)
     work(state, out)
+    cool(state, out)
     after_ms(state, out, TimerKind.SWEEP, SWEEP_MS)
 
 
