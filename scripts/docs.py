@@ -10,7 +10,7 @@ import re
 import sys
 import textwrap
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -19,6 +19,7 @@ from msgspec.structs import FieldInfo, fields
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import docs_controls as controls
 import docs_words as words
 
 from holdfast.app import shell, templates
@@ -349,6 +350,60 @@ def tag(name: str) -> str:
     return str(getattr(refusals, name).__struct_config__.tag)
 
 
+# --- controls ---------------------------------------------------------------------------------------------------------
+
+
+def references(texts: Iterable[str]) -> str:
+    """Sections of several controls as one list, each once."""
+    parts = dict.fromkeys(part for text in texts for part in text.split(", ") if part != "–")
+    return ", ".join(parts) or "–"
+
+
+def controls_page() -> str:
+    told = controls.CONTROLS
+
+    def rows(named: dict[str, controls.Row], *, code: bool) -> list[tuple[object, ...]]:
+        found: list[tuple[object, ...]] = []
+        for name, row in named.items():
+            refs = [told[number] for number in row.controls]
+            file, _, test = row.test.partition("::")
+            found.append(
+                (
+                    f"`{name}`" if code else name,
+                    "; ".join(f"{number} {controls.CAPABILITIES[number]}" for number in row.capabilities),
+                    "; ".join(f"{number} {told[number].name}" for number in row.controls),
+                    *(references(ref[place] for ref in refs) for place in (1, 2, 3)),
+                    f"[`{test}`](../{file})",
+                )
+            )
+        return found
+
+    head = ("", "capability", "control", "FIA 2024", "15c3-5", "RTS 6", "proof")
+    covered = {
+        number
+        for named in (controls.CHECKS, controls.HOLDS, controls.BESIDE)
+        for row in named.values()
+        for number in row.controls
+    }
+    open_ones = [
+        (number, one.name, one.fia, one.sec, one.rts6)
+        for number, one in told.items()
+        if number not in covered
+    ]
+    return page(
+        "Controls",
+        controls.WORDS,
+        "## Every check of the gate\n\nIn the order they are asked; [the gate](reference/gate.md) says what each wants.",
+        table(head, rows(controls.CHECKS, code=True)),
+        "## Every cause of a hold\n\n[Holds](reference/holds.md) says what each forbids and who releases it.",
+        table(head, rows(controls.HOLDS, code=True)),
+        "## Beside them",
+        table(head, rows(controls.BESIDE, code=False)),
+        "## Without a row here yet",
+        table(("", "control", "FIA 2024", "15c3-5", "RTS 6"), open_ones),
+    )
+
+
 # --- simulator --------------------------------------------------------------------------------------------------------
 
 
@@ -450,6 +505,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "risk-ladder.md": risk_ladder,
     "order-life-cycle.md": life_cycle,
     "gate.md": gate_page,
+    "../controls.md": controls_page,
     "simulator.md": simulator,
 }
 
