@@ -226,6 +226,16 @@ def test_what_was_asked_for_long_ago_must_be_asked_again():
     assert sets(room, MINE, 90).accepted
 
 
+def test_what_was_granted_once_is_asked_for_anew_the_next_time():
+    """Else one delay would be a leave for ever."""
+    room = a_governed_core()
+    sets(room, MINE, 90)
+    room.run(s=COOLING_S + 1)
+    assert sets(room, MINE, 90).accepted
+    assert sets(room, MINE, 80).accepted
+    assert not sets(room, MINE, 90).accepted
+
+
 def test_the_delay_runs_on_through_a_restart_and_begins_anew_at_a_reboot():
     room = a_governed_core()
     sets(room, MINE, 90)
@@ -238,8 +248,10 @@ def test_the_delay_runs_on_through_a_restart_and_begins_anew_at_a_reboot():
     sets(room, MINE, 90)
     room.run(s=400)
     room.restarts(reboot=True)
-    room.run(s=201)
+    room.run(s=COOLING_S - 1)
     assert not sets(room, MINE, 90).accepted
+    room.run(s=2)
+    assert sets(room, MINE, 90).accepted, "in full, and no longer"
 
 
 def test_a_wait_is_loosened_by_being_shorter():

@@ -138,9 +138,8 @@ def _healed(books: Books, fact: BreakHealed, _: int) -> None:
 
 
 def _placed(books: Books, fact: HoldPlaced, mono_ns: int) -> None:
-    known = fact.hold.hold_id in books.holds.holds
     books.holds.place(fact)
-    books.ladder.placed(fact.hold, known=known, mono_ns=mono_ns)
+    books.ladder.placed(fact.hold, mono_ns=mono_ns)
 
 
 def _released(books: Books, fact: HoldReleased, _: int) -> None:

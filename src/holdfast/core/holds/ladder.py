@@ -108,9 +108,9 @@ class Ladder(Struct, kw_only=True):
     recovering: bool = False  # the standing startup hold is of a recovery
     breakers_count: int = 0  # of this day
 
-    def placed(self, hold: Hold, *, known: bool, mono_ns: int) -> None:
-        """A hold was placed; ``known``: it stood already, and was made stricter or better documented."""
-        if hold.cause is HoldCause.DRAWDOWN_BREAKER and not known:
+    def placed(self, hold: Hold, *, mono_ns: int) -> None:
+        """A hold was placed."""
+        if hold.cause is HoldCause.DRAWDOWN_BREAKER:
             self.breakers_count += 1
             self.cool(over=False, mono_ns=mono_ns)
 
