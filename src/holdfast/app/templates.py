@@ -41,7 +41,7 @@ streams = ["quotes", "trades", "marks"]
 state_dir = "$state_dir"             # journal, market log, control socket, logs
 operators_file = "operators.toml"
 caps_file = "caps.toml"        # the hard caps: no command can pass them
-# firm_file = "../firm.toml"   # caps over several accounts, each with its share
+# firm_file = "/etc/holdfast/firm.toml"  # caps over several accounts, each with its share
 
 # --- limits -----------------------------------------------------------------------------------------------------------
 
