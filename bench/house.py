@@ -81,6 +81,7 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
             drawdown_release_ppm=30_000,
             drawdown_breaker_ppm=100_000,
             breaker_cooldown_ms=900_000,
+            breakers_per_day_max=2,
             recover_cooling_ms=900_000,
         ),
         instrument_limits=tuple(

@@ -10,7 +10,7 @@ import re
 import sys
 import textwrap
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -19,12 +19,14 @@ from msgspec.structs import FieldInfo, fields
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import docs_controls as controls
 import docs_words as words
 
 from holdfast.app import shell, templates
 from holdfast.config import schema
 from holdfast.config.values import Amount, Duration, Multiple, Ratio
 from holdfast.core.gate import checks, gate
+from holdfast.core.holds.ladder import LADDER, Push, Rung
 from holdfast.core.holds.rules import RULES
 from holdfast.core.orders.lifecycle import FINAL, NEXT
 from holdfast.ops import terminal_words
@@ -35,7 +37,7 @@ from holdfast.sim.config import AccountConfig, LimitsConfig, SimConfig, SourceCo
 from holdfast.sim.server import control, faults
 from holdfast.sim.server.routes import ROUTES, WS_METHODS, Need
 from holdfast.vocab import refusals
-from holdfast.vocab.holds import HoldLevel
+from holdfast.vocab.holds import HoldLevel, Release
 from holdfast.vocab.orders import OrderState
 
 ROOT = Path(__file__).parents[1]
@@ -247,6 +249,39 @@ def holds() -> str:
     )
 
 
+def risk_ladder() -> str:
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {Rung.NORMAL.value}"]
+    edges: dict[tuple[Rung, Rung], list[str]] = {}
+    for (before, push), move in LADDER.items():
+        if before is not move.to:
+            edges.setdefault((before, move.to), []).append(push.value)
+    lines += [f"    {a.value} --> {b.value}: {', '.join(pushes)}" for (a, b), pushes in edges.items()]
+    lines.append("```")
+    rungs = [(f"`{rung.value}`", words.RUNGS[rung.value]) for rung in Rung]
+    pushes = [(f"`{push.value}`", words.PUSHES[push.value]) for push in Push]
+    rows = []
+    for (before, push), move in LADDER.items():
+        does = [f"places `{move.places.value}`"] if move.places else []
+        does += ["cancels what is open"] if move.cancels else []
+        does += [f"releases `{move.releases.value}`"] if move.releases else []
+        where = f"`{move.to.value}`" + (", or the rung whose hold still stands" if move.or_standing else "")
+        who = {
+            Release.AUTOMATIC: "by itself",
+            Release.PERSON: "a person",
+            Release.TWO_PERSONS: "two persons, or one and the cooling delay",
+        }[move.by]
+        rows.append((f"`{before.value}`", f"`{push.value}`", where, who, "; ".join(does) or "–"))
+    return page(
+        "The risk ladder",
+        words.LADDER,
+        "\n".join(lines),
+        table(("rung", "what is permitted, and how it is left"), rungs),
+        "## What pushes\n\n" + table(("push", "when"), pushes),
+        "## The whole table\n\nA pair that is not here moves nothing.",
+        table(("from", "push", "to", "who", "what happens"), rows),
+    )
+
+
 def life_cycle() -> str:
     edges: dict[tuple[OrderState, OrderState], list[str]] = {}
     for (state, did), after in NEXT.items():
@@ -313,6 +348,60 @@ def gate_page() -> str:
 
 def tag(name: str) -> str:
     return str(getattr(refusals, name).__struct_config__.tag)
+
+
+# --- controls ---------------------------------------------------------------------------------------------------------
+
+
+def references(texts: Iterable[str]) -> str:
+    """Sections of several controls as one list, each once."""
+    parts = dict.fromkeys(part for text in texts for part in text.split(", ") if part != "–")
+    return ", ".join(parts) or "–"
+
+
+def controls_page() -> str:
+    told = controls.CONTROLS
+
+    def rows(named: dict[str, controls.Row], *, code: bool) -> list[tuple[object, ...]]:
+        found: list[tuple[object, ...]] = []
+        for name, row in named.items():
+            refs = [told[number] for number in row.controls]
+            file, _, test = row.test.partition("::")
+            found.append(
+                (
+                    f"`{name}`" if code else name,
+                    "; ".join(f"{number} {controls.CAPABILITIES[number]}" for number in row.capabilities),
+                    "; ".join(f"{number} {told[number].name}" for number in row.controls),
+                    *(references(ref[place] for ref in refs) for place in (1, 2, 3)),
+                    f"[`{test}`](../{file})",
+                )
+            )
+        return found
+
+    head = ("", "capability", "control", "FIA 2024", "15c3-5", "RTS 6", "proof")
+    covered = {
+        number
+        for named in (controls.CHECKS, controls.HOLDS, controls.BESIDE)
+        for row in named.values()
+        for number in row.controls
+    }
+    open_ones = [
+        (number, one.name, one.fia, one.sec, one.rts6)
+        for number, one in told.items()
+        if number not in covered
+    ]
+    return page(
+        "Controls",
+        controls.WORDS,
+        "## Every check of the gate\n\nIn the order they are asked; [the gate](reference/gate.md) says what each wants.",
+        table(head, rows(controls.CHECKS, code=True)),
+        "## Every cause of a hold\n\n[Holds](reference/holds.md) says what each forbids and who releases it.",
+        table(head, rows(controls.HOLDS, code=True)),
+        "## Beside them",
+        table(head, rows(controls.BESIDE, code=False)),
+        "## Without a row here yet",
+        table(("", "control", "FIA 2024", "15c3-5", "RTS 6"), open_ones),
+    )
 
 
 # --- simulator --------------------------------------------------------------------------------------------------------
@@ -413,8 +502,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "configuration.md": configuration,
     "holds.md": holds,
+    "risk-ladder.md": risk_ladder,
     "order-life-cycle.md": life_cycle,
     "gate.md": gate_page,
+    "../controls.md": controls_page,
     "simulator.md": simulator,
 }
 

@@ -36,6 +36,10 @@ KEYS = {
     ("account", "arm"): "Who lifts the startup hold. `auto` is for simulated and paper venues alone.",
     (
         "account",
+        "day_begins_utc_hour",
+    ): "When the account's day begins, 0 to 23: its peak of equity, and its count of breakers.",
+    (
+        "account",
         "uid",
     ): "The venue's account number. A key of another account is not armed. A live account must name it.",
     ("account", "key_file"): "A TOML file of mode 0600 with `api_key` and `secret`.",
@@ -64,6 +68,10 @@ KEYS = {
     ("limits.account", "drawdown_release"): "Below this the warning ends.",
     ("limits.account", "drawdown_breaker"): "Cancel everything; REDUCE_ONLY until a person resumes.",
     ("limits.account", "breaker_cooldown"): "At least so long after the breaker.",
+    (
+        "limits.account",
+        "breakers_per_day_max",
+    ): "The breaker after so many in one day is the kill switch.",
     ("limits.account", "recover_cooling"): "What one person alone waits before `holdfast recover`.",
     ("limits.instrument.INSTRUMENT", "order_max"): "One order, in the base asset.",
     ("limits.instrument.INSTRUMENT", "order_notional_max"): "One order, in the settle asset.",
@@ -118,6 +126,14 @@ KEYS = {
         "data_dir",
     ): "Recorded market data. Reserved: `--data-dir` and `$HOLDFAST_DATA` are what is read today.",
     ("paths", "operators_file"): "Names, roles and token hashes.",
+    (
+        "paths",
+        "firm_file",
+    ): "Caps over several accounts, each with a fixed share; this account's limits are within its own.",
+    (
+        "paths",
+        "caps_file",
+    ): "The hard caps, in a file of their own: no limit is looser, and no command changes them.",
     ("feed", "source"): "`binance` is our own decoder; `ccxt` serves every other venue.",
     ("feed", "streams"): "Nothing is priced without quotes.",
     ("serve", "host"): "Where `holdfast serve` listens. Beyond this machine it needs `public` and TLS.",
@@ -146,6 +162,38 @@ LEVELS = {
     "REDUCE_ONLY": "Nothing may increase or flip a position.",
     "HALTED": "No order leaves outside the exit lane. Cancels work, and so does `holdfast flatten`.",
     "KILLED": "The same, and only `holdfast recover` leaves it.",
+}
+
+LADDER = """\
+Where the account stands by its losses, its rate of orders and its people. A rung is what the account-wide
+[holds](holds.md) add up to, so there is one truth; `holdfast status` shows it. Drawdown is equity at mark, net of
+deposits and withdrawals, below the peak of the account's day, which begins at `day_begins_utc_hour`. It is looked at
+at every accepted price while a position is open: from Normal to Breaker takes one jump. The numbers are
+[limits](configuration.md#limitsaccount) like any other. Every rung survives a restart; a restart never loosens. A fatal
+error is no rung: it trips the latch and ends the process, and the next start is HALTED."""
+
+RUNGS = {
+    "normal": "Everything that the gate lets through.",
+    "warning": "Risk-increasing orders are halved, and so are position limits and collars. Left by itself below the release.",
+    "breaker": "What was open is cancelled; only reducing orders pass. The cool-down runs.",
+    "cool_down": "The same still. The cool-down has run: a person may reset it, once the checks pass.",
+    "kill_switch": "KILLED: nothing outside the exit lane. Positions are kept, unless a person's kill exits them.",
+    "recovery": "HALTED: two people left the kill switch, books and venue are compared, then a person arms.",
+}
+
+PUSHES = {
+    "over_warning": "Drawdown above `drawdown_warning`.",
+    "over_breaker": "Drawdown above `drawdown_breaker`, whatever it was before.",
+    "below_release": "Drawdown below `drawdown_release`.",
+    "time_over": "`breaker_cooldown` has run since the breaker (or since it began again).",
+    "reboot": "The machine booted: every safety delay restarts in full.",
+    "reset": "`holdfast resume HOLD --reason …` of the breaker's hold, equity known, drawdown not above the breaker's.",
+    "reset_beyond": "The same while the drawdown is still above it: the cool-down begins again.",
+    "too_many": "More breakers than `breakers_per_day_max` in one day.",
+    "too_fast": "More than `orders_per_s_kill` orders asked for within a second.",
+    "kill": "`holdfast kill` or `holdfast hardstop`: they exit positions as well.",
+    "recover": "`holdfast recover`.",
+    "arm": "`holdfast arm`, books and venue compared.",
 }
 
 LIFE_CYCLE = """\

@@ -17,7 +17,7 @@ from holdfast.guard.latch import shell_line
 from holdfast.guard.notes import read_note
 from holdfast.ops.registry import entry_here, register, start_ticks
 from holdfast.runtime.wire import Answer
-from tests.house.configs import a_config_text
+from tests.house.configs import a_config_file, a_config_text
 from tests.house.operating import (
     Terminal,
     a_flatten,
@@ -47,8 +47,7 @@ def run(tmp_path, guard):
 
 
 def a_config(home):
-    (home / "holdfast.toml").write_text(a_config_text())
-    return home / "holdfast.toml"
+    return a_config_file(home)
 
 
 def test_a_running_bot_is_latched_and_told(run, guard):

@@ -16,7 +16,15 @@ from tests.house.configs import SPECS
 from tests.house.operating import holdfast
 
 pytestmark = pytest.mark.process
-FILES = ["holdfast.toml", "strategy.py", "keys.toml", ".gitignore", "operators.toml", "operator.token"]
+FILES = [
+    "holdfast.toml",
+    "caps.toml",
+    "strategy.py",
+    "keys.toml",
+    ".gitignore",
+    "operators.toml",
+    "operator.token",
+]
 SEEDS = {
     "leverage_max": "1.5x",
     "orders_per_s_kill": "100",

@@ -7,11 +7,11 @@ import pytest
 from holdfast.config.errors import ConfigError
 from holdfast.config.load import beside, load, load_text, strategy_class
 from holdfast.config.schema import VenueKind
-from tests.house.configs import a_config_text
+from tests.house.configs import a_config_file, a_config_text
 
 KEY_LINE = re.compile(r"^([a-z_]+) = ", flags=re.MULTILINE)
 SECTIONS = ("account", "venue", "feed", "paths", "limits.account", "limits.instrument.BTCUSDT", "timings")
-NAMES = {"name", "venue", "settle_asset", "state_dir"}  # where "nan" is a word like any other
+NAMES = {"name", "venue", "settle_asset", "state_dir", "caps_file"}  # where "nan" is a word like any other
 OPTIONAL = {"uid", "key_file", "control_url", "operators_file", "rest_url", "stream_url"}
 
 
@@ -232,9 +232,8 @@ def test_a_directory_is_no_configuration(tmp_path):
 
 def test_relative_paths_start_at_the_configuration(tmp_path, monkeypatch):
     """The same bot must find the same state from whatever directory it is started."""
-    path = tmp_path / "bot" / "holdfast.toml"
-    path.parent.mkdir()
-    path.write_text(a_config_text())
+    (tmp_path / "bot").mkdir()
+    path = a_config_file(tmp_path / "bot")
     monkeypatch.chdir(tmp_path)
     config = load(path)
     assert tmp_path / "bot" / "state" == beside(config, config.paths.state_dir)

@@ -8,7 +8,7 @@ from holdfast.config.errors import ConfigError
 from holdfast.config.load import load, load_text
 from holdfast.config.operators import Role, by_login, by_token, load_operators, new_token, token_hash
 from holdfast.config.secrets import load_secrets
-from tests.house.configs import a_config_text
+from tests.house.configs import a_config_file, a_config_text
 
 CANARY = "canary-0123456789abcdef"
 
@@ -25,7 +25,7 @@ def a_person(name="ada", role="risk", token="a-token", extra=""):
 
 
 def a_keyed_config(tmp_path, content, mode=0o600):
-    (tmp_path / "holdfast.toml").write_text(a_config_text())
+    a_config_file(tmp_path)
     keys = tmp_path / "keys.toml"
     keys.write_text(content)
     keys.chmod(mode)

@@ -191,7 +191,9 @@ def test_a_breaker_stays_through_its_cool_down_and_while_still_down():
     room.run(s=2)
     assert "still over" in room.says("resume", hold_id=hold.hold_id).text
     falls(room, 2)
-    room.run(s=1)
+    room.run(s=899)
+    assert "cool-down" in room.says("resume", hold_id=hold.hold_id).text, "back to the breaker, in full"
+    room.run(s=2)
     assert room.says("resume", hold_id=hold.hold_id).accepted
     assert [] == room.causes()
     falls(room, 14)
@@ -207,6 +209,42 @@ def test_the_breakers_cool_down_restarts_in_full_after_a_reboot():
     room.restarts(reboot=True)
     room.run(s=890)
     assert "cool-down" in room.says("resume", hold_id=hold.hold_id).text
+    falls(room, 2)
+    room.run(s=12)
+    assert room.says("resume", hold_id=hold.hold_id).accepted
+
+
+def test_a_cool_down_that_had_run_begins_anew_after_a_reboot():
+    room = a_long_core()
+    falls(room, 11)
+    hold = room.hold("drawdown_breaker")
+    falls(room, 2)
+    room.run(s=905)
+    room.restarts(reboot=True)
+    room.run(s=890)
+    assert "cool-down" in room.says("resume", hold_id=hold.hold_id).text
+
+
+def test_a_reset_goes_by_equity_now_and_not_by_the_last_mark():
+    """Quotes mark nothing while the breaker stands: the last mark may be a second old."""
+    room = a_long_core()
+    falls(room, 11)
+    hold = room.hold("drawdown_breaker")
+    falls(room, 2)
+    room.run(s=905)
+    falls(room, 13)
+    assert "still over" in room.says("resume", hold_id=hold.hold_id).text
+
+
+def test_without_a_price_no_breaker_is_reset():
+    room = a_long_core()
+    falls(room, 11)
+    hold = room.hold("drawdown_breaker")
+    falls(room, 2)
+    room.run(s=905)
+    room.quoting = False
+    room.restarts()
+    assert "equity is not known" in room.says("resume", hold_id=hold.hold_id).text
 
 
 def test_the_breaker_and_the_peak_survive_a_restart():

@@ -31,7 +31,7 @@ def test_every_cause_has_a_level_a_release_and_a_remedy():
 
 
 def test_killed_is_left_by_two_persons_and_by_nothing_else():
-    assert {HoldCause.KILL, HoldCause.HARDSTOP, HoldCause.ORDER_RATE} == {
+    assert {HoldCause.KILL, HoldCause.HARDSTOP, HoldCause.ORDER_RATE, HoldCause.BREAKERS} == {
         cause for cause, rule in RULES.items() if rule.level is L.KILLED
     }
     for rule in RULES.values():

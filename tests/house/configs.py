@@ -1,6 +1,9 @@
 """Configurations: the one that init writes, and the same with one line changed."""
 
-from holdfast.app.init import config_text
+from pathlib import Path
+
+from holdfast.app.init import CAPS_NAME, config_text
+from holdfast.app.templates import CAPS
 from holdfast.sim.sources.specs import BTCUSDT, ETHUSDT
 
 SPECS = (BTCUSDT, ETHUSDT)
@@ -13,3 +16,12 @@ def a_config_text(*changes: tuple[str, str]) -> str:
         assert old in text, f"{old!r} is not in the configuration that init writes"
         text = text.replace(old, new, 1)
     return text
+
+
+def a_config_file(home: Path, *changes: tuple[str, str], caps: str = CAPS) -> Path:
+    """The same as a file, with its hard caps beside it."""
+    (home / CAPS_NAME).write_text(caps)
+    (home / CAPS_NAME).chmod(0o644)
+    path = home / "holdfast.toml"
+    path.write_text(a_config_text(*changes))
+    return path

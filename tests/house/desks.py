@@ -2,7 +2,7 @@
 
 from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
 from holdfast.core.gate.exposure import Exposure
-from holdfast.core.ingest.market import FAR_PAST_NS, market_of, take_mark, take_quote, take_trade
+from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.orders.book import OpenLots
 from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
@@ -74,8 +74,9 @@ def a_desk(
         assert take_mark(market, a_mark(price=mark, mono_ns=MONO_NS - mark_age_ns))
     if last is not None:
         assert take_trade(market, a_print(price=last))
-    ring = max(rules.orders_per_s_kill, rules.orders_per_s_refuse) + 1
-    asked = AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring)
+    asked = AskedWindow(ring_mono_ns=[], kill_count=0).sized(
+        refuse_count=rules.orders_per_s_refuse, kill_count=rules.orders_per_s_kill
+    )
     for ago_ms in sorted(asked_ms_ago, reverse=True):
         asked.ask(MONO_NS - ago_ms * NS_PER_MS)
     asked.ask(MONO_NS)  # the intent to be judged

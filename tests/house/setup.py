@@ -6,10 +6,12 @@ BTC: one lot is 0.001 BTC, one tick 0.1, so at 600,000 ticks a lot is worth 60. 
 
 from msgspec import structs
 
+from holdfast.vocab.governed import limits_of
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import (
     AccountLimits,
     InstrumentLimits,
+    LimitCap,
     Settings,
     StrategyLimits,
     StrategySetup,
@@ -68,6 +70,7 @@ def account_limits(**changes):
         drawdown_release_ppm=30_000,
         drawdown_breaker_ppm=100_000,
         breaker_cooldown_ms=900_000,
+        breakers_per_day_max=2,
         recover_cooling_ms=600_000,
     )
     return structs.replace(limits, **changes)
@@ -119,6 +122,20 @@ def timings(**changes):
         hold_clear_ms=3_000,
     )
     return structs.replace(waits, **changes)
+
+
+def caps_over(config, *, times=2):
+    """Hard caps this many times as loose as the limits."""
+    return tuple(
+        LimitCap(
+            name=limit.name,
+            value=min(
+                limit.value // times if limit.row.less_loosens else limit.value * times, limit.row.most
+            ),
+        )
+        for limit in limits_of(config).values()
+        if not limit.scope.strategy
+    )
 
 
 def settings(**changes):

@@ -35,6 +35,9 @@ ARGS: dict[str, dict[str, Any]] = {
     "adopt": {"instrument": "BTCUSDT"},
     "ban": {"what": "instrument", "name": "BTCUSDT"},
     "unban": {"what": "instrument", "name": "BTCUSDT"},
+    "limits set": {"limit": "account.leverage_max", "value": "1.2x"},
+    "break-glass": {"limit": "account.leverage_max", "value": "1.4x", "for": "5min", "review": "ada, Monday"},
+    "break-glass end": {"glass": 3},
 }
 
 
@@ -158,6 +161,8 @@ def test_each_role_may_do_what_the_table_says_and_nothing_else(api, row, role):
         "positions": {},
         "fills": {},
         "exposure": {},
+        "limits": {},
+        "break-glass list": {},
         "strategies": {},
         "quarantine list": {},
     }

@@ -28,6 +28,7 @@ DESIGNED = {
         "unban",
         "cancel",
     ),
+    *("limits", "limits set", "break-glass", "break-glass list", "break-glass end"),
     *("flatten", "abort", "resolve", "quarantine list", "quarantine release", "adopt"),
     *(
         "status",
@@ -49,6 +50,8 @@ SAMPLE = {
     ArgKind.INSTRUMENT: "BTCUSDT",
     ArgKind.STRATEGY: "quoter",
     ArgKind.NAME: "BTCUSDT",
+    ArgKind.LIMIT: "account.leverage_max",
+    ArgKind.NUMBER: "5min",
     ArgKind.WHOLE: 7,
     ArgKind.DECIMAL: "0.5",
     ArgKind.FLAG: True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from holdfast.config.operators import token_hash
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "src" / "holdfast" / "app" / "demo.toml"
+DEMO_CAPS = DEMO.with_name("demo-caps.toml")
 GENERATED = '[source]\nkind = "generated"\nseed = 7\n'
 START_S = 20.0
 NAME = "demo"
@@ -140,6 +142,25 @@ class SimProcess:
                 pipe.close()
 
 
+def roomy_caps() -> str:
+    """The demonstration's hard caps, with room for what the tests allow their bots."""
+    text = DEMO_CAPS.read_text()
+    for name, cap in {
+        "gross_notional_max": "9000000 USDT",
+        "leverage_max": "100x",
+        "drawdown_warning": "50%",
+        "drawdown_release": "50%",
+        "drawdown_breaker": "90%",
+        "breaker_cooldown": "1s",
+        "recover_cooling": "1s",
+        "order_notional_max": "9000000 USDT",
+        "spread_max": "50%",
+        "jump_max": "50%",
+    }.items():
+        text = re.sub(rf"(?m)^{name} = .*$", f'{name} = "{cap}"', text)
+    return re.sub(r"(?m)^(open_orders_max|orders_per_s_\w+) = .*$", r"\1 = 10000", text)
+
+
 class Bot:
     """``holdfast run`` on a configuration of its own; a person arms it."""
 
@@ -166,6 +187,7 @@ class Bot:
         self.starts = 0
         self.config.write_text(configuration(sim, strategy=strategy, params=params or {}, edits=edits or {}))
         tomllib.loads(self.config.read_text())
+        write_private(self.home / DEMO_CAPS.name, roomy_caps())
         write_private(self.home / "demo-keys.toml", 'api_key = "sim-key"\nsecret = "sim-secret"\n')
         for person, token in TOKENS.items():
             write_private(self.home / f"{person}.token", token)

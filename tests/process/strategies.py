@@ -126,3 +126,24 @@ class Nonsense(Strategy):
 
 class Sleeper(Strategy):
     """Wants nothing."""
+
+
+class Clinger(Strategy):
+    """Takes a position and wants more of it for ever; once ``exit_flag`` is there, a little less, once."""
+
+    def __init__(self, *, lots: int, exit_flag: str, more: int = 5) -> None:
+        self._lots = lots
+        self._exit_flag = Path(exit_flag)
+        self._more = more
+        self._next_ns = 0
+
+    def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | Intent | None:
+        if quote.instrument != "BTCUSDT" or ctx.mono_ns < self._next_ns:
+            return None
+        self._next_ns = ctx.mono_ns + 50_000_000
+        if not ctx.position_lots("BTCUSDT"):
+            return None if ctx.orders("BTCUSDT") else ctx.target("BTCUSDT", self._lots)
+        if self._exit_flag.exists():
+            self._exit_flag.unlink()
+            return ctx.target("BTCUSDT", ctx.position_lots("BTCUSDT") - 10)
+        return None if ctx.orders("BTCUSDT") else ladder(ctx, quote, 1, self._more)

@@ -4,7 +4,14 @@ import pytest
 
 from holdfast.app.errors import Exit
 from tests.process.conftest import FULL
-from tests.process.processes import a_home, configuration, run_cli, write_private
+from tests.process.processes import (
+    DEMO_CAPS,
+    a_home,
+    configuration,
+    roomy_caps,
+    run_cli,
+    write_private,
+)
 
 pytestmark = pytest.mark.process
 
@@ -18,6 +25,7 @@ class NoVenue:
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     with a_home(tmp_path_factory.mktemp("bad-start")) as home:
+        write_private(home.path / DEMO_CAPS.name, roomy_caps())
         write_private(home.path / "demo-keys.toml", 'api_key = "sim-key"\nsecret = "sim-secret"\n')
         yield home
 

@@ -6,6 +6,8 @@ O(everything) is looked at now and then, and at the end.
 
 import random
 
+from msgspec import structs
+
 from holdfast.core.state import State, decode_books, encode_books
 from holdfast.vocab.events import Command, OrderReported, TradeReported
 from holdfast.vocab.facts import (
@@ -19,6 +21,7 @@ from holdfast.vocab.facts import (
     OrderMoved,
     PositionAdjusted,
 )
+from holdfast.vocab.governed import limits_of, looser
 from holdfast.vocab.holds import HoldCause, HoldLevel, Release
 from holdfast.vocab.orders import Lane, OrderState, Side, TimeInForce
 from holdfast.vocab.reports import FillCause
@@ -26,7 +29,7 @@ from holdfast.vocab.requests import AmendOrder, PlaceOrder
 from tests.core.test_lifecycle import expected
 from tests.house import naive
 from tests.house.room import Room, folded, replayed
-from tests.house.setup import BTC, ETH, account_limits, settings, timings
+from tests.house.setup import BTC, ETH, account_limits, caps_over, settings, timings
 from tests.house.venue import NaiveVenue
 
 FINAL = naive.FINAL_STATES
@@ -198,6 +201,7 @@ class Walk:
             ),
             account_limits=account_limits(orders_per_s_refuse=60, orders_per_s_kill=120),
         )
+        config = structs.replace(config, caps=caps_over(config))
         self.room = Room(config=config, venue=NaiveVenue(config.instruments))
         self.room.venue.lists_name_orders_only_by_its_own_ids = self.rng.random() < 0.7
         self.room.post = self._post
@@ -410,6 +414,30 @@ class Walk:
             elif hold.release is Release.PERSON and rng.random() < 0.9:
                 room.says("resume", hold_id=hold.hold_id)
 
+    def govern(self):
+        """Limits go up and down, alone and by two, for good and for minutes; the caps stay where they are."""
+        rng, room = self.rng, self.room
+        limit = rng.choice(list(limits_of(room.config).values()))
+        value = max(1, limit.value * rng.choice([1, 2, 3, 4, 5, 9]) // 4)
+        what = {
+            "limit": limit.name,
+            "value": value,
+            "by": rng.choice(["ann", "bob"]),
+            "second_by": rng.choice(["", "carl"]),
+        }
+        if rng.random() < 0.6:
+            room.says("limit_set", **what)
+        elif rng.random() < 0.8:
+            # for one order it ends in the step that the auditor looks at: not where the auditor goes by it
+            once = limit.row.key == "order_max" and rng.random() < 0.5
+            for_ms = rng.choice([500, 5_000, 600_000])
+            room.says("break_glass", for_ms=for_ms, once=once, review="monday", **what)
+        else:
+            room.says("glass_end", glass_id=room.books.limits.last_glass_id)
+        for name, one in limits_of(room.state.live.settings).items():
+            cap = limits_of(room.config)[name].cap
+            assert not looser(one.row, one.value, cap), f"{name} is looser than its hard cap"
+
     def restart(self):
         self.look()
         self.room.restarts(
@@ -473,6 +501,7 @@ _TABLE = [
     (Walk.silence, 0.4),
     (Walk.person, 1),
     (Walk.loosen, 8),
+    (Walk.govern, 2),
     (Walk.restart, 0.5),
 ]
 _MOVES = [move for move, _ in _TABLE]

@@ -267,6 +267,24 @@ def test_memory_is_bounded_without_a_commit(tmp_path, monkeypatch):
     store.close()
 
 
+def test_who_changed_a_limit_from_what_to_what_can_be_looked_up(tmp_path):
+    """The journal has it; nobody greps a journal at three in the morning."""
+    store = ReadStore.open(str(tmp_path / "read.db"))
+    change = facts.LimitChanged(
+        name="account.open_orders_max", old=40, new=60, configured=40, by="ann", second_by="bob", alone=False,
+        reason="third instrument", wall_ns=3,
+    )  # fmt: skip
+    store.apply(0, change)
+    store.apply(1, structs.replace(change, second_by="", alone=True))
+    store.commit()
+    first, second = store.alerts()
+    store.close()
+    said = {first.text, second.text}
+    assert {"account.open_orders_max"} == {first.key, second.key}
+    assert "40 to 60 by ann and bob: third instrument" in said
+    assert "40 to 60 by ann (alone, after the cooling delay): third instrument" in said
+
+
 def test_every_fact_that_people_ask_for_has_a_row():
     """A fact kind that is added later is decided on, not forgotten."""
     unwritten = {

@@ -27,6 +27,8 @@ def main(config_path: str, *, json: bool) -> int:
         "arm": config.account.arm,
         "instruments": list(config.limits.instrument),
         "strategies": list(config.strategy),
+        "caps": str(beside(config, config.paths.caps_file)),
+        "firm": str(beside(config, config.paths.firm_file)) if config.paths.firm_file else "",
         "operators": {one.name: one.role.value for one in people},
     }
     if json:
@@ -36,5 +38,8 @@ def main(config_path: str, *, json: bool) -> int:
             f"{config_path}: good. {len(config.strategy)} strategies, {len(config.limits.instrument)} instruments"
         )
         print(f"account {config.account.name} on {config.account.venue} ({config.venue.kind.value})")
+        within = f"hard caps of {config.paths.caps_file}"
+        within += f" and its share in {config.paths.firm_file}" if config.paths.firm_file else ""
+        print(f"every limit is within the {within}")
         print(f"hash {fingerprint(config)}")
     return Exit.OK

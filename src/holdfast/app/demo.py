@@ -21,6 +21,7 @@ HOME: Final = Path(".holdfast") / "demo"
 KEPT_RUNS: Final = 5
 START_S: Final = 60
 TEMPLATE: Final = Path(__file__).with_name("demo.toml")
+CAPS: Final = Path(__file__).with_name("demo-caps.toml")
 KEYS: Final = 'api_key = "sim-key"\nsecret = "sim-secret"\n'
 
 
@@ -82,6 +83,7 @@ def demo_config(venue: DemoVenue, state_dir: str | None) -> Path:
         ("http://127.0.0.1:8711", venue.control_url),
     ):
         text = text.replace(f'"{name}"', f'"{url}"')
+    (home / CAPS.name).write_bytes(CAPS.read_bytes())
     keys = home / "demo-keys.toml"
     keys.touch(mode=0o600)
     keys.write_text(KEYS, encoding="utf-8")

@@ -19,6 +19,7 @@ from holdfast.sim.config import AccountConfig
 TOKEN_NAME: Final = "operator.token"  # noqa: S105 - a file's name
 OPERATORS_NAME: Final = "operators.toml"
 KEYS_NAME: Final = "keys.toml"
+CAPS_NAME: Final = "caps.toml"
 SIM_URL: Final = "127.0.0.1:8710"
 SIM_CONTROL_URL: Final = "127.0.0.1:8711"
 EXAMPLES: Final = {
@@ -28,11 +29,12 @@ EXAMPLES: Final = {
 
 
 def main(options: InitOptions) -> int:
-    """Write configuration, strategy, key, operators and token. Errors: HoldfastError; nothing is written then."""
+    """Write a directory to start from: configuration to token. Errors: HoldfastError; nothing is written then."""
     directory = Path(options.directory)
     _person(options.operator)  # before anything is written
     texts = {
         CONFIG_NAME: config_text(strategies={"two_sided": ("strategy.py:TwoSided", "0.33", "8")}),
+        CAPS_NAME: templates.CAPS,
         "strategy.py": templates.STRATEGY,
         KEYS_NAME: keys_text(),
         ".gitignore": templates.GITIGNORE,

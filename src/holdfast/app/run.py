@@ -27,6 +27,7 @@ from holdfast.config.load import beside, load
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config, VenueKind
 from holdfast.config.secrets import Secrets, load_secrets
+from holdfast.config.values import BadValue
 from holdfast.core.fit import misfits
 from holdfast.core.state import State
 from holdfast.guard.latch import Latch, boot_id, guard_dir, key_of, latch_path
@@ -40,6 +41,7 @@ from holdfast.ops import registry
 from holdfast.ports.venue import VenuePort, VenueUnusable
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.garbage import rare_rounds
+from holdfast.runtime.limits import numbers_of
 from holdfast.runtime.live import START, Ended, Identity, Live
 from holdfast.runtime.look import About, Looker
 from holdfast.runtime.recover import SNAPSHOT_EVERY_RECORDS, Kept, encode_kept
@@ -455,6 +457,11 @@ async def _act(live: Live, act: Act) -> Answer:
     except ValueError:
         return Answer(ok=False, text=f"unknown verb {act.verb!r}")
 
+    try:
+        numbers = numbers_of(act, live.state.live.configured)
+    except BadValue as error:
+        return Answer(ok=False, text=f"{act.verb.replace('_', ' ')}: {error}")
+
     def make(command_id: int, nonce: int, wall_ns: int, mono_ns: int) -> Command:
         return Command(
             wall_ns=wall_ns,
@@ -470,6 +477,12 @@ async def _act(live: Live, act: Act) -> Answer:
             protective=act.protective,
             latch_nonce=nonce,
             second_by=act.second_by,
+            limit=act.limit,
+            value=numbers.value,
+            for_ms=numbers.for_ms,
+            once=act.once,
+            review=act.review,
+            glass_id=act.glass_id,
         )
 
     answer = await live.command(make)

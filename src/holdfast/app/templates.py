@@ -22,6 +22,7 @@ name = "$account"
 venue = "binanceusdm"          # any exchange id that ccxt knows
 settle_asset = "USDT"
 arm = "auto"                   # "auto" (simulated and paper venues only) or "person": holdfast arm
+day_begins_utc_hour = 0        # [H] when the day of drawdown and breakers begins: at the venue's own midnight
 uid = "$uid"                # the venue's account number: any other account cannot be armed
 key_file = "keys.toml"         # api_key and secret, mode 0600; never in this file
 
@@ -39,6 +40,8 @@ streams = ["quotes", "trades", "marks"]
 [paths]
 state_dir = "$state_dir"             # journal, market log, control socket, logs
 operators_file = "operators.toml"
+caps_file = "caps.toml"        # the hard caps: no command can pass them
+# firm_file = "/etc/holdfast/firm.toml"  # caps over several accounts, each with its share
 
 # --- limits -----------------------------------------------------------------------------------------------------------
 
@@ -52,6 +55,7 @@ drawdown_warning = "5%"             # from the day's peak: sizes are halved, col
 drawdown_release = "3%"             # and that warning ends [P]
 drawdown_breaker = "10%"            # cancel all, reduce only [P]
 breaker_cooldown = "15min"          # before a person may reset it [P]
+breakers_per_day_max = 2            # [H] the third in a day is the kill switch: it was no accident [P]
 recover_cooling = "15min"           # leaving KILLED alone, without a second person [H] as long as the breaker
 
 [limits.instrument.BTCUSDT]
@@ -130,6 +134,45 @@ order_max = "4 ETH"
 position_max = "$eth ETH"
 
 """)
+
+CAPS: Final = """\
+# The hard caps: no limit is ever looser than its number here. `holdfast limits set` and break-glass stay below them,
+# and no command and no API changes them: edit this file, and start again. Nobody else may be able to write it.
+# Where a chapter gives a number [P], it is the cap too; where we chose one [H], there is room for a day's decision.
+
+[account]
+gross_notional_max = "150000 USDT"  # [P]
+leverage_max = "1.5x"               # [P]
+open_orders_max = 80                # [H] twice
+orders_per_s_refuse = 99            # [H] one less than what kills
+orders_per_s_kill = 100             # [P]
+drawdown_warning = "5%"             # [P]
+drawdown_release = "3%"             # [P]
+drawdown_breaker = "10%"            # [P]
+breaker_cooldown = "15min"          # [P] never shorter
+breakers_per_day_max = 3            # [H] one more
+recover_cooling = "10min"           # [H] never shorter
+
+[instrument.BTCUSDT]
+order_max = "0.33 BTC"              # [H] the whole position in one order
+order_notional_max = "20000 USDT"   # [H] as much
+position_max = "0.33 BTC"           # [P]
+collar = "5%"                       # [P]
+spread_max = "1%"                   # [P]
+jump_max = "10%"                    # [H] twice
+flatten_collar = "5%"               # [H] as far as any order
+flatten_clip = "0.33 BTC"           # [H] all of it at once
+
+[instrument.ETHUSDT]
+order_max = "8 ETH"                 # as above
+order_notional_max = "20000 USDT"
+position_max = "8 ETH"
+collar = "5%"
+spread_max = "1%"
+jump_max = "10%"
+flatten_collar = "5%"
+flatten_clip = "8 ETH"
+"""
 
 OPERATORS: Final = Template("""\
 # Who may tell the bot what. Roles: viewer (look), operator (stop, and let a stopped bot go on), risk (decide on

@@ -44,6 +44,10 @@ def _account(config: Config, document: Document) -> None:
             ("account", "settle_asset"),
             f"expected an asset such as USDT, got {typed_name(account.settle_asset)}",
         )
+    if not 0 <= account.day_begins_utc_hour <= 23:
+        document.problem(
+            ("account", "day_begins_utc_hour"), f"expected 0 to 23, got {account.day_begins_utc_hour}"
+        )
     if account.uid and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", account.uid) is None:
         document.problem(
             ("account", "uid"), "expected the venue's account number, up to 64 letters and digits"
@@ -128,6 +132,7 @@ def _account_limits(config: Config, document: Document) -> None:
     _whole(document, (*key, "open_orders_max"), limits.open_orders_max, up_to=10_000)
     _whole(document, (*key, "orders_per_s_refuse"), limits.orders_per_s_refuse, up_to=10_000)
     _whole(document, (*key, "orders_per_s_kill"), limits.orders_per_s_kill, up_to=10_000)
+    _whole(document, (*key, "breakers_per_day_max"), limits.breakers_per_day_max, up_to=100)
     if limits.orders_per_s_refuse >= limits.orders_per_s_kill:
         document.problem(
             (*key, "orders_per_s_refuse"),
@@ -238,9 +243,13 @@ def _serve(config: Config, document: Document) -> None:
 def _paths(config: Config, document: Document) -> None:
     if not config.paths.state_dir:
         document.problem(("paths", "state_dir"), "expected a directory, got an empty text")
+    if not config.paths.caps_file:
+        document.problem(("paths", "caps_file"), "expected a file, got an empty text")
     for section, key, value in (
         ("paths", "state_dir", config.paths.state_dir),
         ("paths", "operators_file", config.paths.operators_file),
+        ("paths", "caps_file", config.paths.caps_file),
+        ("paths", "firm_file", config.paths.firm_file),
         ("account", "key_file", config.account.key_file),
     ):
         if "\0" in value or ".." in PurePath(value).parts:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from msgspec import structs
+
+from holdfast.config.caps import over_caps, read_caps
 from holdfast.config.check import check
+from holdfast.config.firm import over_share, read_share
 from holdfast.config.schema import (
     AccountLimitsSection,
     AccountSection,
@@ -24,7 +28,7 @@ from holdfast.config.schema import (
     VenueSection,
     WatchdogSection,
 )
-from holdfast.config.toml import Document, read_text
+from holdfast.config.toml import INSTRUMENT, NAME, Document, read_text
 from holdfast.vocab.invariant import invariant
 
 CONFIG_NAME: Final = "holdfast.toml"
@@ -41,14 +45,25 @@ _SECTIONS: Final = (
     "up",
     "watchdog",
 )
-NAME: Final = r"[A-Za-z0-9_-]+"
-INSTRUMENT: Final = r"[A-Za-z0-9_.:/-]+"
 S = TypeVar("S", bound=Section)
 
 
 def load(path: Path) -> Config:
-    """The configuration in a file. Errors: ConfigError with every problem, one line each."""
-    return load_text(read_text(path), where=str(path), path=path)
+    """The configuration in a file, under its caps and its firm's. Errors: ConfigError, a line for each problem."""
+    text = read_text(path)
+    config = load_text(text, where=str(path), path=path)
+    caps = read_caps(beside(config, config.paths.caps_file))
+    document = Document(text, where=str(path))
+    over_caps(config, caps, document)
+    share = None
+    if config.paths.firm_file:
+        account = config.account
+        share = read_share(
+            beside(config, config.paths.firm_file), account=account.name, settle_asset=account.settle_asset
+        )
+        over_share(config, share, document)
+    document.finish()
+    return structs.replace(config, caps=caps, firm_share=share)
 
 
 def load_text(text: str, *, where: str, path: Path | None = None) -> Config:

@@ -11,13 +11,16 @@ from decimal import ROUND_FLOOR, Decimal
 
 from holdfast.config.errors import ConfigError
 from holdfast.config.fingerprint import fingerprint
-from holdfast.config.schema import Config, InstrumentLimitsSection
+from holdfast.config.firm import within_share
+from holdfast.config.schema import AccountLimitsSection, Config, InstrumentLimitsSection
 from holdfast.config.toml import dotted
 from holdfast.config.values import Amount
+from holdfast.vocab.governed import ACCOUNT_ROWS, INSTRUMENT_ROWS, Group, LimitRow
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import (
     AccountLimits,
     InstrumentLimits,
+    LimitCap,
     Settings,
     StrategyLimits,
     StrategySetup,
@@ -33,14 +36,19 @@ def resolve(config: Config, specs: Sequence[InstrumentSpec]) -> Settings:
 
     Errors: ConfigError, one line for each limit that these instruments cannot express.
     """
-    return _Resolver(config, specs).settings()
+    return _Resolver(config, specs, where=config.path or "configuration", root=("limits",)).settings()
 
 
 class _Resolver:
-    def __init__(self, config: Config, specs: Sequence[InstrumentSpec]) -> None:
+    """``root``: where the limits begin in the file that ``where`` names."""
+
+    def __init__(
+        self, config: Config, specs: Sequence[InstrumentSpec], *, where: str, root: tuple[str, ...]
+    ) -> None:
         self._config = config
         self._specs = {spec.instrument: spec for spec in specs}
-        self._where = config.path or "configuration"
+        self._where = where
+        self._root = root
         self._problems: list[str] = []
 
     def settings(self) -> Settings:
@@ -56,7 +64,8 @@ class _Resolver:
             arm_auto=config.account.arm == "auto",
             config_hash=fingerprint(config),
             account_uid=config.account.uid,
-            account_limits=self._account(),
+            day_begins_utc_hour=config.account.day_begins_utc_hour,
+            account_limits=self._account(config.limits.account),
             instrument_limits=tuple(
                 self._instrument(name, limits) for name, limits in config.limits.instrument.items()
             ),
@@ -66,12 +75,15 @@ class _Resolver:
                 for instrument in pairs
             ),
             timings=self._timings(),
+            caps=self._caps(),
             instruments=tuple(self._specs[name] for name in config.limits.instrument),
             strategies=tuple(
                 StrategySetup(strategy=name, instruments=tuple(section.instruments))
                 for name, section in config.strategy.items()
             ),
         )
+        for limits in settings.instrument_limits:
+            self._clip(limits)
         if self._problems:
             raise ConfigError(*self._problems)
         return settings
@@ -89,11 +101,33 @@ class _Resolver:
                 key, f"settles in {spec.settle_asset}; the account in {self._config.account.settle_asset}"
             )
 
-    def _account(self) -> AccountLimits:
-        limits = self._config.limits.account
+    def _caps(self) -> tuple[LimitCap, ...]:
+        """The hard caps of what is traded, counted as the limits are."""
+        caps = self._config.caps
+        if caps is None:
+            return ()
+        read = _Resolver(
+            self._config, list(self._specs.values()), where=self._config.paths.caps_file, root=()
+        )
+        share = self._config.firm_share
+        account = caps.account if share is None else within_share(caps.account, share)
+        groups: list[tuple[str, Group, tuple[LimitRow, ...]]] = [
+            ("account", read._account(account), ACCOUNT_ROWS)
+        ]
+        for name in self._config.limits.instrument:
+            cap = read._instrument(name, caps.instrument[name])
+            groups.append((f"instrument.{name}", cap, INSTRUMENT_ROWS))
+        self._problems += read._problems
+        return tuple(
+            LimitCap(name=f"{prefix}.{row.key}", value=getattr(group, row.field))
+            for prefix, group, rows in groups
+            for row in rows
+        )
+
+    def _account(self, limits: AccountLimitsSection) -> AccountLimits:
         return AccountLimits(
             gross_notional_e8_max=self._e8(
-                limits.gross_notional_max, ("limits", "account", "gross_notional_max")
+                limits.gross_notional_max, (*self._root, "account", "gross_notional_max")
             ),
             leverage_ppm_max=limits.leverage_max.ppm,
             leverage_venue=self._config.venue.leverage,
@@ -104,15 +138,12 @@ class _Resolver:
             drawdown_release_ppm=limits.drawdown_release.ppm,
             drawdown_breaker_ppm=limits.drawdown_breaker.ppm,
             breaker_cooldown_ms=limits.breaker_cooldown.ms,
+            breakers_per_day_max=limits.breakers_per_day_max,
             recover_cooling_ms=limits.recover_cooling.ms,
         )
 
     def _instrument(self, name: str, limits: InstrumentLimitsSection) -> InstrumentLimits:
-        key, spec = ("limits", "instrument", name), self._specs[name]
-        clip = self._lots(spec, limits.flatten_clip, (*key, "flatten_clip"))
-        if clip > spec.qty_lots_max:
-            largest = text_of(spec.qty_lots_max, Decimal(spec.lot))
-            self._problem((*key, "flatten_clip"), f"larger than the venue's largest order ({largest})")
+        key, spec = (*self._root, "instrument", name), self._specs[name]
         return InstrumentLimits(
             instrument=name,
             order_lots_max=self._lots(spec, limits.order_max, (*key, "order_max")),
@@ -122,8 +153,15 @@ class _Resolver:
             spread_ppm_max=limits.spread_max.ppm,
             jump_ppm_max=limits.jump_max.ppm,
             flatten_collar_ppm=limits.flatten_collar.ppm,
-            flatten_clip_lots=clip,
+            flatten_clip_lots=self._lots(spec, limits.flatten_clip, (*key, "flatten_clip")),
         )
+
+    def _clip(self, limits: InstrumentLimits) -> None:
+        spec = self._specs[limits.instrument]
+        if limits.flatten_clip_lots > spec.qty_lots_max:
+            largest = text_of(spec.qty_lots_max, Decimal(spec.lot))
+            key = (*self._root, "instrument", limits.instrument, "flatten_clip")
+            self._problem(key, f"larger than the venue's largest order ({largest})")
 
     def _notional(self, spec: InstrumentSpec, limits: InstrumentLimitsSection, key: tuple[str, ...]) -> int:
         e8 = self._e8(limits.order_notional_max, (*key, "order_notional_max"))
@@ -136,7 +174,7 @@ class _Resolver:
         return e8
 
     def _strategy(self, strategy: str, instrument: str) -> StrategyLimits:
-        key = ("limits", "strategy", strategy, instrument)
+        key = (*self._root, "strategy", strategy, instrument)
         limits, spec = self._config.limits.strategy[strategy][instrument], self._specs[instrument]
         return StrategyLimits(
             strategy=strategy,

@@ -42,6 +42,7 @@ class AccountSection(Section, frozen=True, kw_only=True):
     venue: str  # any exchange id that ccxt knows
     settle_asset: str
     arm: Literal["auto", "person"]
+    day_begins_utc_hour: int  # the day of drawdown and breakers
     uid: str = ""
     key_file: str = ""
     key_env: str = ""
@@ -70,6 +71,7 @@ class AccountLimitsSection(Section, frozen=True, kw_only=True):
     drawdown_release: Ratio
     drawdown_breaker: Ratio
     breaker_cooldown: Duration
+    breakers_per_day_max: int
     recover_cooling: Duration
 
 
@@ -140,6 +142,8 @@ class PathsSection(Section, frozen=True, kw_only=True):
     """``[paths]``: relative ones start at the configuration file's directory."""
 
     state_dir: str
+    caps_file: str  # the hard caps: see ``CapsFile``
+    firm_file: str = ""  # caps over several accounts: see ``FirmNumbers``
     data_dir: str = ""
     operators_file: str = "operators.toml"
 
@@ -181,8 +185,29 @@ class WatchdogSection(Section, frozen=True, kw_only=True):
     dead_after: Duration = Duration(3_000)
 
 
+class CapsFile(Section, frozen=True, kw_only=True):
+    """The file that ``caps_file`` names: what no limit may be looser than. No command and no API can change it.
+
+    ``[account]`` and ``[instrument.NAME]`` with the keys of ``[limits]``; a strategy's limits go by its instrument's.
+    """
+
+    account: AccountLimitsSection
+    instrument: dict[str, InstrumentLimitsSection]
+
+
+class FirmNumbers(Section, frozen=True, kw_only=True):
+    """``[firm]`` and each ``[account.NAME]`` of the file that ``firm_file`` names: a cap, and a fixed share of it."""
+
+    gross_notional_max: Amount
+    open_orders_max: int
+    orders_per_s_refuse: int
+
+
 class Config(Struct, frozen=True, kw_only=True):
-    """A configuration that was read, checked and found whole. ``path`` is empty where it came from a text."""
+    """A configuration that was read, checked and found whole. ``path`` is empty where it came from a text.
+
+    ``caps`` is None only there: a text names its caps file but has no place to read it from.
+    """
 
     path: str
     account: AccountSection
@@ -196,3 +221,5 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogSection
     up: UpSection
     watchdog: WatchdogSection = WatchdogSection()
+    caps: CapsFile | None = None
+    firm_share: FirmNumbers | None = None  # None: no firm above this account

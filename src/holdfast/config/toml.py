@@ -15,6 +15,8 @@ from holdfast.config.errors import ConfigError
 from holdfast.config.values import read_value
 
 FILE_BYTES_MAX: Final = 1 << 20
+NAME: Final = r"[A-Za-z0-9_-]+"
+INSTRUMENT: Final = r"[A-Za-z0-9_.:/-]+"
 _NAME_MAX: Final = 64
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -12,13 +12,16 @@ from msgspec import Struct
 
 from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
 from holdfast.core.gate.exposure import Exposure
+from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
 from holdfast.core.incident.flatten import FlattenJob
-from holdfast.core.ingest.market import FAR_PAST_NS, Market, market_of
+from holdfast.core.ingest.market import Market, market_of
 from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.limits.book import LimitBook, in_force
 from holdfast.core.monitor.equity import Drawdown
 from holdfast.core.orders.book import OpenLots, OrderBook
+from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Call
 from holdfast.vocab.events import Started
 from holdfast.vocab.facts import (
@@ -27,6 +30,8 @@ from holdfast.vocab.facts import (
     BreakHealed,
     CashBooked,
     ClockSet,
+    CoolDownMoved,
+    DayRolled,
     EpochBegan,
     EquityMarked,
     Fact,
@@ -35,10 +40,14 @@ from holdfast.vocab.facts import (
     FlattenBegan,
     FlattenEnded,
     ForeignOrderSeen,
+    GlassBroken,
+    GlassEnded,
     HashMark,
     HoldPlaced,
     HoldReleased,
     IntentRefused,
+    LimitChanged,
+    LoosenAsked,
     OrderAmended,
     OrderApproved,
     OrderMoved,
@@ -61,7 +70,9 @@ class Books(Struct, kw_only=True):
     orders: OrderBook = msgspec.field(default_factory=OrderBook)
     ledger: Ledger = msgspec.field(default_factory=Ledger)
     holds: HoldTable = msgspec.field(default_factory=HoldTable)
+    limits: LimitBook = msgspec.field(default_factory=LimitBook)
     drawdown: Drawdown = msgspec.field(default_factory=Drawdown)
+    ladder: Ladder = msgspec.field(default_factory=Ladder)
     breaks: dict[str, BreakFound] = {}
     flattens: dict[str, FlattenBegan] = {}
     refused_count: int = 0
@@ -90,6 +101,8 @@ def _epoch(books: Books, fact: EpochBegan, mono_ns: int) -> None:
         books.boot_id = fact.boot_id
         books.boot_mono_ns = mono_ns
         books.boot_hold_id = books.holds.last_id
+        books.limits.reboot(mono_ns)
+        books.ladder.cool(over=False, mono_ns=mono_ns)
     books.orders.begin_epoch(fact)
     ledger = books.ledger
     ledger.begin_epoch()
@@ -124,6 +137,22 @@ def _healed(books: Books, fact: BreakHealed, _: int) -> None:
     books.breaks.pop(f"{fact.kind.value}/{fact.key}", None)
 
 
+def _placed(books: Books, fact: HoldPlaced, mono_ns: int) -> None:
+    books.holds.place(fact)
+    books.ladder.placed(fact.hold, mono_ns=mono_ns)
+
+
+def _released(books: Books, fact: HoldReleased, _: int) -> None:
+    hold = books.holds.holds.get(fact.hold_id)
+    books.holds.release(fact)
+    if hold is not None:
+        books.ladder.released(hold)
+
+
+def _rolled(books: Books, fact: DayRolled, _: int) -> None:
+    books.ladder.roll()
+
+
 def _flatten_began(books: Books, fact: FlattenBegan, _: int) -> None:
     books.flattens[scope_key(fact.scope)] = fact
 
@@ -148,8 +177,14 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     FillAccepted: lambda books, fact, _: books.ledger.accept(fact),
     CashBooked: lambda books, fact, _: books.ledger.cash(fact),
     PositionAdjusted: lambda books, fact, mono_ns: books.ledger.adjust(fact, mono_ns=mono_ns),
-    HoldPlaced: lambda books, fact, _: books.holds.place(fact),
-    HoldReleased: lambda books, fact, _: books.holds.release(fact),
+    HoldPlaced: _placed,
+    HoldReleased: _released,
+    DayRolled: _rolled,
+    CoolDownMoved: lambda books, fact, mono_ns: books.ladder.cool(over=fact.over, mono_ns=mono_ns),
+    LoosenAsked: lambda books, fact, mono_ns: books.limits.ask(fact, mono_ns=mono_ns),
+    LimitChanged: lambda books, fact, _: books.limits.change(fact),
+    GlassBroken: lambda books, fact, _: books.limits.break_glass(fact),
+    GlassEnded: lambda books, fact, _: books.limits.end_glass(fact),
     EquityMarked: lambda books, fact, _: books.drawdown.apply(fact),
     BreakFound: _found,
     BreakHealed: _healed,
@@ -207,7 +242,8 @@ class VenueWords(Struct, kw_only=True):
 class Session:
     """What a restart forgets: rebuilt at every ``Started`` from its settings and the books."""
 
-    settings: Settings
+    configured: Settings  # as the start told them
+    settings: Settings  # the same with the limits that are in force: see ``core.limits``
     account: AccountDesk
     markets: dict[str, Market]
     now_wall_ns: int
@@ -238,6 +274,7 @@ class Session:
     latch_nonce: int = 0
     clear_since_mono_ns: dict[int, int] = field(default_factory=dict)
     equity_floor_e8: int | None = None
+    equity_mono_ns: int = FAR_PAST_NS  # when equity was last marked
     marking: bool = False
     ending: str = ""  # why the process will end once everything is final
     ending_since_mono_ns: int = 0
@@ -276,22 +313,24 @@ class State:
 
     def begin(self, event: Started) -> Session:
         """Forget the last session and derive a new one from the settings and the books."""
-        settings = event.settings
-        timings = settings.timings
         books = self.books
+        settings = in_force(event.settings, books.limits)
+        timings = settings.timings
         self.specs = {spec.instrument: spec for spec in settings.instruments}
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
         rates = settings.account_limits
-        ring = rates.orders_per_s_kill + 1  # always above the refusing one
         account = AccountDesk(
-            limits=settings.account_limits,
-            asked=AskedWindow(ring_mono_ns=[FAR_PAST_NS] * ring),
+            limits=rates,
+            asked=_NOTHING_ASKED.sized(
+                refuse_count=rates.orders_per_s_refuse, kill_count=rates.orders_per_s_kill
+            ),
             quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
             duplicate_window_ns=timings.duplicate_window_ms * NS_PER_MS,
             open_orders_count=len(books.orders.live) + len(books.orders.foreign),
         )
         self.live = self.session = Session(
+            configured=event.settings,
             settings=settings,
             account=account,
             markets=markets,
@@ -338,6 +377,27 @@ class State:
             self.refresh_gross(instrument)
         self.fold_holds()
         return self.session
+
+    def fold_limits(self) -> None:
+        """Put the limits in force where they are read: at a change, off the hot path."""
+        session = self.live
+        settings = session.settings = in_force(session.configured, self.books.limits)
+        account = session.account
+        account.limits = settings.account_limits
+        rates = settings.account_limits
+        account.asked = account.asked.sized(
+            refuse_count=rates.orders_per_s_refuse, kill_count=rates.orders_per_s_kill
+        )
+        account.mark(account.equity_e8)
+        self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
+        for name, instrument_limits in self.instrument_limits.items():
+            market = session.markets[name]
+            market.spread_ppm_max = instrument_limits.spread_ppm_max
+            market.jump_ppm_max = instrument_limits.jump_ppm_max
+        for limits in settings.strategy_limits:
+            desk = self.desks.get(limits.strategy, {}).get(limits.instrument)
+            if desk is not None:
+                desk.limit(limits, self.instrument_limits[limits.instrument])
 
     def fold_holds(self) -> None:
         """Fold the standing holds into every desk's one level."""
@@ -386,6 +446,7 @@ class State:
         return _hash((_without_empty_rows(self.books), self.session, gates))
 
 
+_NOTHING_ASKED: Final = AskedWindow(ring_mono_ns=[], kill_count=0)
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -13,6 +13,7 @@ from holdfast.vocab.units import NS_PER_S
 # A mark price this much older than the last quote says nothing any more: its stream has died. Venues send one
 # every one to three seconds.
 MARK_AGE_NS_MAX: Final = 10 * NS_PER_S
+FAR_PAST_NS: Final = -(1 << 62)  # a monotonic time of what never was
 
 
 class PositionView(Protocol):

@@ -26,4 +26,10 @@ def act_of(row: Row, args: Mapping[str, Value], *, by: str, second_by: str = "")
         trade_id=str(args.get("trade", "")),
         protective=bool(args.get("protective", False)),
         second_by=second_by,
+        limit=str(args.get("limit", "")),
+        value=str(args.get("value", "")),
+        for_text=str(args.get("for", "")),
+        once=bool(args.get("once", False)),
+        review=str(args.get("review", "")),
+        glass_id=int(args.get("glass", 0)),
     )

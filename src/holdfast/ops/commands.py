@@ -35,6 +35,8 @@ class ArgKind(Enum):
     INSTRUMENT = "instrument"
     STRATEGY = "strategy"
     NAME = "name"
+    LIMIT = "limit"  # a limit by its name: account.leverage_max
+    NUMBER = "number"  # as the configuration writes one: 0.2 BTC, 5%, 1.5x, 15min, 40
     WHOLE = "whole"  # a whole number above zero
     DECIMAL = "decimal"  # a decimal above zero, kept as text
     FLAG = "flag"
@@ -77,6 +79,10 @@ _SCOPE: Final = (_STRATEGY, _INSTRUMENT)
 _REASON: Final = Arg("reason", ArgKind.TEXT, "why, for those who read it later")
 _WHY: Final = Arg("reason", ArgKind.TEXT, "why it is safe now", required=True)
 _LIMIT: Final = Arg("limit", ArgKind.WHOLE, "at most so many rows")
+_WHICH: Final = Arg("limit", ArgKind.LIMIT, "its name (holdfast limits)", required=True, positional=True)
+_NUMBER: Final = Arg(
+    "value", ArgKind.NUMBER, 'as configured: "0.2 BTC", 5%, 1.5x, 15min, 40', required=True, positional=True
+)
 _BAN: Final = (
     Arg(
         "what",
@@ -116,6 +122,15 @@ TABLE: Final[tuple[Row, ...]] = (
     Row("orders", "orders that are not final", Kind.VIEW, "viewer", (*_SCOPE, _LIMIT)),
     Row("fills", "the latest fills", Kind.VIEW, "viewer", (*_SCOPE, _LIMIT)),
     Row("exposure", "worst case per instrument and for the account, beside its limits", Kind.VIEW, "viewer"),
+    Row(
+        "limits",
+        "every limit beside its hard cap, how much of it is used, and how old what that was counted from is",
+        Kind.VIEW,
+        "viewer",
+    ),
+    Row(
+        "break-glass list", "which limits are open for minutes, by whom, and until when", Kind.VIEW, "viewer"
+    ),
     Row("strategies", "each strategy's state, position and profit", Kind.VIEW, "viewer"),
     Row("quarantine list", "fills that no order of ours explains", Kind.VIEW, "viewer"),
     # --- stopping
@@ -198,6 +213,23 @@ TABLE: Final[tuple[Row, ...]] = (
         halting=True,
     ),
     Row(
+        "break-glass end",
+        "close a limit that was opened, before its time is over",
+        Kind.ACT,
+        "operator",
+        (
+            Arg(
+                "glass",
+                ArgKind.WHOLE,
+                "its number (holdfast break-glass list)",
+                required=True,
+                positional=True,
+            ),
+            _REASON,
+        ),
+        verb="glass_end",
+    ),
+    Row(
         "abort",
         "trip the latch and end the process at once",
         Kind.LATCH,
@@ -256,6 +288,33 @@ TABLE: Final[tuple[Row, ...]] = (
         (_WHY,),
         friction=Friction.TWO_PERSONS,
         verb="recover",
+        loosens=True,
+    ),
+    Row(
+        "limits set",
+        "change a limit, up to its hard cap: tighter takes one person, looser two, or one and the cooling delay",
+        Kind.ACT,
+        "risk",
+        (_WHICH, _NUMBER, _WHY),
+        friction=Friction.TWO_PERSONS,
+        verb="limit_set",
+        loosens=True,
+    ),
+    Row(
+        "break-glass",
+        "open one limit, up to its hard cap, for minutes or for one order; it closes by itself",
+        Kind.ACT,
+        "risk",
+        (
+            _WHICH,
+            _NUMBER,
+            Arg("for", ArgKind.NUMBER, "for how long, at most 10min", required=True),
+            Arg("once", ArgKind.FLAG, "for the next order let through in its scope, and no longer"),
+            Arg("review", ArgKind.TEXT, "what is looked at afterwards, and by whom", required=True),
+            _WHY,
+        ),
+        friction=Friction.TWO_PERSONS,
+        verb="break_glass",
         loosens=True,
     ),
     Row(

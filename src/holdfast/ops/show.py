@@ -32,7 +32,7 @@ def _status(data: Data) -> list[str]:
     counts = f"{data['open_orders']} open, {data['unknown_orders']} unknown"
     lines = [
         f"{_t(data['account'])} on {_t(data['venue'])} ({_t(data['venue_kind'])}), pid {data['pid']}: {mode}",
-        f"equity {money(data['equity'])} {_t(asset)}, peak {money(data['peak'])}, drawdown {drawdown}",
+        f"equity {money(data['equity'])} {_t(asset)}, peak {money(data['peak'])}, drawdown {drawdown}{_rung(data)}",
         f"orders {counts}; fills in quarantine {data['quarantined_fills']}; breaks {len(data['breaks'])}",
         f"rates {rates['orders_per_s']} orders/s, {rates['messages_per_s']} messages/s; up {_age(data['uptime_ms'])}",
         f"latch {tripped}; lease {lease}",
@@ -58,6 +58,15 @@ def _status(data: Data) -> list[str]:
         ],
     )
     return lines
+
+
+def _rung(data: Data) -> str:
+    """Where the account stands on the risk ladder."""
+    if not data.get("rung"):
+        return ""
+    left_ms = data["cool_down_left_ms"]
+    rest = f", cool-down {_age(left_ms)} more" if left_ms else ""
+    return f"; {_t(data['rung']).replace('_', ' ')}{rest}, breakers today {data['breakers_today']}"
 
 
 def _e8(one: Data, side: str) -> str:
@@ -238,6 +247,45 @@ def _exposure(data: Data) -> list[str]:
     )
 
 
+def _limits(data: Data) -> list[str]:
+    """Limit, hard cap and use side by side; what is open or waits stands below, for it will be forgotten."""
+    rows = [
+        (
+            row["name"],
+            row["value"],
+            ("≥ " if row["at_least"] else "≤ ") + row["hard_cap"] if row["hard_cap"] else None,
+            row["used"],
+            None if row["share_ppm"] is None else f"{row['share_ppm'] / 10_000:.1f}%",
+            _age(row["age_ms"]),
+            f"break-glass {row['glass_id']}" if row["glass_id"] else _changed(row),
+        )
+        for row in data["limits"]
+    ]
+    lines = _table(("limit", "in force", "hard cap", "used", "share", "data age", "changed"), rows)
+    lines += _glasses(data) if data["glasses"] else []
+    return lines + [f"waits for a second person or the delay: {_t(one)}" for one in data["waiting"]]
+
+
+def _changed(row: Data) -> str:
+    if not row["changed_by"]:
+        return ""
+    return (
+        f"from {row['configured']} by {row['changed_by']} at {_wall(row['changed_wall_ns'])}: {row['reason']}"
+    )
+
+
+def _glasses(data: Data) -> list[str]:
+    lines = []
+    for one in data["glasses"]:
+        once = ", for one order" if one["once"] else ""
+        lines.append(
+            f"break-glass {one['glass_id']}: {_t(one['name'])} at {_t(one['value'])} over {_t(one['standing'])}{once}, "
+            f"{_age(one['left_ms'])} left - by {_t(one['by'])} at {_wall(one['since_wall_ns'])}: {_t(one['reason'])}"
+        )
+        lines.append(f"  to review: {_t(one['review'])}; sooner: holdfast break-glass end {one['glass_id']}")
+    return lines or ["nothing is open"]
+
+
 def _strategies(data: Data) -> list[str]:
     rows = [
         (
@@ -335,6 +383,8 @@ _SHOWN: Final[dict[str, Callable[[Data], list[str]]]] = {
     "fills": _fills,
     "quarantine list": _quarantine,
     "exposure": _exposure,
+    "limits": _limits,
+    "break-glass list": _glasses,
     "strategies": _strategies,
     "flatten plan": _plan,
 }

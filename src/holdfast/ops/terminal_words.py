@@ -28,7 +28,7 @@ _WORDS: Final = (
     _Word("--state-dir", "DIR", "the bot with this state directory"),
     _Word("--all", "", "every bot registered on this machine"),
     _Word("--token-file", "FILE", "your token, for commands that loosen (default: operator.token)"),
-    _Word("--second-token-file", "FILE", "the second person's token, to recover"),
+    _Word("--second-token-file", "FILE", "the second person's token, where two are needed"),
     _Word("--yes", "", "carry out the plan without asking"),
     _Word("--wait", "SECONDS", f"how long to watch for the end (default {WAIT_S:g}; 0: do not)"),
     _Word("--timeout", "SECONDS", "how long the bot may take to answer (default 5)"),

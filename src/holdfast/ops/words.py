@@ -18,6 +18,8 @@ _NAMES: Final = {
     ArgKind.INSTRUMENT: re.compile(r"[A-Za-z0-9_.:/-]{1,64}"),
     ArgKind.STRATEGY: re.compile(r"[A-Za-z0-9_-]{1,64}"),
     ArgKind.NAME: re.compile(r"[A-Za-z0-9_.:/-]{1,64}"),
+    ArgKind.LIMIT: re.compile(r"[A-Za-z0-9_.:/-]{1,200}"),
+    ArgKind.NUMBER: re.compile(r"[0-9][0-9_]{0,19}(?:\.[0-9]{1,20})?(?: ?[A-Za-z0-9]{1,20}| ?%)?"),
 }
 _YES: Final = {
     "1": True,
@@ -159,6 +161,8 @@ def _wanted(arg: Arg) -> str:
         ArgKind.CHOICE: f"one of {', '.join(arg.choices)}",
         ArgKind.INSTRUMENT: "an instrument such as BTCUSDT",
         ArgKind.STRATEGY: "a strategy's name",
+        ArgKind.LIMIT: "a limit's name such as account.leverage_max",
+        ArgKind.NUMBER: "a number as configured, such as 0.2 BTC, 5%, 1.5x, 15min or 40",
         ArgKind.NAME: "a name of letters, digits and _.:/-",
     }
     return words.get(arg.kind, "text")

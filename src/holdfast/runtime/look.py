@@ -12,12 +12,14 @@ from typing import Final
 import msgspec
 
 from holdfast.core.gate.gate import Approved, judge
+from holdfast.core.holds.ladder import cool_down_left_ms, rung_of
 from holdfast.core.holds.rules import remedy_of
 from holdfast.core.ledger.ledger import HOUSE, QUARANTINE
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.orders.book import OrderRow as Row
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import Session, State, Word
+from holdfast.runtime.limits import glass_rows, limits_view
 from holdfast.runtime.live import Live
 from holdfast.runtime.views import (
     FLATTEN_PLAN,
@@ -30,6 +32,7 @@ from holdfast.runtime.views import (
     FillsView,
     FlattenPlanView,
     FlattenRow,
+    GlassView,
     HoldRow,
     HoldsView,
     InfoView,
@@ -63,7 +66,7 @@ from holdfast.vocab.facts import (
     OrderApproved,
     OrderMoved,
 )
-from holdfast.vocab.holds import Hold, HoldLevel, Scope
+from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Scope
 from holdfast.vocab.ids import client_id_text
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Did, OrderState, OrderType, Side
@@ -167,6 +170,10 @@ class Looker:
             "orders": self._orders,
             "fills": self._fills_view,
             "exposure": self._exposure,
+            "limits": lambda _: limits_view(self.live.state, now_mono_ns=self.live.clock.mono_ns()),
+            "break-glass list": lambda _: GlassView(
+                glasses=glass_rows(self.live.state, now_mono_ns=self.live.clock.mono_ns())
+            ),
             "strategies": self._strategies_view,
             "quarantine list": self._quarantine,
             FLATTEN_PLAN: self._plan,
@@ -243,6 +250,15 @@ class Looker:
             clock_rtt_ms=None,
             flatten=self._flatten_row(session),
             last_alert=live.last_alert,
+            rung=rung_of(books.ladder, books.holds).value,
+            breakers_today=books.ladder.breakers_count,
+            cool_down_left_ms=None
+            if books.holds.find(HoldCause.DRAWDOWN_BREAKER) is None
+            else cool_down_left_ms(
+                books.ladder,
+                cooldown_ms=session.settings.account_limits.breaker_cooldown_ms,
+                now_mono_ns=now,
+            ),
         )
 
     def _latch(self) -> LatchRow:

@@ -184,6 +184,9 @@ class StatusView(_View, frozen=True, kw_only=True):
     clock_rtt_ms: int | None
     flatten: FlattenRow | None = None
     last_alert: str = ""
+    rung: str = ""  # of the risk ladder
+    breakers_today: int = 0
+    cool_down_left_ms: int | None = None  # None where no breaker stands
 
 
 class InfoView(_View, frozen=True, kw_only=True):
@@ -325,6 +328,59 @@ class ExposureView(_View, frozen=True, kw_only=True):
     equity: str | None
 
 
+class LimitRow(_View, frozen=True, kw_only=True):
+    """One limit, its numbers as the configuration writes them. ``value``: in force now, ``configured``: at the start.
+
+    ``hard_cap`` None: it has none, and nothing loosens it. ``at_least``: it permits more by being less.
+    ``used`` None: nothing is counted against it; else ``age_ms`` is the age of what that was counted from: a quote,
+    a mark of equity, or the venue's last word. ``glass_id``: it is open (``break-glass list``).
+    """
+
+    name: str
+    strategy: str
+    instrument: str
+    value: str
+    hard_cap: str | None
+    at_least: bool
+    used: str | None
+    share_ppm: int | None
+    age_ms: int | None
+    configured: str
+    changed_by: str
+    changed_wall_ns: int | None
+    reason: str
+    glass_id: int | None
+
+
+class GlassRow(_View, frozen=True, kw_only=True):
+    """One limit that is open to another number for ``left_ms`` more, or for ``once`` order."""
+
+    glass_id: int
+    name: str
+    value: str
+    standing: str
+    once: bool
+    by: str
+    reason: str
+    review: str
+    since_wall_ns: int
+    left_ms: int
+
+
+class LimitsView(_View, frozen=True, kw_only=True):
+    """``limits``. ``waiting``: what one person asked for and a second one, or the delay, must still permit."""
+
+    limits: list[LimitRow]
+    glasses: list[GlassRow]
+    waiting: list[str]
+
+
+class GlassView(_View, frozen=True, kw_only=True):
+    """``break-glass list``."""
+
+    glasses: list[GlassRow]
+
+
 class StrategiesView(_View, frozen=True, kw_only=True):
     """``strategies``."""
 
@@ -361,6 +417,8 @@ View: TypeAlias = (
     | FillsView
     | QuarantineView
     | ExposureView
+    | LimitsView
+    | GlassView
     | StrategiesView
     | FlattenPlanView
 )
@@ -375,6 +433,8 @@ VIEW_TYPES: Final[dict[str, type[View]]] = {
     "orders": OrdersView,
     "fills": FillsView,
     "exposure": ExposureView,
+    "limits": LimitsView,
+    "break-glass list": GlassView,
     "strategies": StrategiesView,
     "quarantine list": QuarantineView,
     FLATTEN_PLAN: FlattenPlanView,

@@ -37,7 +37,8 @@ class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A person's act, authenticated and authorised by the face it came through.
 
     The trading process makes a ``vocab.events.Command`` of it; ``verb`` is that of ``vocab.events.Verb``, or
-    ``abort``. ``second_by`` is a second authenticated person, never the same as ``by``.
+    ``abort``. ``second_by`` is a second authenticated person, never the same as ``by``. ``limit`` to ``review``
+    are as a person typed them; the trading process alone knows what they come to.
     """
 
     verb: str
@@ -50,6 +51,12 @@ class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trade_id: str = ""
     protective: bool = False
     second_by: str = ""
+    limit: str = ""
+    value: str = ""
+    for_text: str = ""
+    once: bool = False
+    review: str = ""
+    glass_id: int = 0
 
 
 class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

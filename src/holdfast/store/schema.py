@@ -256,6 +256,12 @@ def _no_key(_record: Any) -> str:
     return ""
 
 
+def _people(fact: Any) -> str:
+    if fact.second_by:
+        return f"{fact.by} and {fact.second_by}"
+    return f"{fact.by} (alone, after the cooling delay)" if fact.alone else str(fact.by)
+
+
 def _scope(record: Any) -> str:
     return "/".join(word for word in (record.scope.strategy, record.scope.instrument) if word) or "account"
 
@@ -286,6 +292,22 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
     ),
     facts.FlattenBegan: _told(_scope, lambda fact: f"{fact.by}: {fact.reason}"),
     facts.FlattenEnded: _told(_scope, lambda fact: f"{'flat' if fact.flat else 'not flat'}: {fact.why}"),
+    facts.LoosenAsked: _told(lambda fact: fact.act, lambda fact: f"{fact.by}, alone: {fact.reason}"),
+    facts.LimitChanged: _told(
+        lambda fact: fact.name, lambda fact: f"{fact.old} to {fact.new} by {_people(fact)}: {fact.reason}"
+    ),
+    facts.GlassBroken: _told(
+        lambda fact: fact.name,
+        lambda fact: (
+            f"break-glass {fact.glass_id}: {fact.value} over {fact.standing} by {_people(fact)}: "
+            f"{fact.reason}; to review: {fact.review}"
+        ),
+    ),
+    facts.GlassEnded: _told(lambda fact: str(fact.glass_id), lambda fact: fact.why),
+    facts.DayRolled: _told(lambda fact: str(fact.day), lambda fact: f"after {fact.breakers_count} breakers"),
+    facts.CoolDownMoved: _told(
+        _no_key, lambda fact: f"the cool-down {'is over' if fact.over else 'begins again'}, by {fact.by}"
+    ),
     events.Stopping: _told(_no_key, lambda event: f"{event.by}: {event.reason}"),
     events.LatchSeen: _told(_no_key, lambda event: f"{event.by}: {event.reason}"),
     events.LeaseLost: _told(

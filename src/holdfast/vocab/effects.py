@@ -48,7 +48,7 @@ class Alert(Struct, frozen=True, kw_only=True, array_like=True, tag="alert"):
 
 
 class CommandAnswered(Struct, frozen=True, kw_only=True, array_like=True, tag="command_answered"):
-    """The answer to a person. ``accepted`` False: nothing changed, and ``text`` says why and what to do."""
+    """The answer to a person. ``accepted`` False: it did not happen, and ``text`` says why and what to do."""
 
     command_id: int
     accepted: bool

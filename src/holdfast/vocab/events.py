@@ -121,13 +121,17 @@ class Verb(Enum):
     RESOLVE = "resolve"
     QUARANTINE_RELEASE = "quarantine_release"
     ADOPT = "adopt"
+    LIMIT_SET = "limit_set"
+    BREAK_GLASS = "break_glass"
+    GLASS_END = "glass_end"
 
 
 class Command(_Event, frozen=True, kw_only=True, tag="command"):
     """A person's act, already authenticated and authorised by the face it came through.
 
     ``latch_nonce``: the trip nonce observed before the command was accepted (arm, resume, recover).
-    ``second_by``: the second person where two are needed.
+    ``second_by``: the second person where two are needed. ``limit`` to ``review``: a limit by its name
+    (``vocab.governed``), its number, for how long, for one order only, and what to look at afterwards.
     """
 
     command_id: int
@@ -141,6 +145,12 @@ class Command(_Event, frozen=True, kw_only=True, tag="command"):
     protective: bool = False
     latch_nonce: int = 0
     second_by: str = ""
+    limit: str = ""
+    value: int = 0
+    for_ms: int = 0
+    once: bool = False
+    review: str = ""
+    glass_id: int = 0
 
 
 # --- the venue ---------------------------------------------------------------------------------------------------
@@ -225,6 +235,7 @@ class TimerKind(Enum):
     DEADMAN = "deadman"
     FLATTEN = "flatten"
     STOPPING = "stopping"
+    GLASS = "glass"  # ``key``: the number of the broken glass whose time is over
 
 
 class TimerFired(_Event, frozen=True, kw_only=True, tag="timer_fired"):

@@ -183,12 +183,87 @@ class HoldReleased(_Fact, frozen=True, kw_only=True, tag="hold_released"):
     reason: str
 
 
+class LoosenAsked(_Fact, frozen=True, kw_only=True, tag="loosen_asked"):
+    """One person alone asked for what takes two: the cooling delay runs from here. ``act``: the very words."""
+
+    act: str
+    by: str
+    reason: str
+
+
+class LimitChanged(_Fact, frozen=True, kw_only=True, tag="limit_changed"):
+    """A limit (a name of ``vocab.governed``) stands at another number from here on.
+
+    ``configured``: the configuration's number at that time. ``second_by``: the second person of a looser one;
+    ``alone``: it was loosened by one, after the cooling delay. ``act``: what was asked for, where it had to wait.
+    """
+
+    name: str
+    old: int
+    new: int
+    configured: int
+    by: str
+    second_by: str
+    alone: bool
+    reason: str
+    wall_ns: int
+    act: str = ""
+
+
+class GlassBroken(_Fact, frozen=True, kw_only=True, tag="glass_broken"):
+    """A limit is open to another number for minutes, or for ``once`` order; then it is what it was.
+
+    ``review``: what is to be looked at afterwards, and by whom. ``standing``: the number under it.
+    """
+
+    glass_id: int
+    name: str
+    scope: Scope
+    value: int
+    standing: int
+    once: bool
+    by: str
+    second_by: str
+    alone: bool
+    reason: str
+    review: str
+    wall_ns: int
+    until_mono_ns: int
+    act: str = ""
+
+
+class GlassEnded(_Fact, frozen=True, kw_only=True, tag="glass_ended"):
+    """The limit is closed again: its time was over, its order was sent, a person said so, or a start came."""
+
+    glass_id: int
+    why: str
+
+
 class EquityMarked(_Fact, frozen=True, kw_only=True, tag="equity_marked"):
-    """Equity at mark and the day's peak, net of external transfers; ``day`` is the UTC day number."""
+    """Equity at mark and the day's peak, net of external transfers; ``day``: of the days that begin at the
+    configured hour (UTC).
+    """
 
     equity_e8: int
     peak_e8: int
     day: int
+
+
+class DayRolled(_Fact, frozen=True, kw_only=True, tag="day_rolled"):
+    """The account's day ended and a new one began: with what peak and equity, and after how many breakers."""
+
+    day: int
+    wall_ns: int
+    peak_e8: int
+    equity_e8: int
+    breakers_count: int
+
+
+class CoolDownMoved(_Fact, frozen=True, kw_only=True, tag="cool_down_moved"):
+    """The standing breaker's cool-down is over, or (``over`` False) begins again."""
+
+    over: bool
+    by: str
 
 
 class BreakKind(Enum):
@@ -277,7 +352,13 @@ Fact: TypeAlias = (
     | PositionAdjusted
     | HoldPlaced
     | HoldReleased
+    | LoosenAsked
+    | LimitChanged
+    | GlassBroken
+    | GlassEnded
     | EquityMarked
+    | DayRolled
+    | CoolDownMoved
     | BreakFound
     | BreakHealed
     | ForeignOrderSeen

@@ -29,6 +29,7 @@ class HoldCause(Enum):
     BAN = "ban"
     DRAWDOWN_WARNING = "drawdown_warning"
     DRAWDOWN_BREAKER = "drawdown_breaker"
+    BREAKERS = "breakers"
     ORDER_RATE = "order_rate"
     STALE_DATA = "stale_data"
     FEEDS_LOST = "feeds_lost"

@@ -24,6 +24,7 @@ class AccountLimits(Struct, frozen=True, kw_only=True, array_like=True):
     drawdown_release_ppm: int
     drawdown_breaker_ppm: int
     breaker_cooldown_ms: int
+    breakers_per_day_max: int  # the breaker after so many in one day is a kill switch
     recover_cooling_ms: int  # the solo operator's labelled delay in place of a second person
 
 
@@ -79,6 +80,13 @@ class StrategySetup(Struct, frozen=True, kw_only=True, array_like=True):
     instruments: tuple[str, ...]
 
 
+class LimitCap(Struct, frozen=True, kw_only=True, array_like=True):
+    """A hard cap: no limit of this name (``vocab.governed``) is ever looser, whoever asks."""
+
+    name: str
+    value: int
+
+
 class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     """Everything of the configuration that the core decides by; journaled with every start."""
 
@@ -94,3 +102,5 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     instruments: tuple[InstrumentSpec, ...]
     strategies: tuple[StrategySetup, ...]
     account_uid: str = ""  # the venue's account number that may be traded; empty: not pinned
+    day_begins_utc_hour: int = 0  # when the account's day begins: its peak, and its count of breakers
+    caps: tuple[LimitCap, ...] = ()  # a limit without one cannot be loosened

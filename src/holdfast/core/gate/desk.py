@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.core.gate.exposure import Exposure
-from holdfast.core.views import MarketView, OpenView, PositionView
+from holdfast.core.views import FAR_PAST_NS, MarketView, OpenView, PositionView
 from holdfast.vocab.holds import Hold, HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
 from holdfast.vocab.limits import AccountLimits, InstrumentLimits, StrategyLimits
@@ -18,13 +18,17 @@ from holdfast.vocab.units import PPM, ceil_div
 
 @dataclass(slots=True, kw_only=True)
 class AskedWindow:
-    """When the last orders were asked for: a ring as long as the killing threshold."""
+    """When the last orders were asked for: a ring one longer than the larger threshold.
+
+    ``kill_count``: how many within a second are too many.
+    """
 
     ring_mono_ns: list[int]
+    kill_count: int
     next_index: int = 0
 
     def ask(self, now_mono_ns: int) -> int:
-        """Count one order asked for, whatever becomes of it; returns when the oldest in the ring was asked for."""
+        """Count one order asked for, whatever becomes of it; returns when the ``kill_count``-th before it was."""
         ring = self.ring_mono_ns
         index = self.next_index
         ring[index] = now_mono_ns
@@ -32,7 +36,14 @@ class AskedWindow:
         if index == len(ring):
             index = 0
         self.next_index = index
-        return ring[index]
+        return ring[index - self.kill_count - 1]
+
+    def sized(self, *, refuse_count: int, kill_count: int) -> AskedWindow:
+        """The same memory for other thresholds: the newest stay."""
+        size = max(refuse_count, kill_count) + 1
+        known = min(size, len(self.ring_mono_ns))
+        newest = [self.ring_mono_ns[self.next_index - count] for count in range(known, 0, -1)]
+        return AskedWindow(ring_mono_ns=[FAR_PAST_NS] * (size - known) + newest, kill_count=kill_count)
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
@@ -110,8 +121,6 @@ class Desk:
     ) -> None:
         self.strategy = strategy
         self.spec = spec
-        self.limits = limits
-        self.instrument_limits = instrument_limits
         self.market = market
         self.account = account
         self.exposure = exposure
@@ -124,14 +133,21 @@ class Desk:
         # what ``checks.plainly_permitted`` asks, made ready: sizes, and price times size in ticks times lots
         self.plain = False
         self.qty_lots_min = max(1, spec.qty_lots_min)
+        self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))
+        self.limit(limits, instrument_limits)
+        self.last_intent_seq = 0
+        self.recent: dict[tuple[int, int, int], int] = {}  # (side, price, size) -> when last asked
+
+    def limit(self, limits: StrategyLimits, instrument_limits: InstrumentLimits) -> None:
+        """Judge by these limits from now on."""
+        spec = self.spec
+        self.limits = limits
+        self.instrument_limits = instrument_limits
         self.qty_lots_max = min(spec.qty_lots_max, limits.order_lots_max, instrument_limits.order_lots_max)
         self.collar_ppm = instrument_limits.collar_ppm
         self.my_lots_max = limits.position_lots_max
         self.all_lots_max = instrument_limits.position_lots_max
-        self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
-        self.last_intent_seq = 0
-        self.recent: dict[tuple[int, int, int], int] = {}  # (side, price, size) -> when last asked
 
     def fold(self, hold: Hold | None) -> None:
         """Stand under this hold, the strictest in scope; None: under no hold at all."""

@@ -32,6 +32,9 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.DRAWDOWN_BREAKER: Rule(
         _L.REDUCE_ONLY, _R.PERSON, "after the cool-down: holdfast resume HOLD --reason …"
     ),
+    HoldCause.BREAKERS: Rule(
+        _L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"
+    ),
     HoldCause.ORDER_RATE: Rule(
         _L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"
     ),

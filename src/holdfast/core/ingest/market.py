@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from holdfast.core.views import MARK_AGE_NS_MAX
+from holdfast.core.views import FAR_PAST_NS, MARK_AGE_NS_MAX
 from holdfast.vocab.limits import InstrumentLimits, Timings
 from holdfast.vocab.market import Depth, Mark, Quote, Trade
 from holdfast.vocab.units import NS_PER_MS, PPM
@@ -18,7 +18,6 @@ from holdfast.vocab.units import NS_PER_MS, PPM
 # A jump beyond the limit is believed once this many quotes in a row agree with it: a real gap is confirmed by
 # the very next updates, a bad print is not.
 JUMP_CONFIRMATIONS: Final = 3
-FAR_PAST_NS: Final = -(1 << 62)
 _TWO_PPM: Final = 2 * PPM
 
 

@@ -10,10 +10,11 @@ from holdfast.vocab.facts import EquityMarked
 from holdfast.vocab.units import NS_PER_S, PPM
 
 DAY_NS: Final = 86_400 * NS_PER_S
+HOUR_NS: Final = 3_600 * NS_PER_S
 
 
 class Drawdown(Struct, kw_only=True):
-    """The day's peak of equity net of external transfers, in UTC days of the wall clock."""
+    """The day's peak of equity net of external transfers. Days are of the wall clock, from the configured hour on."""
 
     day: int = -1
     peak_e8: int = 0
@@ -36,9 +37,11 @@ class Drawdown(Struct, kw_only=True):
         return max(0, -(-(self.peak_e8 - self.equity_e8) * PPM // self.peak_e8))
 
 
-def marked(drawdown: Drawdown, *, net_equity_e8: int, wall_ns: int) -> EquityMarked:
-    """The next mark: a new UTC day starts its peak at the present equity. A clock stepped back keeps the day."""
-    day = max(wall_ns // DAY_NS, drawdown.day)
+def marked(
+    drawdown: Drawdown, *, net_equity_e8: int, wall_ns: int, day_begins_utc_hour: int = 0
+) -> EquityMarked:
+    """The next mark: a new day starts its peak at the present equity. A clock stepped back keeps the day."""
+    day = max((wall_ns - day_begins_utc_hour * HOUR_NS) // DAY_NS, drawdown.day)
     peak = net_equity_e8 if day != drawdown.day else max(drawdown.peak_e8, net_equity_e8)
     return EquityMarked(equity_e8=net_equity_e8, peak_e8=peak, day=day)
 

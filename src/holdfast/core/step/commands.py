@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from holdfast.core.holds.ladder import LADDER, Push, Rung
 from holdfast.core.holds.rules import remedy_of
-from holdfast.core.ingest.market import FAR_PAST_NS
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import begin_flatten
+from holdfast.core.step.ladder import climb, cool_left_ms, rung
+from holdfast.core.step.limits import break_glass, end_by_person, set_limit
 from holdfast.core.step.orders import cancel_scope
+from holdfast.core.step.persons import leave_of
 from holdfast.core.step.reconcile import arm_if_possible, full_round, not_armable, venue_ns_at
+from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import CommandAnswered, EndProcess, Severity, TripLatch
 from holdfast.vocab.events import Command, LatchSeen, LeaseLost, Stopping, Verb
 from holdfast.vocab.facts import (
@@ -135,12 +139,32 @@ def _lift(state: State, out: Out, command: Command, hold: Hold) -> Answer:
     if hold.release is Release.AUTOMATIC:
         return False, f"hold {hold.hold_id} releases itself: {remedy_of(hold)}"
     why = _not_liftable(state, hold)
+    if not why and hold.cause is HoldCause.DRAWDOWN_BREAKER:
+        why = _reset(state, out, command)
+    elif not why:
+        release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
     if why:
         return False, f"hold {hold.hold_id} stays: {why}"
-    release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
-    if hold.cause is HoldCause.DRAWDOWN_BREAKER:
-        mark_equity(state, out)  # watch the floor again from here, not from the next timer
     return True, f"hold {hold.hold_id} released" + _still(state)
+
+
+def _reset(state: State, out: Out, command: Command) -> str:
+    """Reset the breaker by the ladder's table; else why not."""
+    stands = rung(state)
+    if (stands, Push.RESET) not in LADDER:
+        if stands is Rung.BREAKER:
+            return f"the cool-down runs another {cool_left_ms(state) // 1000 + 1} s"
+        return f"{stands.value.replace('_', ' ')} comes first: holdfast holds"
+    if state.equity_e8() is None:
+        return "equity is not known"
+    mark_equity(state, out)  # by now, not by the last timer
+    if state.books.drawdown.drawdown_ppm() > state.live.settings.account_limits.drawdown_breaker_ppm:
+        why = "the drawdown is still over the breaker's"
+        climb(state, out, Push.RESET_BEYOND, by=command.by, reason=why)
+        return f"{why}: its cool-down begins again"
+    climb(state, out, Push.RESET, by=command.by, reason=command.reason)
+    mark_equity(state, out)  # watch the floor again from here, not from the next timer
+    return ""
 
 
 def _not_liftable(state: State, hold: Hold) -> str:
@@ -151,14 +175,6 @@ def _not_liftable(state: State, hold: Hold) -> str:
         why = not_armable(state)
         if why:
             return why
-    limits = session.settings.account_limits
-    if hold.cause is HoldCause.DRAWDOWN_BREAKER:
-        waited_ns = session.now_mono_ns - state.books.hold_since_mono_ns(hold)
-        left_ms = limits.breaker_cooldown_ms - waited_ns // NS_PER_MS
-        if left_ms > 0:
-            return f"the cool-down runs another {left_ms // 1000 + 1} s"
-        if state.books.drawdown.drawdown_ppm() > limits.drawdown_breaker_ppm:
-            return "the drawdown is still over the breaker's"
     if hold.cause is HoldCause.QUARANTINE and (state.books.ledger.quarantined or _foreign(state, hold)):
         return "something in quarantine is unresolved: holdfast quarantine list"
     return ""
@@ -187,16 +203,10 @@ def _recover(state: State, out: Out, command: Command) -> Answer:
     session = state.live
     if session.jobs:
         return False, "an exit is still under way"
-    two = bool(command.second_by) and command.second_by != command.by
-    if not two:
-        cooling_ms = session.settings.account_limits.recover_cooling_ms
-        newest = max(state.books.hold_since_mono_ns(hold) for hold in killed)
-        left_ms = cooling_ms - (session.now_mono_ns - newest) // NS_PER_MS
-        if left_ms > 0:
-            return (
-                False,
-                f"a second person, or another {left_ms // 1000 + 1} s of the solo operator's cooling delay",
-            )
+    newest = max(state.books.hold_since_mono_ns(hold) for hold in killed)
+    leave = leave_of(state, by=command.by, second_by=command.second_by, since_mono_ns=newest)
+    if isinstance(leave, str):
+        return False, leave
     place_hold(state, out, HoldCause.STARTUP, by=command.by, reason=f"recovered: {command.reason}")
     for hold in killed:
         release_hold(state, out, hold, by=command.by, reason=command.reason, latch_nonce=command.latch_nonce)
@@ -377,6 +387,9 @@ _ACTS: Final[dict[Verb, Callable[[State, Out, Command], Answer]]] = {
     Verb.RESOLVE: _resolve,
     Verb.QUARANTINE_RELEASE: _quarantine_release,
     Verb.ADOPT: _adopt,
+    Verb.LIMIT_SET: set_limit,
+    Verb.BREAK_GLASS: break_glass,
+    Verb.GLASS_END: end_by_person,
 }
 
 

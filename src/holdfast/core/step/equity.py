@@ -1,62 +1,76 @@
-"""Equity marks and the drawdown ladder in the step."""
+"""Equity marks in the step: what they push on the risk ladder."""
 
 from __future__ import annotations
 
+from holdfast.core.holds.ladder import Push, Rung
 from holdfast.core.monitor.equity import floor_e8, marked
 from holdfast.core.state import State
-from holdfast.core.step.emit import Out, emit, place_hold, release_hold
-from holdfast.core.step.orders import cancel_scope
+from holdfast.core.step.emit import Out, emit
+from holdfast.core.step.ladder import climb
+from holdfast.vocab.facts import DayRolled
 from holdfast.vocab.holds import ACCOUNT, HoldCause
 
 
 def mark_equity(state: State, out: Out) -> None:
-    """Mark equity, and hold by how far it is below the day's peak; Normal to Breaker in one jump."""
+    """Mark equity, and move on the ladder by how far it is below the day's peak; Normal to Breaker in one jump."""
     session = state.live
     equity = state.equity_e8()
     session.account.mark(equity)
     if equity is None:
         return
+    session.equity_mono_ns = session.now_mono_ns
     books = state.books
     net = equity - books.ledger.transfers_e8
-    fact = marked(books.drawdown, net_equity_e8=net, wall_ns=session.now_wall_ns)
+    fact = marked(
+        books.drawdown,
+        net_equity_e8=net,
+        wall_ns=session.now_wall_ns,
+        day_begins_utc_hour=session.settings.day_begins_utc_hour,
+    )
     old = books.drawdown
-    if not old.marked or (fact.equity_e8, fact.peak_e8, fact.day) != (old.equity_e8, old.peak_e8, old.day):
-        emit(state, out, fact)
-    limits = session.settings.account_limits
-    down = books.drawdown.drawdown_ppm()
-    warning = books.holds.find(HoldCause.DRAWDOWN_WARNING)
-    if down > limits.drawdown_breaker_ppm:
-        if books.holds.find(HoldCause.DRAWDOWN_BREAKER) is None:
-            place_hold(
-                state,
-                out,
-                HoldCause.DRAWDOWN_BREAKER,
-                by="monitor",
-                reason=f"drawdown {_percent(down)} over {_percent(limits.drawdown_breaker_ppm)} from the day's peak",
-            )
-            cancel_scope(state, out, scope=ACCOUNT, why="drawdown breaker", protective=False)
-    elif down > limits.drawdown_warning_ppm:
-        if warning is None:
-            place_hold(
-                state,
-                out,
-                HoldCause.DRAWDOWN_WARNING,
-                by="monitor",
-                reason=f"drawdown {_percent(down)} over {_percent(limits.drawdown_warning_ppm)} from the day's peak",
-            )
-    elif warning is not None and down < limits.drawdown_release_ppm:
-        release_hold(
+    if old.marked and fact.day != old.day:
+        emit(
             state,
             out,
-            warning,
-            by="monitor",
-            reason=f"drawdown {_percent(down)} below {_percent(limits.drawdown_release_ppm)}",
+            DayRolled(
+                day=fact.day,
+                wall_ns=session.now_wall_ns,
+                peak_e8=old.peak_e8,
+                equity_e8=old.equity_e8,
+                breakers_count=books.ladder.breakers_count,
+            ),
         )
+    if not old.marked or (fact.equity_e8, fact.peak_e8, fact.day) != (old.equity_e8, old.peak_e8, old.day):
+        emit(state, out, fact)
+    _push(state, out)
     # tripped already: nothing to watch for at every quote
-    tripped = books.holds.find(HoldCause.DRAWDOWN_BREAKER) is not None
-    session.equity_floor_e8 = (
-        None if tripped else floor_e8(books.drawdown.peak_e8, breaker_ppm=limits.drawdown_breaker_ppm)
-    )
+    tripped = books.holds.find(HoldCause.DRAWDOWN_BREAKER, ACCOUNT) is not None
+    breaker_ppm = session.settings.account_limits.drawdown_breaker_ppm
+    session.equity_floor_e8 = None if tripped else floor_e8(books.drawdown.peak_e8, breaker_ppm=breaker_ppm)
+
+
+def _push(state: State, out: Out) -> None:
+    limits = state.live.settings.account_limits
+    down = state.books.drawdown.drawdown_ppm()
+    if down > limits.drawdown_breaker_ppm:
+        push, than, threshold = Push.OVER_BREAKER, "over", limits.drawdown_breaker_ppm
+    elif down > limits.drawdown_warning_ppm:
+        push, than, threshold = Push.OVER_WARNING, "over", limits.drawdown_warning_ppm
+    elif down < limits.drawdown_release_ppm:
+        push, than, threshold = Push.BELOW_RELEASE, "below", limits.drawdown_release_ppm
+    else:
+        return
+    reason = f"drawdown {_percent(down)} {than} {_percent(threshold)} from the day's peak"
+    move = climb(state, out, push, by="monitor", reason=reason)
+    count, most = state.books.ladder.breakers_count, limits.breakers_per_day_max
+    if move is not None and move.to is Rung.BREAKER and count > most:
+        climb(
+            state,
+            out,
+            Push.TOO_MANY,
+            by="monitor",
+            reason=f"breaker {count} of this day; at most {most}",
+        )
 
 
 def _percent(ppm: int) -> str:

@@ -10,6 +10,7 @@ from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, ask, emit, place_hold, touch
+from holdfast.core.step.glass import end_used
 from holdfast.core.step.orders import cancel, cancel_scope, submit
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.facts import AmendStep, IntentRefused, OrderAmended, SizeReduced
@@ -132,7 +133,7 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         order_lots_max=min(desk.limits.order_lots_max, desk.instrument_limits.order_lots_max),
         bid_ticks=desk.market.bid_ticks,
         ask_ticks=desk.market.ask_ticks,
-        collar_ppm=desk.instrument_limits.collar_ppm,
+        collar_ppm=desk.instrument_limits.collar_ppm >> (desk.level >= _REDUCED),  # as the gate will
     )
     return [] if order is None else on_order(state, order)
 
@@ -193,6 +194,8 @@ def on_amend(state: State, intent: AmendIntent) -> Out:
         ),
     )
     touch(state, intent.instrument)
+    if state.books.limits.glasses:
+        end_used(state, out, strategy=intent.strategy, instrument=intent.instrument)
     ask(
         state,
         out,

@@ -9,6 +9,7 @@ from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import Chase, State
 from holdfast.core.step.emit import Out, after_ms, alert, ask, move, touch
+from holdfast.core.step.glass import end_used
 from holdfast.vocab.effects import SetTimer, Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import OrderApproved
@@ -49,6 +50,8 @@ def submit(state: State, out: Out, approved: Approved) -> int:
     orders.approve(fact)  # what ``emit`` would look up
     out.append(fact)
     touch(state, terms.instrument)
+    if state.books.limits.glasses and approved.lane is Lane.RISK:
+        end_used(state, out, strategy=approved.strategy, instrument=terms.instrument)
     ask(state, out, PlaceOrder(order_id=order_id, terms=terms), lane=approved.lane)
     acks = session.acks
     timeout_ms = session.settings.timings.ack_timeout_ms

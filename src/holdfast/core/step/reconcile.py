@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from holdfast.core.fit import misfits
-from holdfast.core.ingest.market import FAR_PAST_NS, set_offset
+from holdfast.core.ingest.market import set_offset
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
 from holdfast.core.state import State
@@ -24,6 +24,7 @@ from holdfast.core.step.emit import (
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.orders import chase, fetch_trades, go_silent, reach_further
 from holdfast.core.step.reports import order_report
+from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import BooksOpened, BreakKind, CashBooked, CashKind, ClockSet, ForeignOrderSeen

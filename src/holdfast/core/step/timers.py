@@ -11,6 +11,8 @@ from holdfast.core.step.commands import end_if_final
 from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import work
+from holdfast.core.step.glass import end_all, glass_due
+from holdfast.core.step.ladder import cool
 from holdfast.core.step.orders import ack_due, chase_due
 from holdfast.core.step.reconcile import (
     ASK_BALANCES,
@@ -44,7 +46,8 @@ def on_timer(state: State, event: TimerFired) -> Out:
 
 
 def set_first_timers(state: State, out: Out) -> None:
-    """What runs from the start on."""
+    """What runs from the start on; and what a start ends, for its timer is gone and its minutes may be over."""
+    end_all(state, out, why="the process started anew")
     timings = state.live.settings.timings
     after_ms(state, out, TimerKind.SWEEP, SWEEP_MS)
     after_ms(state, out, TimerKind.EQUITY, timings.equity_interval_ms)
@@ -99,6 +102,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     else:
         end_if_final(state, out)
     work(state, out)
+    cool(state, out)
     after_ms(state, out, TimerKind.SWEEP, SWEEP_MS)
 
 
@@ -266,5 +270,6 @@ _DUE: Final[dict[TimerKind, Callable[[State, Out, int], None]]] = {
     TimerKind.EQUITY: _equity,
     TimerKind.DEADMAN: _deadman,
     TimerKind.FLATTEN: lambda state, out, _: work(state, out),
+    TimerKind.GLASS: glass_due,
     TimerKind.STOPPING: lambda state, out, _: end_if_final(state, out),
 }

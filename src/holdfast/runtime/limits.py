@@ -1,0 +1,192 @@
+"""Limits between people and the core: a typed number into a whole one, and every limit beside what is used of it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from holdfast.config.numbers import read_number
+from holdfast.config.values import BadValue, Duration
+from holdfast.core.limits.book import standing, within_cap
+from holdfast.core.state import State
+from holdfast.runtime.views import GlassRow, LimitRow, LimitsView
+from holdfast.runtime.wire import Act
+from holdfast.vocab.governed import Counted, Limit, limits_of, number_text
+from holdfast.vocab.limits import Settings
+from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM, ceil_div
+
+
+class Numbers(NamedTuple):
+    """What an act's texts come to."""
+
+    value: int = 0
+    for_ms: int = 0
+
+
+def numbers_of(act: Act, settings: Settings) -> Numbers:
+    """The whole numbers behind an act's texts. Errors: BadValue, one line."""
+    if not act.value:
+        return Numbers()
+    limit = limits_of(settings).get(act.limit)
+    if limit is None:
+        raise BadValue(f"no limit is called {act.limit!r}: see holdfast limits")
+    try:
+        value = read_number(limit, act.value, settings)
+    except BadValue as error:
+        raise BadValue(f"{act.limit}: {error}") from None
+    return Numbers(value=value, for_ms=Duration.read(act.for_text).ms if act.for_text else 0)
+
+
+class Used(NamedTuple):
+    """How much of a limit is used, and when what it was counted from was known; None: nothing is counted."""
+
+    amount: int | None = None
+    mono_ns: int | None = None
+
+
+_NOTHING: Final = Used()
+
+
+def limits_view(state: State, *, now_mono_ns: int) -> LimitsView:
+    """Every limit, side by side. Looking changes nothing."""
+    session, book = state.live, state.books.limits
+    configured = session.configured
+    open_over = {glass.name: glass for glass in book.glasses.values()}
+    rows: list[LimitRow] = []
+    for name, limit in limits_of(configured).items():
+        change, glass = book.changed.get(name), open_over.get(name)
+        stands = standing(limit, book)
+        value = stands if glass is None else within_cap(limit, glass.value)
+        used = _used(state, limit, now_mono_ns)
+        rows.append(
+            LimitRow(
+                name=name,
+                strategy=limit.scope.strategy,
+                instrument=limit.scope.instrument,
+                value=number_text(limit, value, configured),
+                hard_cap=None if limit.cap is None else number_text(limit, limit.cap, configured),
+                at_least=limit.row.less_loosens,
+                used=None if used.amount is None else number_text(limit, used.amount, configured),
+                share_ppm=None if used.amount is None else ceil_div(used.amount * PPM, value),
+                age_ms=None
+                if used.mono_ns is None or used.mono_ns <= 0
+                else max(0, now_mono_ns - used.mono_ns) // NS_PER_MS,
+                configured=number_text(limit, limit.value, configured),
+                changed_by="" if change is None else _people(change.by, change.second_by, alone=change.alone),
+                changed_wall_ns=None if change is None else change.wall_ns,
+                reason="" if change is None else change.reason,
+                glass_id=None if glass is None else glass.glass_id,
+            )
+        )
+    return LimitsView(
+        limits=rows,
+        glasses=glass_rows(state, now_mono_ns=now_mono_ns),
+        waiting=[f"{act} (asked for by {asked.by}: {asked.reason})" for act, asked in book.asked.items()],
+    )
+
+
+def glass_rows(state: State, *, now_mono_ns: int) -> list[GlassRow]:
+    """What is open now."""
+    configured = state.live.configured
+    limits = limits_of(configured)
+    return [
+        GlassRow(
+            glass_id=glass.glass_id,
+            name=glass.name,
+            value=number_text(limits[glass.name], glass.value, configured),
+            standing=number_text(limits[glass.name], glass.standing, configured),
+            once=glass.once,
+            by=_people(glass.by, glass.second_by, alone=glass.alone),
+            reason=glass.reason,
+            review=glass.review,
+            since_wall_ns=glass.wall_ns,
+            left_ms=max(0, glass.until_mono_ns - now_mono_ns) // NS_PER_MS,
+        )
+        for glass in state.books.limits.glasses.values()
+        if glass.name in limits
+    ]
+
+
+def _people(by: str, second_by: str, *, alone: bool) -> str:
+    if second_by:
+        return f"{by} and {second_by}"
+    return f"{by} (alone, after the cooling delay)" if alone else by
+
+
+def _used(state: State, limit: Limit, now_mono_ns: int) -> Used:
+    if limit.row.counted is Counted.WAIT:
+        return _NOTHING
+    if limit.scope.strategy:
+        return _used_by_strategy(state, limit)
+    if limit.scope.instrument:
+        return _used_in_instrument(state, limit)
+    return _used_by_account(state, limit, now_mono_ns)
+
+
+def _used_by_account(state: State, limit: Limit, now_mono_ns: int) -> Used:
+    session = state.live
+    account = session.account
+    match limit.row.key:
+        case "gross_notional_max":
+            return Used(account.gross_e8, _oldest_quote(state))
+        case "leverage_max":
+            equity = state.equity_e8()
+            if equity is None or equity <= 0:
+                return _NOTHING
+            return Used(ceil_div(account.gross_e8 * PPM, equity), _oldest_quote(state))
+        case "open_orders_max":
+            return Used(account.open_orders_count, session.words.orders.mono_ns)
+        case "orders_per_s_refuse" | "orders_per_s_kill":
+            asked = sum(1 for at in account.asked.ring_mono_ns if now_mono_ns - at < NS_PER_S)
+            return Used(asked, now_mono_ns)
+        case "drawdown_warning" | "drawdown_release" | "drawdown_breaker":
+            if not state.books.drawdown.marked:
+                return _NOTHING
+            return Used(state.books.drawdown.drawdown_ppm(), session.equity_mono_ns)
+        case "breakers_per_day_max":
+            return Used(state.books.ladder.breakers_count, session.equity_mono_ns)
+    return _NOTHING
+
+
+def _oldest_quote(state: State) -> int | None:
+    """When the oldest of the quotes that the account's exposure is valued by came; None where nothing is exposed."""
+    return min(
+        (exposure.market.quote.mono_ns for exposure in state.exposures.values() if exposure.gross_e8),
+        default=None,
+    )
+
+
+def _used_in_instrument(state: State, limit: Limit) -> Used:
+    session = state.live
+    instrument = limit.scope.instrument
+    market = session.markets[instrument]
+    orders = state.books.orders.rows_in(instrument=instrument)
+    match limit.row.key:
+        case "position_max":
+            held = state.books.ledger.position(instrument).position_lots
+            still = state.books.orders.open_in(instrument)
+            worst = max(abs(held + still.buy_lots), abs(held - still.sell_lots))
+            return Used(worst, session.words.positions.mono_ns)
+        case "order_max":
+            return Used(max((row.qty_lots for row in orders), default=0), session.words.orders.mono_ns)
+        case "order_notional_max":
+            unit = state.specs[instrument].tick_lot_e8
+            worth = (row.qty_lots * (row.price_ticks or market.price_ticks()) * unit for row in orders)
+            return Used(max(worth, default=0), session.words.orders.mono_ns)
+        case "spread_max" if market.bid_ticks:
+            spread = ceil_div(
+                (market.ask_ticks - market.bid_ticks) * 2 * PPM, market.ask_ticks + market.bid_ticks
+            )
+            return Used(spread, market.quote_mono_ns)
+    return _NOTHING
+
+
+def _used_by_strategy(state: State, limit: Limit) -> Used:
+    session = state.live
+    strategy, instrument = limit.scope.strategy, limit.scope.instrument
+    if limit.row.key == "position_max":
+        held = state.books.ledger.position_of(strategy, instrument).position_lots
+        still = state.books.orders.open_of(strategy, instrument)
+        worst = max(abs(held + still.buy_lots), abs(held - still.sell_lots))
+        return Used(worst, session.words.positions.mono_ns)
+    orders = state.books.orders.rows_in(strategy=strategy, instrument=instrument)
+    return Used(max((row.qty_lots for row in orders), default=0), session.words.orders.mono_ns)

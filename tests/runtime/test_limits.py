@@ -1,0 +1,130 @@
+"""What people type of limits, and what they are shown."""
+
+import pytest
+
+from holdfast.config.numbers import read_number
+from holdfast.config.values import BadValue
+from holdfast.runtime.limits import limits_view, numbers_of
+from holdfast.runtime.wire import Act
+from holdfast.vocab.governed import limits_of, number_text
+from holdfast.vocab.units import E8
+from tests.house.room import a_running_core
+from tests.house.setup import BTC, caps_over, settings
+
+PLAIN = settings()
+LIMITS = limits_of(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "number"),
+    [
+        ("account.gross_notional_max", "25000 USDT", 25_000 * E8),
+        ("account.leverage_max", "1.5x", 1_500_000),
+        ("account.open_orders_max", "40", 40),
+        ("account.drawdown_warning", "5%", 50_000),
+        ("account.recover_cooling", "15min", 900_000),
+        (f"instrument.{BTC}.order_max", "0.2 BTC", 200),
+        (f"instrument.{BTC}.order_max", "0.2009", 200),
+        (f"strategy.alpha.{BTC}.position_max", "0.1 BTC", 100),
+    ],
+)
+def test_a_number_is_typed_as_it_is_configured_and_shown_as_it_is_typed(name, text, number):
+    limit = LIMITS[name]
+    assert number == read_number(limit, text, PLAIN)
+    assert number == read_number(limit, number_text(limit, number, PLAIN), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("account.gross_notional_max", "25000 BTC"),
+        ("account.open_orders_max", "4.5"),
+        ("account.open_orders_max", "99999"),
+        ("account.drawdown_warning", "5"),
+        ("account.recover_cooling", "15"),
+        (f"instrument.{BTC}.order_max", "0.2 ETH"),
+        (f"instrument.{BTC}.order_max", "0.0001 BTC"),
+    ],
+)
+def test_what_is_no_such_number_is_refused_by_the_limits_name(name, text):
+    with pytest.raises(BadValue, match=name):
+        numbers_of(Act(verb="limit_set", by="ada", limit=name, value=text), PLAIN)
+
+
+def test_a_limit_that_does_not_exist_is_refused():
+    with pytest.raises(BadValue, match="no limit is called"):
+        numbers_of(Act(verb="limit_set", by="ada", limit="account.luck", value="7"), PLAIN)
+
+
+def rows(room):
+    view = limits_view(room.state, now_mono_ns=room.mono_ns)
+    return {row.name: row for row in view.limits}, view
+
+
+def test_every_limit_stands_beside_its_cap_its_use_and_the_age_of_that():
+    """C27: a value without its limit and its age is a number that nobody can judge."""
+    room = a_running_core(caps=caps_over(PLAIN))
+    room.venue.fee_ppm = 0
+    room.targets(80)
+    room.run(s=1)
+    room.buys(30)
+    room.quoting = False
+    room.run(ms=700)
+    found, _ = rows(room)
+    assert set(LIMITS) == set(found)
+
+    position = found[f"instrument.{BTC}.position_max"]
+    assert ("0.3 BTC", "0.6 BTC", "0.11 BTC", 366_667) == (
+        position.value,
+        position.hard_cap,
+        position.used,
+        position.share_ppm,
+    )
+    assert (room.mono_ns - room.state.live.words.positions.mono_ns) // 1_000_000 == position.age_ms
+    gross = found["account.gross_notional_max"]
+    assert gross.used is not None
+    assert 700 <= (gross.age_ms or 0) <= 1_000
+    assert "0.03 BTC" == found[f"instrument.{BTC}.order_max"].used
+    assert "0.11 BTC" == found[f"strategy.alpha.{BTC}.position_max"].used
+    assert "0 BTC" == found[f"strategy.beta.{BTC}.position_max"].used
+    assert "1" == found["account.open_orders_max"].used
+    assert found["account.breaker_cooldown"].used is None
+    assert found["account.breaker_cooldown"].at_least
+    assert found[f"instrument.{BTC}.collar"].share_ppm is None
+
+
+def test_changes_glass_and_what_waits_are_shown():
+    room = a_running_core(caps=caps_over(PLAIN))
+    name = f"strategy.alpha.{BTC}.order_max"
+    room.says("limit_set", limit=name, value=50)
+    room.says("limit_set", limit="account.open_orders_max", value=60)
+    room.says(
+        "break_glass", limit=name, value=90, for_ms=300_000, once=True, review="monday", second_by="bob"
+    )
+    room.run(s=100)
+    found, view = rows(room)
+    row = found[name]
+    assert ("0.09 BTC", "0.08 BTC", "ann", "because", 1) == (
+        row.value,
+        row.configured,
+        row.changed_by,
+        row.reason,
+        row.glass_id,
+    )
+    (glass,) = view.glasses
+    assert ("0.09 BTC", "0.05 BTC", True, "ann and bob", "monday", 200_000) == (
+        glass.value,
+        glass.standing,
+        glass.once,
+        glass.by,
+        glass.review,
+        glass.left_ms,
+    )
+    assert ["limits set account.open_orders_max 60 (asked for by ann: because)"] == view.waiting
+
+
+def test_looking_changes_nothing():
+    room = a_running_core()
+    before = room.state.books_hash(), room.state.state_hash()
+    limits_view(room.state, now_mono_ns=room.mono_ns)
+    assert before == (room.state.books_hash(), room.state.state_hash())
