@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 import textwrap
+import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -145,6 +146,8 @@ def sections(kind: type[Struct], path: str = "") -> list[tuple[str, type[Struct]
                 else "INSTRUMENT"
             )
             inner = typing.get_args(inner)[1]
+        if typing.get_origin(inner) is types.UnionType:  # a table that may be left out whole
+            inner = typing.get_args(inner)[0]
         if isinstance(inner, type) and issubclass(inner, Struct):
             where = ".".join([*filter(None, [path]), one.encode_name, *names])
             found += [(where, inner), *sections(inner, where)]
