@@ -361,6 +361,8 @@ class Live:
         if expired is None:
             return
         wall = self.clock.wall_ns()
+        # whoever fenced us meanwhile is seen before our own trip takes the place of theirs
+        self.look_at_latch()
         # first the hold (and with it the tripped latch), only then the lease again
         self._put(
             LeaseLost(wall_ns=wall, mono_ns=now, expired_ms=expired.expired_ms, contested=expired.contested)

@@ -56,6 +56,7 @@ class Judge:
         blind_ns = self._readable.look(isinstance(found, Holder), now_mono_ns=now_mono_ns)
         if not isinstance(found, Holder):
             if found is None and not self._lived:
+                self.why = "no bot has held its lease since boot"
                 return Verdict.NOBODY
             if blind_ns <= self._dead_after_ns:
                 return Verdict.LATE

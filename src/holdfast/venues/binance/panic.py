@@ -71,8 +71,8 @@ class PanicClient:
         conditional = self._signed("GET", "/fapi/v1/openAlgoOrders")
         with _reading("open orders"):
             return (
-                *(_order(row, "orderId", conditional=False) for row in plain),
-                *(_order(row, "algoId", conditional=True) for row in conditional),
+                *(_order(row, "orderId", conditional=False) for row in _list(plain)),
+                *(_order(row, "algoId", conditional=True) for row in _list(conditional)),
             )
 
     def cancel_symbol(self, symbol: str, *, conditional: bool) -> None:
