@@ -2,6 +2,8 @@
 
 import pytest
 
+from holdfast.app.check import main as check
+from holdfast.app.doctor import BAD, GOOD, WARN, examine
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.init import main as init
 from holdfast.app.last_resort import make_dead_switch, standing_orders
@@ -136,3 +138,27 @@ def test_standing_orders_are_the_bots_own_limits(home):
         orders.exit_window_s,
     )
     assert ("0.1", 20_000) == (str(orders.limits["BTCUSDT"].clip), orders.limits["BTCUSDT"].collar_ppm)
+
+
+def test_what_a_watchdog_would_miss_is_found_before_it_is_needed(home, capsys):
+    """A key that cannot be read is found at a desk, not at a death."""
+    path = written(home, SECTION + 'webhook_file = "webhook.toml"\n')
+
+    def found():
+        return next(one for one in examine(str(path)) if one.what == "watchdog")
+
+    for missing in ("watchdog-keys.toml", "webhook.toml"):
+        assert (BAD, True) == (found().verdict, missing in found().found)
+        with pytest.raises(ConfigError, match=missing):
+            check(str(path), json=False)
+        private(home / missing, 'api_key = "k"\nsecret = "s"\n')
+    private(home / "webhook.toml", 'url = "http://127.0.0.1:9/"\n')
+    assert (GOOD, "cancel, 2s after the last sign of life") == (found().verdict, found().found)
+    assert Exit.OK == check(str(path), json=False)
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [("simulated", GOOD), ("paper", WARN)])
+def test_a_bot_that_nobody_judges_is_said(home, kind, verdict):
+    path = written(home, "", ('kind = "simulated"', f'kind = "{kind}"'), ('control_url = "', '# "'))
+    (found,) = [one for one in examine(str(path)) if one.what == "watchdog"]
+    assert (verdict, True) == (found.verdict, "nobody judges" in found.found)

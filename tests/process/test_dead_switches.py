@@ -1,6 +1,7 @@
 """What acts with no watchdog at all: the thread within the process, and the venue's own switch."""
 
 import itertools
+import signal
 import time
 
 import pytest
@@ -73,10 +74,48 @@ def test_the_venues_own_switch_is_armed_before_the_first_order_and_cancels_when_
     assert sum(gaps_s) / len(gaps_s) < deadman_s / 4 + 0.25, "asked again at a quarter of its time"
 
     until(lambda: open_count(sim) > 10, "orders rest", bot.tell, pause_s=0.005)
-    bot.kill()
+    bot.process.send_signal(signal.SIGSTOP)
     assert open_count(sim) > 0
     gone_s = until(lambda: open_count(sim) == 0, "the venue cancels", bot.log)
-    figure(
-        f"armed {len(armed)} times, every {sum(gaps_s) / len(gaps_s):.2f} s; cancelled {gone_s:.1f} s after the kill"
-    )
+    figure(f"armed every {sum(gaps_s) / len(gaps_s):.2f} s; cancelled {gone_s:.1f} s after it froze")
     assert gone_s <= deadman_s + 1.0
+
+    woken_ns = now_ns()
+    bot.process.send_signal(signal.SIGCONT)
+    until(
+        lambda: any(one["accepted"] and one["boot_ns"] > woken_ns for one in sim.requests("countdown")),
+        "it is armed anew",
+        bot.tell,
+    )
+    until(lambda: bot.halted_by("lost_lease"), "and it does not trade", bot.tell)
+    assert [] == taken_after(sim, woken_ns)
+    bot.kill()
+
+
+def test_a_loop_that_comes_back_finds_itself_halted_and_its_orders_cancelled(home, figure):
+    """It approved fifty while it was away from itself: none leaves, and the books learn what was done for them."""
+    sim = home.sim()
+    flag = home.path / "bot" / "flag"
+    bot = home.bot(sim, strategy="Blocker", params={"flag": str(flag)})
+    bot.start()
+    bot.arm()
+
+    def block(ms):
+        flag.with_suffix(".returned").unlink(missing_ok=True)
+        flag.with_suffix(".new").write_text(str(ms))
+        flag.with_suffix(".new").rename(flag)
+        until(flag.with_suffix(".returned").exists, "it returned", bot.log)
+
+    block(50)
+    until(lambda: open_count(sim) == 50, "fifty orders rest", bot.tell)
+    block(3_500)
+    assert 0 == open_count(sim), "cancelled from within, while it hung"
+    until(lambda: bot.halted_by("halt", "lost_lease"), "it finds itself halted", bot.tell)
+    (halt,) = bot.holds("halt")
+    assert ("dead switch", True) == (halt["by"], "stood still" in halt["reason"])
+    until(lambda: bot.status()["open_orders"] == 0, "the books know", bot.tell)
+    time.sleep(1.0)
+    assert 50 == len(sim.requests("place"))
+    assert [] == bot.status()["breaks"]
+    bot.resume()
+    assert 0 == bot.stop(), bot.log()
