@@ -323,3 +323,15 @@ def test_what_cannot_be_read_is_not_taken_for_nobody(guard):
     os.truncate(lease.path, 20)
     assert f"{lease.path}: is not a lease" == inspect_lease(lease.path)
     assert "Is a directory" in str(inspect_lease(guard))
+
+
+def test_a_lease_knows_whether_the_one_before_it_ended_as_it_should(guard):
+    """A start that comes to nothing must not hide the death before it."""
+    first = a_lease(guard)
+    assert first.clean_before
+    first.release()
+    second = a_lease(guard)
+    assert not second.clean_before
+    second.let_go()
+    second.release()
+    assert a_lease(guard).clean_before

@@ -218,5 +218,11 @@ def test_a_second_watchdog_cannot_start_and_a_clean_end_pages_nobody(home, watch
     time.sleep(3.0)
     code, said = bot.cli("watchdog", "--once")
     assert (Exit.NOT_RUNNING, "the bot is ended\n") == (code, said)
-    assert [] == target.pages() == first.pages()
+
+    # nor does a start that comes to nothing, the venue being gone
+    bot.sim.close()
+    bot.spawn()
+    assert Exit.VENUE_UNUSABLE == bot.wait(60), bot.log()
+    time.sleep(3.0)
+    assert [] == [page for page in first.pages() if page["kind"] == "bot.dead"]
     assert first.process.poll() is None

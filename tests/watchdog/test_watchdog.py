@@ -14,6 +14,7 @@ from holdfast.notify.pager import WaysPager
 from holdfast.notify.ways import FileWay, read_pages
 from holdfast.ports.guard import Progress
 from holdfast.ports.last_resort import LastResortFailed
+from holdfast.venues.binance.panic import PanicClient
 from holdfast.vocab.pages import Stage
 from holdfast.watchdog import access as accesses
 from holdfast.watchdog.incidents import Incidents
@@ -49,7 +50,7 @@ class Desk:
             stop=(),
             orders=some_orders(),
         )
-        self.progress = Progress()
+        self.progress = Progress(stepped_mono_ns=now_ns() + 600 * S)
         self.said = []
         self.ending = threading.Event()
         self.renewing = threading.Event()
@@ -137,6 +138,42 @@ def test_a_watchdog_that_is_started_again_does_not_page_what_is_over(desk, venue
     desk.watch(venue.client())
     time.sleep(1.2)
     assert 2 == len(read_pages(desk.file))
+
+
+def test_a_bot_that_dies_at_every_start_is_one_incident(desk, venue):
+    """systemd tries again every five seconds; the telephone must not."""
+    desk.progress = Progress()
+    desk.watch(venue.client())
+    for _ in range(2):
+        desk.renewing.clear()
+        desk.eventually(lambda: any("is dead" in text for _, text in desk.said), "it is dead")
+        desk.eventually(lambda: desk.pages(Stage.OUTCOME), "it is over")
+        desk.said.clear()
+        desk.renewing.set()
+        desk.eventually(lambda: any(text == "the bot is alive" for _, text in desk.said), "it is back")
+        desk.said.clear()
+    assert (1, 1) == (len(desk.pages(Stage.ALERT)), len(desk.pages(Stage.OUTCOME)))
+    desk.progress = Progress(stepped_mono_ns=now_ns() + 600 * S)
+    time.sleep(0.2)
+    desk.renewing.clear()
+    desk.eventually(lambda: len(desk.pages(Stage.OUTCOME)) == 2, "one that traded is another")
+
+
+class Faulty(PanicClient):
+    """A client with a mistake of ours in it."""
+
+    def open_orders(self):
+        raise RuntimeError("a mistake")
+
+
+def test_a_fault_of_our_own_in_a_rescue_is_an_outcome_that_calls_for_a_person(desk, venue):
+    """A thread that dies without a word would look like one that is at work."""
+    desk.watch(Faulty(rest_url=venue.url, api_key="k", secret="s"))
+    desk.eventually(lambda: desk.pages(Stage.ALERT, "venue.unreachable"), "its way is said to be shut")
+    desk.renewing.clear()
+    desk.eventually(lambda: desk.pages(Stage.OUTCOME), "it is over")
+    (outcome,) = desk.pages(Stage.OUTCOME)
+    assert "by a fault of ours (RuntimeError: a mistake): look at the venue" in outcome
 
 
 def test_with_the_policy_page_the_venue_is_left_alone(desk, venue):

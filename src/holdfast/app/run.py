@@ -141,6 +141,7 @@ class _Run:
         self._saved: dict[str, bytes] = {}
         self._snapshot_at = 0
         self._last_second = 0
+        self._began = False
 
     async def go(self) -> Ended:
         """Open everything in the order that safety asks, trade, close."""
@@ -268,6 +269,7 @@ class _Run:
             with rare_rounds():
                 lease.renew(clock.mono_ns())
                 switch.start()
+                self._began = True
                 ended = await live.run()
             if ended.error is None:
                 live.finish()
@@ -295,6 +297,8 @@ class _Run:
                 log.close()
             if number_lease is not None:
                 number_lease.release()
+            if not self._began and lease.clean_before:
+                lease.let_go()  # a start that came to nothing is no death; it must not hide one either
             lease.release()
             latch.close()
 

@@ -92,6 +92,7 @@ class Lease:
         "_progress",
         "_until_mono_ns",
         "broken",
+        "clean_before",
         "ended",
         "generation",
         "path",
@@ -116,6 +117,7 @@ class Lease:
         self.ttl_ns = ttl_ns
         self.generation = 0
         self.broken = ""  # why the file can no longer be trusted
+        self.clean_before = True  # whoever had it before let go of it, or nobody did since boot
         self.ended = False  # let go of: nothing is sent any more, and nobody is missed
         self.stamp_mono_ns = 0  # the last one written, for whoever judges the loop from another thread
         self._progress = NOTHING_YET
@@ -216,6 +218,7 @@ class Lease:
         try:
             self._lock()
             previous = _parse(os.pread(self._descriptor, LEASE_BYTES, 0))
+            self.clean_before = previous is None or previous.stamp_mono_ns == 0
             self.generation = max(previous.generation if previous else 0, self._floor) + 1
             holder = json.dumps(
                 {"pid": os.getpid(), "by": self._by[:_HOLDER_CHARS_MAX], "since_wall_ns": now_wall_ns},

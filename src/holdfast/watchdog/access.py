@@ -33,13 +33,19 @@ class Access:
     def _run(self) -> None:
         failures = 0
         while True:
-            try:
-                self._venue.open_orders()
-            except LastResortFailed as error:
-                failures += 1
-                if failures >= FAILURES_MIN:
-                    self.gone = str(error)
-            else:
-                failures, self.gone = 0, ""
+            why = self._look()
+            failures = failures + 1 if why else 0
+            if failures in {0, FAILURES_MIN}:
+                self.gone = why
             if self._ending.wait(min(AGAIN_S, self._look_s) if failures else self._look_s):
                 return
+
+    def _look(self) -> str:
+        """Why it is shut; "" where it is open."""
+        try:
+            self._venue.open_orders()
+        except LastResortFailed as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is no way to the venue either
+            return f"by a fault of ours ({type(error).__name__}: {error})"
+        return ""

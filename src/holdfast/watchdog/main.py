@@ -72,6 +72,7 @@ class Watchdog:
         self._access = None if venue is None else Access(venue, look_s=watched.venue_look_s)
         self._rescue: threading.Thread | None = None
         self._fence: Fence | None = None
+        self._start = ""  # the incident of starts that come to nothing, until one trades
         self._verdict = Verdict.NOBODY
 
     def run(self) -> None:
@@ -124,6 +125,11 @@ class Watchdog:
 
     def _dead(self, holder: Holder, why: str) -> None:
         incident = f"{self._watched.key}-{boot_id()[:8]}-{holder.generation}-{holder.stamp_mono_ns}"
+        if holder.progress.stepped_mono_ns:
+            self._start = ""
+        else:
+            # it died before it traded, and may be started again and again: one incident, not one a try
+            incident = self._start = self._start or incident
         if self._incidents.is_over(incident) or (self._rescue is not None and self._rescue.is_alive()):
             return
         self._incidents.begin(DEAD, incident, f"{why}: fencing it; then: {self._watched.orders.policy.value}")
@@ -150,7 +156,10 @@ class Watchdog:
             unresolved=lambda text: self._incidents.unresolved(DEAD, text),
             now_s=time.monotonic,
         )
-        outcome = rescue(self._venue, self._watched.orders, asks)
+        try:
+            outcome = rescue(self._venue, self._watched.orders, asks)
+        except Exception as error:  # noqa: BLE001 - a fault of ours: somebody must look, now, and once
+            outcome = f"the rescue broke off, by a fault of ours ({type(error).__name__}: {error}): look at the venue"
         fence.open()
         self._warn(outcome)
         if not self._ending.is_set():
