@@ -1,6 +1,8 @@
 """Out of a position: reduce-only, bounded, one at a time, never past zero, and flat only by two reads."""
 
+import itertools
 import threading
+import time
 from decimal import Decimal
 
 import pytest
@@ -181,3 +183,21 @@ def test_it_asks_again_right_before_an_exit(venue, asked):
     )
     assert "BTCUSDT 0.100 after 0 exit orders; stopped" in plan.run()
     assert [] == exits(venue)
+
+
+def test_a_market_outside_the_collar_is_waited_for_and_not_hammered(venue, asked):
+    """An exit that does not fill is final at once: without a pause that is a thousand orders a minute."""
+    venue.order(BUY, "0.100")
+    limits = {"BTCUSDT": ExitLimits(clip=Decimal("0.25"), collar_ppm=-20_000)}  # nobody pays that
+    thread = threading.Thread(target=lambda: flatten(venue, asked, limits=limits, retry_s=0.2))
+    thread.start()
+    eventually(lambda: len(exits(venue)) >= 3, "it tries")
+    time.sleep(2.0)
+    asked.alone = False
+    thread.join(20)
+    tried = exits(venue)
+    assert all(one["accepted"] for one in tried)
+    assert {"BTCUSDT": Decimal("0.100")} == venue.amounts()
+    gaps_ms = [(b["boot_ns"] - a["boot_ns"]) // 1_000_000 for a, b in itertools.pairwise(tried)]
+    assert gaps_ms[0] >= 190
+    assert gaps_ms[-1] > gaps_ms[0], "longer and longer"

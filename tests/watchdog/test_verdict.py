@@ -66,19 +66,36 @@ def test_a_lease_that_says_nothing_under_a_living_bot_is_said(judge, found):
     assert ("gone" in judge.why) is (found is None)
 
 
+def renewing(judge, progress, *, start_ns, count):
+    """Looks at a bot that renews and whose progress is told by time."""
+    times = [start_ns + number * LOOK for number in range(count)]
+    return [judge.look(a_holder(stamp_ns=now, progress=progress(now)), now_mono_ns=now) for now in times]
+
+
 @pytest.mark.parametrize(
     ("progress", "words"),
     [
-        (Progress(stepped_mono_ns=90 * S, acked_mono_ns=101 * S), "no event was stepped for 11 s"),
-        (Progress(stepped_mono_ns=101 * S, acked_mono_ns=90 * S), "the venue has answered nothing for 11 s"),
+        (lambda now: Progress(stepped_mono_ns=90 * S, acked_mono_ns=now), "no event was stepped for 10 s"),
+        (lambda now: Progress(stepped_mono_ns=now, acked_mono_ns=90 * S), "answered nothing for 10 s"),
     ],
 )
 def test_a_bot_that_renews_and_gets_nothing_done_is_stalled(judge, progress, words):
     """Alive is more than a process that runs."""
-    assert Verdict.STALLED is judge.look(
-        a_holder(stamp_ns=101 * S, progress=progress), now_mono_ns=101 * S + 1
-    )
+    seen = renewing(judge, progress, start_ns=100 * S, count=42)
+    assert [Verdict.ALIVE] * 41 + [Verdict.STALLED] == seen
     assert words in judge.why
+
+
+def test_a_bot_that_is_still_starting_is_not_stalled(judge):
+    assert {Verdict.ALIVE} == {*renewing(judge, lambda _: Progress(), start_ns=100 * S, count=100)}
+
+
+def test_a_machine_that_was_suspended_stalled_nobody(judge):
+    """Everything is an hour old when it wakes; the bot has its time to step something."""
+    progress = Progress(stepped_mono_ns=100 * S, acked_mono_ns=100 * S)
+    judge.look(a_holder(stamp_ns=100 * S, progress=progress), now_mono_ns=100 * S)
+    late = a_holder(stamp_ns=3_700 * S, progress=progress)
+    assert Verdict.ALIVE is judge.look(late, now_mono_ns=3_700 * S)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +103,7 @@ def test_a_bot_that_renews_and_gets_nothing_done_is_stalled(judge, progress, wor
     [
         (a_holder(stamp_ns=100 * S), Verdict.ALIVE),
         (a_holder(stamp_ns=97 * S), Verdict.DEAD),
+        (a_holder(stamp_ns=100 * S, progress=Progress(stepped_mono_ns=80 * S)), Verdict.STALLED),
         (a_holder(stamp_ns=0), Verdict.ENDED),
         (None, Verdict.NOBODY),
         ("lease: is not a lease", Verdict.UNREADABLE),

@@ -62,13 +62,14 @@ class Flatten:
                 self._wait(self._orders.read_gap_s)
                 continue
             zeros = 0
-            if held != before:
+            self._left = f"{_amounts(held)} after {self._sent} exit orders"
+            if held == before:  # nothing was sent, or nothing filled within the collar
+                self._wait(self._pause.next_s())
+            else:
                 self._pause.again()
             before = held
-            self._left = f"{_amounts(held)} after {self._sent} exit orders"
-            done = [self._exit(one) for one in mine]
-            if not all(done):
-                self._wait(self._pause.next_s())
+            for one in mine:
+                self._exit(one)
         return f"{self._left}; stopped: the bot shows signs of life, was armed again, or we are to end"
 
     def _wait(self, wait_s: float) -> None:
@@ -87,18 +88,18 @@ class Flatten:
                 self._asks.say(f"positions: {error}")
         return None
 
-    def _exit(self, held: Held) -> bool:
-        """One clip of one position, until it is final. False where it did not come to that."""
+    def _exit(self, held: Held) -> None:
+        """One clip of one position, until it can fill no more; nothing where there is no plan, or we are not alone."""
         try:
             order = self._plan(held)
         except LastResortFailed as error:
             self._asks.say(f"exit of {held.symbol}: {error}")
-            return False
+            return
         if order is None:
             self._asks.say(f"{held.symbol}: {held.amount:f} is smaller than the venue's smallest step")
-            return False
+            return
         if not self._asks.alone():
-            return False
+            return
         self._sent += 1
         what = f"{'sell' if order.sell else 'buy'} {order.quantity:f} {order.symbol} within {order.price:f}"
         sent_s = self._asks.now_s()
@@ -109,7 +110,6 @@ class Flatten:
             fate = Fate.OPEN
         fate = self._follow(order, fate, sent_s)
         self._asks.say(f"exit: {what}: {fate.value}")
-        return fate is Fate.FINAL
 
     def _follow(self, order: Exit, fate: Fate, sent_s: float) -> Fate:
         """Ask until it can fill no more. One that nobody speaks for past its window fills no more, but stays undecided.
@@ -125,7 +125,7 @@ class Flatten:
             absent += fate is Fate.ABSENT and age_s > OVER * window_s
             if absent >= ABSENT_TIMES:
                 return fate
-            if absent == 0 and age_s > SPENT * window_s:
+            if age_s > SPENT * window_s:
                 self._undecided.append(order)
                 return fate
             self._asks.wait(pause.next_s())

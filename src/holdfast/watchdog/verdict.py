@@ -32,6 +32,8 @@ class Judge:
         self._dead_after_ns = dead_after_ns
         self._stalled_after_ns = stalled_after_ns
         self._stamp = Stillness(step_ns_max=STEP_NS_MAX)
+        self._stepped = Stillness(step_ns_max=STEP_NS_MAX)
+        self._acked = Stillness(step_ns_max=STEP_NS_MAX)
         self._readable = Stillness(step_ns_max=STEP_NS_MAX)
         self._lived = False  # a holder was seen that has not ended
 
@@ -40,7 +42,8 @@ class Judge:
         if isinstance(found, Holder) and found.stamp_mono_ns:
             age_ns = now_mono_ns - found.stamp_mono_ns
             if age_ns <= self._dead_after_ns:
-                return self._by_progress(found, now_mono_ns)
+                stepped, _, acked, _ = found.progress
+                return self._by_progress(found, now_mono_ns - stepped, now_mono_ns - acked)
             self.why = (
                 f"the trading loop of process {found.pid} renewed its lease {age_ns // 1_000_000} ms ago"
             )
@@ -62,6 +65,8 @@ class Judge:
                 return Verdict.LATE
             self.why = found or "the lease's file is gone, and its bot had not ended"
             return Verdict.UNREADABLE
+        stepped_ns = self._stepped.look(found.progress.stepped_mono_ns, now_mono_ns=now_mono_ns)
+        acked_ns = self._acked.look(found.progress.acked_mono_ns, now_mono_ns=now_mono_ns)
         still_ns = self._stamp.look((found.generation, found.stamp_mono_ns), now_mono_ns=now_mono_ns)
         self._lived = found.stamp_mono_ns != 0
         if not self._lived:
@@ -73,17 +78,17 @@ class Judge:
             return Verdict.DEAD
         if still_ns > self._dead_after_ns // 2:
             return Verdict.LATE
-        return self._by_progress(found, now_mono_ns)
+        return self._by_progress(found, stepped_ns, acked_ns)
 
-    def _by_progress(self, holder: Holder, now_mono_ns: int) -> Verdict:
-        last = {
-            "no event was stepped": holder.progress.stepped_mono_ns,
-            "the venue has answered nothing": holder.progress.acked_mono_ns,
-        }
-        for what, at_ns in last.items():
-            # 0: not yet since the start, which has a patience of its own
-            if at_ns and now_mono_ns - at_ns > self._stalled_after_ns:
-                age_s = (now_mono_ns - at_ns) // 1_000_000_000
+    def _by_progress(self, holder: Holder, stepped_ns: int, acked_ns: int) -> Verdict:
+        """By how long ago something got done. What was not done yet since the start has a patience of its own."""
+        progress = holder.progress
+        for what, at_ns, age_ns in (
+            ("no event was stepped", progress.stepped_mono_ns, stepped_ns),
+            ("the venue has answered nothing", progress.acked_mono_ns, acked_ns),
+        ):
+            if at_ns and age_ns > self._stalled_after_ns:
+                age_s = age_ns // 1_000_000_000
                 self.why = f"process {holder.pid} renews its lease, but {what} for {age_s} s"
                 return Verdict.STALLED
         return Verdict.ALIVE
