@@ -183,9 +183,8 @@ def test_with_the_policy_flatten_an_open_position_is_closed_and_never_flipped(wa
 
 def test_a_venue_that_refuses_the_first_cancels_is_asked_until_nothing_is_open(watched, target, figure):
     """C14, G5: a cancel is done when the venue's own list says so; and no page that is refused holds it up."""
-    sim, bot, watchdog = watched()
-    flowing(bot)
-    until(lambda: open_count(sim) > 10, "orders rest", bot.tell, pause_s=0.005)
+    sim, bot, watchdog = watched(every_ms=600_000)  # one burst that rests
+    until(lambda: open_count(sim) == 40, "orders rest", bot.tell)
     died_s = time.monotonic()
     bot.kill()
     assert open_count(sim) > 0

@@ -11,7 +11,10 @@ S = 1_000_000_000
 LOOK = S // 4
 
 
-def a_holder(*, stamp_ns, generation=1, progress=NOTHING_YET):
+WELL = Progress(stepped_mono_ns=1_000 * S, acked_mono_ns=1_000 * S)
+
+
+def a_holder(*, stamp_ns, generation=1, progress=WELL):
     return Holder(
         generation=generation, stamp_mono_ns=stamp_ns, pid=7, by="test", since_wall_ns=0, progress=progress
     )
@@ -28,7 +31,8 @@ def looks(judge, found, *, start_ns, count, gap_ns=LOOK):
 
 def test_a_stamp_that_moves_is_a_living_bot(judge):
     for now in range(100 * S, 120 * S, LOOK):
-        assert Verdict.ALIVE is judge.look(a_holder(stamp_ns=now), now_mono_ns=now + 1)
+        progress = Progress(stepped_mono_ns=now, acked_mono_ns=now)
+        assert Verdict.ALIVE is judge.look(a_holder(stamp_ns=now, progress=progress), now_mono_ns=now + 1)
 
 
 def test_a_stamp_that_stands_still_is_late_and_then_dead(judge):
@@ -86,8 +90,17 @@ def test_a_bot_that_renews_and_gets_nothing_done_is_stalled(judge, progress, wor
     assert words in judge.why
 
 
-def test_a_bot_that_is_still_starting_is_not_stalled(judge):
-    assert {Verdict.ALIVE} == {*renewing(judge, lambda _: Progress(), start_ns=100 * S, count=100)}
+def test_a_bot_that_is_starting_has_more_patience_and_its_tries_share_it(judge):
+    """It reads a long journal before it renews anything; and one that dies at every start is not forgiven for ever."""
+    seen = [
+        judge.look(
+            a_holder(stamp_ns=99 * S + number // 8, generation=number // 8, progress=NOTHING_YET),
+            now_mono_ns=100 * S + number * LOOK,
+        )
+        for number in range(42)
+    ]
+    assert [Verdict.ALIVE] * 41 + [Verdict.DEAD] == seen
+    assert "has been starting for 10250 ms" in judge.why
 
 
 def test_a_machine_that_was_suspended_stalled_nobody(judge):
@@ -103,6 +116,7 @@ def test_a_machine_that_was_suspended_stalled_nobody(judge):
     [
         (a_holder(stamp_ns=100 * S), Verdict.ALIVE),
         (a_holder(stamp_ns=97 * S), Verdict.DEAD),
+        (a_holder(stamp_ns=97 * S, progress=NOTHING_YET), Verdict.ALIVE),
         (a_holder(stamp_ns=100 * S, progress=Progress(stepped_mono_ns=80 * S)), Verdict.STALLED),
         (a_holder(stamp_ns=0), Verdict.ENDED),
         (None, Verdict.NOBODY),

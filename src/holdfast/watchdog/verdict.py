@@ -25,7 +25,11 @@ class Verdict(Enum):
 
 
 class Judge:
-    """Looks again and again; dead only after the stamp stood still, and was seen to, for the whole time."""
+    """Looks again and again; dead only after the stamp stood still, and was seen to, for the whole time.
+
+    A bot that is starting has sent nothing yet, and reads its journal before it can renew: it has the patience of
+    ``stalled_after``, which tries that die and are begun again share.
+    """
 
     def __init__(self, *, dead_after_ns: int, stalled_after_ns: int) -> None:
         self.why = ""  # the last verdict in words, where it needs some
@@ -41,7 +45,7 @@ class Judge:
         """By one look alone: the stamp's own age decides."""
         if isinstance(found, Holder) and found.stamp_mono_ns:
             age_ns = now_mono_ns - found.stamp_mono_ns
-            if age_ns <= self._dead_after_ns:
+            if age_ns <= (self._dead_after_ns if found.progress.stepped_mono_ns else self._stalled_after_ns):
                 stepped, _, acked, _ = found.progress
                 return self._by_progress(found, now_mono_ns - stepped, now_mono_ns - acked)
             self.why = (
@@ -67,16 +71,17 @@ class Judge:
             return Verdict.UNREADABLE
         stepped_ns = self._stepped.look(found.progress.stepped_mono_ns, now_mono_ns=now_mono_ns)
         acked_ns = self._acked.look(found.progress.acked_mono_ns, now_mono_ns=now_mono_ns)
-        still_ns = self._stamp.look((found.generation, found.stamp_mono_ns), now_mono_ns=now_mono_ns)
+        starting = not found.progress.stepped_mono_ns
+        stamp = "starting" if starting and found.stamp_mono_ns else (found.generation, found.stamp_mono_ns)
+        still_ns = self._stamp.look(stamp, now_mono_ns=now_mono_ns)
         self._lived = found.stamp_mono_ns != 0
         if not self._lived:
             return Verdict.ENDED
-        if still_ns > self._dead_after_ns:
-            self.why = (
-                f"the trading loop of process {found.pid} has renewed nothing for {still_ns // 1_000_000} ms"
-            )
+        if still_ns > (self._stalled_after_ns if starting else self._dead_after_ns):
+            what = "has been starting" if starting else "has renewed nothing"
+            self.why = f"the trading loop of process {found.pid} {what} for {still_ns // 1_000_000} ms"
             return Verdict.DEAD
-        if still_ns > self._dead_after_ns // 2:
+        if not starting and still_ns > self._dead_after_ns // 2:
             return Verdict.LATE
         return self._by_progress(found, stepped_ns, acked_ns)
 
