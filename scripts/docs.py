@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 import textwrap
+import types
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -139,6 +140,8 @@ def sections(kind: type[Struct], path: str = "") -> list[tuple[str, type[Struct]
     """(the table's heading, its record) of every table of the file, in order."""
     found = []
     for one in fields(kind):
+        if (kind, one.name) in ((schema.Config, "caps"), (schema.Config, "firm_share")):
+            continue  # read from files of their own
         inner, names = one.type, []
         while typing.get_origin(inner) is dict:
             names.append(
@@ -147,6 +150,8 @@ def sections(kind: type[Struct], path: str = "") -> list[tuple[str, type[Struct]
                 else "INSTRUMENT"
             )
             inner = typing.get_args(inner)[1]
+        if typing.get_origin(inner) is types.UnionType:  # a table that may be left out whole
+            inner = typing.get_args(inner)[0]
         if isinstance(inner, type) and issubclass(inner, Struct):
             where = ".".join([*filter(None, [path]), one.encode_name, *names])
             found += [(where, inner), *sections(inner, where)]

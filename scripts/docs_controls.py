@@ -276,7 +276,7 @@ BESIDE = {
     "the watchdog": Row(
         ("C19",),
         ("R29",),
-        "tests/watchdog/test_watchdog.py::test_a_dead_bot_is_fenced_and_its_orders_are_cancelled",
+        "tests/watchdog/test_watchdog.py::test_a_dead_bot_is_paged_fenced_and_cancelled_once",
     ),
     "limits beside their hard caps, their use, and its age": Row(
         ("C27",),

@@ -144,11 +144,43 @@ KEYS = {
     ("serve", "tls_key"): "The key's file.",
     ("log", "level"): "Of `holdfast.log` in the state directory, and of the terminal.",
     ("up", "start"): "What `holdfast up` starts, in this order.",
+    ("dead_switch", "hung_after"): "The trading loop must stand still for so long. At least `lease_ttl`.",
+    (
+        "dead_switch",
+        "policy",
+    ): "What follows the tripped latch, by a client of its own. `flatten` only without a [watchdog].",
+    (
+        "dead_switch",
+        "protective",
+    ): "Conditional orders that can only reduce: kept, or cancelled with the rest. A flatten cancels them last.",
     (
         "watchdog",
-        "key_file",
-    ): "A key of its own, to cancel with. Without one the watchdog fences and says so, and cancels nothing.",
-    ("watchdog", "dead_after"): "The lease's stamp must stand still for so long.",
+        "policy",
+    ): "What follows page and fence. `flatten` also cancels, and closes what has limits in this file.",
+    ("watchdog", "protective"): "As in [dead_switch].",
+    (
+        "watchdog",
+        "dead_after",
+    ): "The lease's stamp must stand still for so long. At least `lease_ttl`; [the sum](../explanation/dead-switches.md).",
+    (
+        "watchdog",
+        "stalled_after",
+    ): "A page when the lease is renewed and no event was stepped, or no answer of the venue came, for so long.",
+    ("watchdog", "venue_look"): "Between two proofs that its own key can still list orders.",
+    (
+        "watchdog",
+        "escalate_after",
+    ): "Not everything cancelled, or not flat, after this: a page with what is left.",
+    ("watchdog", "key_file"): "A key of its own, mode 0600. Needed to cancel and to flatten.",
+    ("watchdog", "key_may"): "What the venue lets that key do. `flatten` with `cancel` refuses to start.",
+    (
+        "watchdog",
+        "stop",
+    ): 'The words of a command that ends the bot for good: `["systemctl", "kill", "-s", "KILL", "holdfast-run@mybot"]`.',
+    (
+        "watchdog",
+        "webhook_file",
+    ): "A TOML file of mode 0600 with `url` and perhaps `bearer`: pages are posted there too.",
 }
 
 HOLDS = """\

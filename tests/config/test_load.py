@@ -10,7 +10,16 @@ from holdfast.config.schema import VenueKind
 from tests.house.configs import a_config_file, a_config_text
 
 KEY_LINE = re.compile(r"^([a-z_]+) = ", flags=re.MULTILINE)
-SECTIONS = ("account", "venue", "feed", "paths", "limits.account", "limits.instrument.BTCUSDT", "timings")
+SECTIONS = (
+    "account",
+    "venue",
+    "feed",
+    "paths",
+    "limits.account",
+    "limits.instrument.BTCUSDT",
+    "timings",
+    "dead_switch",
+)
 NAMES = {"name", "venue", "settle_asset", "state_dir", "caps_file"}  # where "nan" is a word like any other
 OPTIONAL = {"uid", "key_file", "control_url", "operators_file", "rest_url", "stream_url"}
 
@@ -238,3 +247,71 @@ def test_relative_paths_start_at_the_configuration(tmp_path, monkeypatch):
     config = load(path)
     assert tmp_path / "bot" / "state" == beside(config, config.paths.state_dir)
     assert "holdfast.strategy.examples.two_sided_quoter:TwoSidedQuoter" == strategy_class(config, "quoter")
+
+
+WATCHDOG = """
+[watchdog]
+policy = "cancel"
+protective = "keep"
+dead_after = "2s"
+stalled_after = "30s"
+venue_look = "30s"
+escalate_after = "30s"
+key_file = "watchdog-keys.toml"
+key_may = "cancel"
+"""
+
+
+def with_watchdog(*changes):
+    return a_config_text() + "".join(WATCHDOG.replace(old, new, 1) for old, new in changes or [("", "")])
+
+
+def test_nobody_judges_a_bot_whose_configuration_names_no_watchdog():
+    """It acts on an account without asking: not by default."""
+    assert load_text(a_config_text(), where="bot.toml").watchdog is None
+    section = load_text(with_watchdog(), where="bot.toml").watchdog
+    assert section is not None
+    assert ("cancel", 2_000) == (section.policy, section.dead_after.ms)
+
+
+@pytest.mark.parametrize(
+    "key", ["policy", "protective", "dead_after", "stalled_after", "venue_look", "escalate_after"]
+)
+def test_a_watchdog_has_no_defaults(key):
+    (said,) = problems(a_config_text() + re.sub(rf"(?m)^{key} = .*\n", "", WATCHDOG))
+    assert f"watchdog.{key}: missing" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('policy = "cancel"', 'policy = "flatten"', "a key that may only cancel cannot flatten"),
+        ('key_file = "watchdog-keys.toml"', "", 'watchdog.key_file: missing: policy "cancel" needs a key'),
+        ('key_may = "cancel"', "", "watchdog.key_may: missing"),
+        ("watchdog-keys.toml", "keys.toml", "watchdog.key_file: is the bot's own"),
+        ("watchdog-keys.toml", "../keys.toml", "watchdog.key_file: expected a plain path"),
+        ('dead_after = "2s"', 'dead_after = "900ms"', "watchdog.dead_after: expected at least lease_ttl"),
+        ('stalled_after = "30s"', 'stalled_after = "9s"', "expected at least twice reconcile_orders"),
+        ('venue_look = "30s"', 'venue_look = "1s"', "watchdog.venue_look: expected at least 5s"),
+        ('escalate_after = "30s"', 'escalate_after = "0s"', "watchdog.escalate_after: expected more than"),
+    ],
+)
+def test_a_watchdog_that_could_not_do_what_it_is_for_is_refused(old, new, expected):
+    said = problems(with_watchdog((old, new)))
+    assert any(expected in line for line in said), said
+
+
+def test_two_dead_switches_never_close_one_position():
+    text = with_watchdog().replace("[dead_switch]                  #", "[dead_switch]  #")
+    inside = text.index("[dead_switch]")
+    text = text[:inside] + text[inside:].replace('policy = "cancel"', 'policy = "flatten"', 1)
+    assert any("two would close one position" in line for line in problems(text))
+    alone = text.replace(WATCHDOG, "")
+    assert "flatten" == load_text(alone, where="bot.toml").dead_switch.policy
+    short = alone.replace('hung_after = "2s"', 'hung_after = "500ms"')
+    assert any("dead_switch.hung_after: expected at least lease_ttl" in line for line in problems(short))
+
+
+def test_up_cannot_start_a_watchdog_that_is_not_configured():
+    text = a_config_text(('start = ["sim", "run", "serve"]', 'start = ["sim", "run", "watchdog"]'))
+    assert any("names the watchdog, and there is no [watchdog]" in line for line in problems(text))

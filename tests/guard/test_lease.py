@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.guard.latch import GuardUnusable
-from holdfast.guard.lease import Lease, LeaseTaken, read_lease
+from holdfast.guard.lease import LEASE_BYTES, Lease, LeaseTaken, inspect_lease, read_lease
+from holdfast.ports.guard import NOTHING_YET, Progress
 from tests.guard.conftest import said_by
 
 S = 1_000_000_000
@@ -182,7 +183,7 @@ def test_a_lease_file_of_nonsense_is_taken_afresh(guard, content):
     lease = a_lease(guard, by='odd "name" ü ' + "x" * 300, generation_floor=7)
     assert 8 == lease.generation
     assert 8 == stamped(lease).generation
-    assert 256 == Path(lease.path).stat().st_size
+    assert LEASE_BYTES == Path(lease.path).stat().st_size
 
 
 def test_truncating_the_file_crashes_nobody(guard):
@@ -286,3 +287,51 @@ def test_a_lease_that_cannot_be_had_says_why(guard):
     with pytest.raises(GuardUnusable, match=r"binance--1\.lease: cannot be used: Is a directory"):
         a_lease(guard)
     assert read_lease(guard + "/nothing.lease") is None
+
+
+def test_each_renewal_says_what_the_loop_got_done(guard):
+    """Alive is more than a process that runs: whoever judges it reads this with the loop hung."""
+    lease = a_lease(guard)
+    assert NOTHING_YET == stamped(lease).progress
+    done = Progress(stepped_mono_ns=T0 + 1, decided_mono_ns=T0 - 2, acked_mono_ns=T0 - 3, loop_lag_ns=4)
+
+    assert lease.renew(T0 + 5, done) is None
+    assert (T0 + 5, done) == (stamped(lease).stamp_mono_ns, stamped(lease).progress)
+    assert T0 + 5 == lease.stamp_mono_ns
+    lease.renew(T0 + 9 * S, done)
+    lease.reclaim(now_wall_ns=1, now_mono_ns=T0 + 9 * S)
+    assert done == stamped(lease).progress
+
+
+def test_a_lease_that_is_let_go_sends_nothing_more_and_says_so(guard):
+    """A clean end is not a death."""
+    lease = a_lease(guard)
+    lease.let_go()
+    assert not lease.fresh(T0 + 1)
+    assert 0 == stamped(lease).stamp_mono_ns
+    assert lease.ended
+    with pytest.raises(LeaseTaken):
+        a_lease(guard)
+    lease.release()
+    assert T0 == stamped(a_lease(guard)).stamp_mono_ns
+
+
+def test_what_cannot_be_read_is_not_taken_for_nobody(guard):
+    """A watchdog that is blind must know that it is."""
+    lease = a_lease(guard)
+    assert inspect_lease(guard + "/nothing.lease") is None
+    os.truncate(lease.path, 20)
+    assert f"{lease.path}: is not a lease" == inspect_lease(lease.path)
+    assert "Is a directory" in str(inspect_lease(guard))
+
+
+def test_a_lease_knows_whether_the_one_before_it_ended_as_it_should(guard):
+    """A start that comes to nothing must not hide the death before it."""
+    first = a_lease(guard)
+    assert first.clean_before
+    first.release()
+    second = a_lease(guard)
+    assert not second.clean_before
+    second.let_go()
+    second.release()
+    assert a_lease(guard).clean_before

@@ -37,7 +37,7 @@ class Home:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.guard = Path(tempfile.mkdtemp(prefix="hf-test-", dir="/dev/shm"))
-        self.running: list[SimProcess | Bot | subprocess.Popen[Any]] = []
+        self.running: list[SimProcess | Bot | WatchdogProcess | subprocess.Popen[Any]] = []
 
     def sim(self, extra: str = GENERATED) -> SimProcess:
         """A simulated venue on free ports."""
@@ -50,6 +50,12 @@ class Home:
         bot = Bot(self, sim, name, **options)
         self.running.append(bot)
         return bot
+
+    def watchdog(self, bot: Bot) -> WatchdogProcess:
+        """The watchdog of a bot; it looks already."""
+        watchdog = WatchdogProcess(self, bot)
+        self.running.append(watchdog)
+        return watchdog
 
     def environment(self, **more: str) -> dict[str, str]:
         """Ours, without anything that would reach another bot."""
@@ -173,6 +179,7 @@ class Bot:
         strategy: str = "Sleeper",
         params: dict[str, Any] | None = None,
         edits: dict[str, str] | None = None,
+        extra: str = "",
         state_dir: Path | None = None,
     ) -> None:
         self.house = home
@@ -185,10 +192,12 @@ class Bot:
         self.signal = self.home / "signal"
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
-        self.config.write_text(configuration(sim, strategy=strategy, params=params or {}, edits=edits or {}))
+        text = configuration(sim, strategy=strategy, params=params or {}, edits=edits or {})
+        self.config.write_text(text + extra)
         tomllib.loads(self.config.read_text())
         write_private(self.home / DEMO_CAPS.name, roomy_caps())
-        write_private(self.home / "demo-keys.toml", 'api_key = "sim-key"\nsecret = "sim-secret"\n')
+        for keys in ("demo-keys.toml", "watchdog-keys.toml"):
+            write_private(self.home / keys, 'api_key = "sim-key"\nsecret = "sim-secret"\n')
         for person, token in TOKENS.items():
             write_private(self.home / f"{person}.token", token)
         write_private(
@@ -381,6 +390,38 @@ class Bot:
     def alerts(self, kind: str) -> list[str]:
         """What it told people, of one kind."""
         return [row["event"] for row in self.logged() if row.get("kind") == kind]
+
+
+class WatchdogProcess:
+    """``holdfast watchdog`` on a bot's configuration."""
+
+    def __init__(self, home: Home, bot: Bot) -> None:
+        self._log = bot.home / "watchdog.log"
+        self.pages_path = bot.state_dir / "pages.jsonl"
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "holdfast", "watchdog", "--config", str(bot.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=home.environment(),
+                cwd=bot.home,
+            )
+        until(lambda: self.process.poll() is not None or "sign of life" in self.log(), "it looks", self.log)
+
+    def log(self) -> str:
+        """The end of what it said."""
+        return self._log.read_text(errors="replace")[-6000:]
+
+    def pages(self, stage: str = "") -> list[dict[str, Any]]:
+        """What it paged, of one stage or all."""
+        path = self.pages_path
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [page for page in map(json.loads, lines) if not stage or page["stage"] == stage]
+
+    def close(self) -> None:
+        """End it."""
+        end(self.process)
 
 
 def configuration(sim: SimProcess, *, strategy: str, params: dict[str, Any], edits: dict[str, str]) -> str:

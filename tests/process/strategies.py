@@ -63,6 +63,21 @@ class Burster(Strategy):
         return [*wants, *ladder(ctx, quote, self._burst, self._lots)]
 
 
+class Hanger(Burster):
+    """A burster that never returns once a file says so; the file's suffix then is ``.hanging``."""
+
+    def __init__(self, *, flag: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._flag = Path(flag)
+
+    def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
+        if self._flag.exists():
+            self._flag.rename(self._flag.with_suffix(".hanging"))
+            while True:
+                pass
+        return super().on_quote(ctx, quote)
+
+
 class Blocker(Strategy):
     """When told by a file, blocks the loop for the milliseconds that it names, and then returns fifty intents.
 

@@ -20,6 +20,7 @@ OPEN_HOMES: Final = {
     "config/": "reads the configuration and the operators file",
     "guard/": "maps the latch and locks the lease",
     "journal/": "owns the bytes on disk",
+    "notify/": "keeps the file of pages",
     "ops/": "reads operator files, and reports the operator asked for",
     "sim/": "reads recorded market data",
     "store/": "owns the read store's file",

@@ -9,13 +9,18 @@ from holdfast.app.errors import Exit
 from holdfast.config.fingerprint import fingerprint
 from holdfast.config.load import beside, load
 from holdfast.config.operators import load_operators
-from holdfast.config.secrets import load_secrets
+from holdfast.config.secrets import load_key, load_secrets, load_webhook
 
 
 def main(config_path: str, *, json: bool) -> int:
     """Errors: ConfigError with every problem of the configuration, then of its secrets and its operators."""
     config = load(Path(config_path))
     load_secrets(config)
+    if config.watchdog is not None:
+        if config.watchdog.key_file:
+            load_key(config, config.watchdog.key_file)
+        if config.watchdog.webhook_file:
+            load_webhook(config, config.watchdog.webhook_file)
     people = load_operators(beside(config, config.paths.operators_file))
     said = {
         "ok": True,

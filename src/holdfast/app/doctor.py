@@ -21,8 +21,8 @@ from holdfast.config.errors import ConfigError
 from holdfast.config.fingerprint import file_hash
 from holdfast.config.load import CONFIG_NAME, beside, load, strategy_class
 from holdfast.config.operators import load_operators
-from holdfast.config.schema import Config
-from holdfast.config.secrets import load_secrets
+from holdfast.config.schema import Config, VenueKind
+from holdfast.config.secrets import load_key, load_secrets, load_webhook
 from holdfast.guard.latch import GuardUnusable, ensure_dir, guard_dir
 from holdfast.ops.errors import NotRunning
 from holdfast.ops.registry import socket_path
@@ -91,6 +91,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
         ),
     )
     yield from _strategies(config)
+    yield _watchdog(config)
     yield _bot(state_dir)
 
 
@@ -103,6 +104,27 @@ def _try(what: str, look: Callable[[], str]) -> Finding:
 
 def _no_values(_: object) -> str:
     return "readable by their owner alone"
+
+
+def _watchdog(config: Config) -> Finding:
+    """Whether somebody would notice from outside, and could act."""
+    section = config.watchdog
+    if section is None:
+        return Finding(
+            what="watchdog",
+            verdict=GOOD if config.venue.kind is VenueKind.SIMULATED else WARN,
+            found="no [watchdog]: nobody judges this bot from outside",
+            advice="" if config.venue.kind is VenueKind.SIMULATED else "docs/how-to/run-a-watchdog.md",
+        )
+
+    def look() -> str:
+        if section.key_file:
+            load_key(config, section.key_file)
+        if section.webhook_file:
+            load_webhook(config, section.webhook_file)
+        return f"{section.policy}, {section.dead_after} after the last sign of life"
+
+    return _try("watchdog", look)
 
 
 def _python() -> Finding:

@@ -19,7 +19,7 @@ class Exit(IntEnum):
     BOOKS_DIFFER = 6  # our books and the venue's word, or a run and its replay
     VENUE_UNUSABLE = 7  # unreachable, wrong key, unknown instrument
     LATCH_UNUSABLE = 8  # it could not be tripped: halt some other way, now
-    LEASE_HELD = 9  # another instance trades this account
+    LEASE_HELD = 9  # another instance trades this account, or watches over it
     UNFINISHED = 10  # accepted, and not done in the time given
     INVARIANT_BROKEN = 70  # our own promise, broken: latched and ended
     JOURNAL_FAILED = 71  # the disk refused a write: latched and ended

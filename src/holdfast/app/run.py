@@ -17,6 +17,7 @@ import msgspec
 from holdfast import __version__
 from holdfast.app.demo import DemoVenue, demo_config
 from holdfast.app.errors import Exit, HoldfastError, exit_of, lines_of
+from holdfast.app.last_resort import make_dead_switch
 from holdfast.app.options import RunOptions
 from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, host_maker, open_state
 from holdfast.app.summary import Truth, summary
@@ -30,6 +31,7 @@ from holdfast.config.secrets import Secrets, load_secrets
 from holdfast.config.values import BadValue
 from holdfast.core.fit import misfits
 from holdfast.core.state import State
+from holdfast.guard.dead_switch import DeadSwitch
 from holdfast.guard.latch import Latch, boot_id, guard_dir, key_of, latch_path
 from holdfast.guard.lease import Lease, LeaseTaken
 from holdfast.guard.watch import GuardWatch
@@ -141,6 +143,7 @@ class _Run:
         self._saved: dict[str, bytes] = {}
         self._snapshot_at = 0
         self._last_second = 0
+        self._began = False
 
     async def go(self) -> Ended:
         """Open everything in the order that safety asks, trade, close."""
@@ -166,6 +169,7 @@ class _Run:
         if self.on_venue is not None:
             self.on_venue(venue)
         watch = None
+        switch: DeadSwitch | None = None
         entry = None
         log: MarketLog | None = None
         control: ControlSocket | None = None
@@ -261,8 +265,13 @@ class _Run:
                     self.options.for_s, lambda: live.stop(by="clock", reason="the time given is over")
                 )
             screen = _screen(self.state_dir) if self.tui else None
+            switch = make_dead_switch(
+                config, self.secrets, latch=latch, lease=lease, clock_ns=clock.mono_ns, log=self.log
+            )
             with rare_rounds():
                 lease.renew(clock.mono_ns())
+                switch.start()
+                self._began = True
                 ended = await live.run()
             if ended.error is None:
                 live.finish()
@@ -277,6 +286,8 @@ class _Run:
                 await control.close()
             if entry is not None:
                 registry.unregister(entry)
+            if switch is not None:
+                switch.stop()
             if watch is not None:
                 watch.stop()
             await venue.close()
@@ -288,6 +299,8 @@ class _Run:
                 log.close()
             if number_lease is not None:
                 number_lease.release()
+            if not self._began and lease.clean_before:
+                lease.let_go()  # a start that came to nothing is no death; it must not hide one either
             lease.release()
             latch.close()
 

@@ -102,6 +102,24 @@ flatten_retry = "2s"           # [H] between two attempts of an exit, one in fli
 hold_clear = "5s"              # [H] a condition must be gone for so long before its hold releases itself
 lease_ttl = "1s"               # [H] a process stalled longer than this sends nothing more
 
+# --- dead switches ----------------------------------------------------------------------------------------------------
+
+[dead_switch]                  # a thread in the trading process, for a strategy that never returns
+hung_after = "2s"              # [H] the trading loop stands still for so long: the latch is tripped, and then
+policy = "cancel"              # trip, cancel, or (without a [watchdog]) flatten
+protective = "keep"            # stop-losses that can only reduce stay
+
+# The same from outside, for a process that is gone or frozen: docs/how-to/run-a-watchdog.md. It needs a key of its own.
+# [watchdog]
+# policy = "cancel"            # page, cancel, or flatten
+# protective = "keep"
+# dead_after = "2s"            # [H] with lease_ttl and a look every 250 ms: cancels begin 2.25 s after the last sign
+# stalled_after = "30s"        # [H] it renews its lease, but the venue has answered nothing for so long
+# venue_look = "30s"           # [H] between two proofs that its own way to the venue is open
+# escalate_after = "30s"       # [H] still not cancelled or not flat: said once more, with what is left
+# key_file = "watchdog-keys.toml"
+# key_may = "cancel"           # cancel or trade: flatten needs trade
+
 # --- strategies -------------------------------------------------------------------------------------------------------
 
 $strategies

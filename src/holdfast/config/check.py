@@ -13,6 +13,7 @@ from holdfast.config.values import Amount, Duration
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
+LOOK_MS_MIN: Final = 5_000
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
 
@@ -26,6 +27,7 @@ def check(config: Config, document: Document) -> None:
     _strategies(config, document)
     _serve(config, document)
     _paths(config, document)
+    _dead_switches(config, document)
     if "quotes" not in config.feed.streams or len(set(config.feed.streams)) != len(config.feed.streams):
         document.problem(
             ("feed", "streams"), "expected quotes (nothing is priced without them), each stream once"
@@ -240,6 +242,61 @@ def _serve(config: Config, document: Document) -> None:
         document.problem(("serve", "tls_cert"), "expected tls_cert and tls_key together")
 
 
+def _dead_switches(config: Config, document: Document) -> None:
+    inside, outside = config.dead_switch, config.watchdog
+    _after_lease(config, document, ("dead_switch", "hung_after"), inside.hung_after)
+    if outside is None:
+        if "watchdog" in config.up.start:
+            document.problem(("up", "start"), "names the watchdog, and there is no [watchdog]")
+        return
+    if inside.policy == "flatten":
+        document.problem(
+            ("dead_switch", "policy"),
+            'with a [watchdog] two would close one position: expected "cancel" or "trip"',
+        )
+    _after_lease(config, document, ("watchdog", "dead_after"), outside.dead_after)
+    _above_zero(document, ("watchdog", "escalate_after"), outside.escalate_after)
+    if outside.venue_look.ms < LOOK_MS_MIN:
+        document.problem(
+            ("watchdog", "venue_look"),
+            f"expected at least 5s, got {outside.venue_look}: a look weighs, and the bot shares this address",
+        )
+    if outside.stalled_after.ms < 2 * config.timings.reconcile_orders.ms:
+        document.problem(
+            ("watchdog", "stalled_after"),
+            f"expected at least twice reconcile_orders ({config.timings.reconcile_orders}), got"
+            f" {outside.stalled_after}: else it pages between two questions to the venue",
+        )
+    _watchdog_key(config, document)
+
+
+def _watchdog_key(config: Config, document: Document) -> None:
+    outside = config.watchdog
+    if outside is None or outside.policy == "page":
+        return
+    if not outside.key_file:
+        document.problem(
+            ("watchdog", "key_file"), f'missing: policy "{outside.policy}" needs a key of its own'
+        )
+    elif outside.key_file == config.account.key_file:
+        document.problem(("watchdog", "key_file"), "is the bot's own: expected a key of the watchdog's own")
+    if not outside.key_may:
+        document.problem(("watchdog", "key_may"), 'missing: expected "cancel" or "trade"')
+    elif outside.policy == "flatten" and outside.key_may != "trade":
+        document.problem(
+            ("watchdog", "key_may"),
+            'a key that may only cancel cannot flatten: expected "trade", or policy = "cancel"',
+        )
+
+
+def _after_lease(config: Config, document: Document, key: tuple[str, ...], value: Duration) -> None:
+    if value.ms < config.timings.lease_ttl.ms:
+        document.problem(
+            key,
+            f"expected at least lease_ttl ({config.timings.lease_ttl}), got {value}: before that it may still send",
+        )
+
+
 def _paths(config: Config, document: Document) -> None:
     if not config.paths.state_dir:
         document.problem(("paths", "state_dir"), "expected a directory, got an empty text")
@@ -251,6 +308,8 @@ def _paths(config: Config, document: Document) -> None:
         ("paths", "caps_file", config.paths.caps_file),
         ("paths", "firm_file", config.paths.firm_file),
         ("account", "key_file", config.account.key_file),
+        ("watchdog", "key_file", config.watchdog.key_file if config.watchdog else ""),
+        ("watchdog", "webhook_file", config.watchdog.webhook_file if config.watchdog else ""),
     ):
         if "\0" in value or ".." in PurePath(value).parts:
             document.problem((section, key), f"expected a plain path without .., got {typed_name(value)}")

@@ -14,6 +14,7 @@ from holdfast.config.schema import (
     AccountLimitsSection,
     AccountSection,
     Config,
+    DeadSwitchSection,
     FeedSection,
     InstrumentLimitsSection,
     LimitsSection,
@@ -43,6 +44,7 @@ _SECTIONS: Final = (
     "serve",
     "log",
     "up",
+    "dead_switch",
     "watchdog",
 )
 S = TypeVar("S", bound=Section)
@@ -80,8 +82,9 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         "serve": _section(document, ServeSection, "serve", required=False),
         "log": _section(document, LogSection, "log", required=False),
         "up": _section(document, UpSection, "up", required=False),
-        "watchdog": _section(document, WatchdogSection, "watchdog", required=False),
+        "dead_switch": _section(document, DeadSwitchSection, "dead_switch"),
     }
+    watchdog = _section(document, WatchdogSection, "watchdog") if "watchdog" in document.root else None
     limits = (
         _section(document, AccountLimitsSection, "limits", "account"),
         _named(
@@ -99,6 +102,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
             strategy=limits[2],
         ),
         strategy=strategies,
+        watchdog=watchdog,
         **{name: _sure(part) for name, part in parts.items()},
     )
     check(config, document)

@@ -178,11 +178,39 @@ class UpSection(Section, frozen=True, kw_only=True):
     start: list[Literal["sim", "run", "serve", "watchdog"]] = field(default_factory=lambda: ["run"])
 
 
-class WatchdogSection(Section, frozen=True, kw_only=True):
-    """``[watchdog]``: the outside judge. ``key_file``: a key of its own; without one it fences and pages only."""
+Protective: TypeAlias = Literal["keep", "cancel"]
+"""What becomes of conditional orders that can only reduce (stop-losses) when everything else is cancelled."""
 
+
+class DeadSwitchSection(Section, frozen=True, kw_only=True):
+    """``[dead_switch]``: the thread in the trading process that acts when the trading loop stands still.
+
+    It trips the latch in any case. ``flatten`` is for an account without a watchdog: two must not close one position.
+    """
+
+    hung_after: Duration
+    policy: Literal["trip", "cancel", "flatten"]
+    protective: Protective
+
+
+class WatchdogSection(Section, frozen=True, kw_only=True):
+    """``[watchdog]``: the outside judge. Written whole or not at all: it acts on an account without asking.
+
+    ``key_file``: a key of its own, and ``key_may`` says what the venue lets that key do. ``stop``: the words of a
+    command that ends the bot for good, as part of fencing it. ``webhook_file``: a TOML file of mode 0600 with ``url``,
+    and perhaps ``bearer``.
+    """
+
+    policy: Literal["page", "cancel", "flatten"]
+    protective: Protective
+    dead_after: Duration
+    stalled_after: Duration
+    venue_look: Duration
+    escalate_after: Duration
     key_file: str = ""
-    dead_after: Duration = Duration(3_000)
+    key_may: Literal["", "cancel", "trade"] = ""
+    stop: list[str] = field(default_factory=list)
+    webhook_file: str = ""
 
 
 class CapsFile(Section, frozen=True, kw_only=True):
@@ -220,6 +248,7 @@ class Config(Struct, frozen=True, kw_only=True):
     serve: ServeSection
     log: LogSection
     up: UpSection
-    watchdog: WatchdogSection = WatchdogSection()
+    dead_switch: DeadSwitchSection
+    watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside
     caps: CapsFile | None = None
     firm_share: FirmNumbers | None = None  # None: no firm above this account

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from holdfast.config.check import LOOPBACK
 from holdfast.config.errors import ConfigError
 from holdfast.config.load import beside
 from holdfast.config.schema import Config, VenueKind
@@ -48,6 +50,31 @@ def load_secrets(config: Config, *, environment: Mapping[str, str] | None = None
     if config.venue.kind is VenueKind.PAPER:
         return Secrets(api_key="", secret="")
     raise ConfigError(f"{config.path or 'configuration'}: account.key_file: missing")
+
+
+class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where pages are posted to. The address itself often is the secret, so its text form shows nothing."""
+
+    url: str
+    bearer: str = ""
+
+    def __repr__(self) -> str:
+        return "Webhook(…)"
+
+
+def load_webhook(config: Config, name: str) -> Webhook:
+    """The webhook in a file beside the configuration. Errors: as ``load_secrets``; plain HTTP beyond this machine."""
+    path = beside(config, name)
+    owner_only(path, secret=True)
+    document = Document(read_text(path), where=str(path), secret=True)
+    webhook = document.convert(document.root, Webhook, ())
+    document.finish()
+    parts = urlsplit(webhook.url if webhook else "")
+    if webhook is None or not parts.hostname or parts.scheme not in {"http", "https"}:
+        raise ConfigError(f"{path}: url: expected an address https://…")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ConfigError(f"{path}: url: expected https:// for a host that is not this machine")
+    return webhook
 
 
 def load_key(config: Config, name: str) -> Secrets:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
+
+
+class Progress(NamedTuple):
+    """What the trading loop last got done, as it says with each renewal of its lease. CLOCK_BOOTTIME; 0: not yet."""
+
+    stepped_mono_ns: int = 0  # an event went through the core
+    decided_mono_ns: int = 0  # a record went into the journal
+    acked_mono_ns: int = 0  # the venue answered a request of ours
+    loop_lag_ns: int = 0  # how late the loop came to this renewal
+
+
+NOTHING_YET: Final = Progress()
 
 
 class LatchPort(Protocol):

@@ -15,7 +15,7 @@ from msgspec import Struct
 from holdfast.core.state import State
 from holdfast.ports.clock import Clock
 from holdfast.ports.feed import FeedPort, FrameSink
-from holdfast.ports.guard import ExpiredLease, LatchPort
+from holdfast.ports.guard import ExpiredLease, LatchPort, Progress
 from holdfast.ports.journal import JournalPort, MarketLogPort
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.engine import Engine, Host
@@ -32,7 +32,7 @@ from holdfast.vocab.effects import (
 from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, LeaseLost, Started, Stopping
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.orders import Lane
-from holdfast.vocab.outcome import Withheld
+from holdfast.vocab.outcome import Ok, Withheld
 from holdfast.vocab.units import NS_PER_S
 
 TICK_S: Final = 0.1  # renewing the lease, looking at the latch, closing bars
@@ -45,8 +45,9 @@ class Lease(Protocol):
     """The lease with its renewal; see ``ports.guard``."""
 
     def fresh(self, now_mono_ns: int) -> bool: ...
-    def renew(self, now_mono_ns: int) -> ExpiredLease | None: ...
+    def renew(self, now_mono_ns: int, progress: Progress) -> ExpiredLease | None: ...
     def reclaim(self, *, now_wall_ns: int, now_mono_ns: int) -> None: ...
+    def let_go(self) -> None: ...
 
 
 class LiveHost(Host, Protocol):
@@ -125,7 +126,7 @@ class Live:
         self.suppressed_count: dict[Withheld, int] = dict.fromkeys(Withheld, 0)
         self.last_alert = ""
         self.sync_ns_last = 0
-        self.loop_lag_ns = 0
+        self.loop_lag_ns = 0  # how late the loop came to its last tick
         self.host = host
         self._saved = saved
         self._histories = histories
@@ -138,11 +139,15 @@ class Live:
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_mono_ns = 0
+        self._tick_due_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: dict[int, asyncio.Future[CommandAnswered]] = {}
         self._commands_count = 0
         self._latch_seen = 0
         self._ending = False
+        self._records_seen = 0
+        self._decided_mono_ns = 0
+        self._acked_mono_ns = 0
         self.engine: Engine | None = None
         self._hops = {
             Lane.READ: _pass,
@@ -228,6 +233,8 @@ class Live:
     def _end(self, ended: Ended) -> None:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(ended)
+            if ended.error is None:
+                self.lease.let_go()  # closing takes its time: nobody is to take it for a death
 
     def fatal(self, error: BaseException) -> None:
         """Our own promise or the disk broke: nothing may leave any more, and the process ends."""
@@ -312,7 +319,10 @@ class Live:
         """Ten times a second: renew the lease, look at the latch, close the bars that are over."""
         if self._ending or self._loop is None:
             return
-        due = self._loop.time() + TICK_S
+        now_s = self._loop.time()
+        if self._tick_due_s:
+            self.loop_lag_ns = max(0, int((now_s - self._tick_due_s) * NS_PER_S))
+        due = self._tick_due_s = now_s + TICK_S
         try:
             self._renew()
             self.look_at_latch()
@@ -338,12 +348,24 @@ class Live:
             self.fatal(error)
         ticks.append(self._loop.call_later(MAINTENANCE_S, self._maintain, ticks))
 
+    def _progress(self) -> Progress:
+        """Looked at ten times a second, so that no event pays for it; a decision is as old as the look, at most."""
+        stepped = self.state.live.now_mono_ns
+        if self.journal.record_count != self._records_seen:
+            self._records_seen = self.journal.record_count
+            self._decided_mono_ns = stepped
+        return Progress(stepped, self._decided_mono_ns, self._acked_mono_ns, self.loop_lag_ns)
+
     def _renew(self) -> None:
+        if self._ended is not None and self._ended.done():
+            return
         now = self.clock.mono_ns()
-        expired = self.lease.renew(now)
+        expired = self.lease.renew(now, self._progress())
         if expired is None:
             return
         wall = self.clock.wall_ns()
+        # whoever fenced us meanwhile is seen before our own trip takes the place of theirs
+        self.look_at_latch()
         # first the hold (and with it the tripped latch), only then the lease again
         self._put(
             LeaseLost(wall_ns=wall, mono_ns=now, expired_ms=expired.expired_ms, contested=expired.contested)
@@ -420,10 +442,13 @@ class Live:
         except BaseException as error:  # noqa: BLE001 - a port that raises broke its promise
             self.fatal(error)
             return
+        now = self.clock.mono_ns()
+        if isinstance(outcome, Ok):
+            self._acked_mono_ns = now
         self._put(
             CallDone(
                 wall_ns=self.clock.wall_ns(),
-                mono_ns=self.clock.mono_ns(),
+                mono_ns=now,
                 call_id=call.call_id,
                 outcome=outcome,
             )

@@ -424,6 +424,7 @@ class Looker:
         return PingView(
             wall_ns=live.clock.wall_ns(),
             event_age_ms=(live.clock.mono_ns() - live.state.live.now_mono_ns) // NS_PER_MS,
+            loop_lag_us=live.loop_lag_ns // 1_000,
         )
 
     def _holds_view(self, _: Args) -> HoldsView:
