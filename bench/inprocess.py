@@ -242,18 +242,21 @@ class Ticking:
     """From the bytes of a quote to the approved order at a venue that does nothing, in process.
 
     The same engine as live with its effects carried out at once. The journal's records are framed (encoded,
-    checksummed, chained) and handed to the operating system; the disk is not waited for.
+    checksummed, chained); ``written``: and handed to the operating system, and the frame is in the market log. The
+    disk is not waited for.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, written: bool) -> None:
         self._at = 0
         self._asked = 0
         self.ordering = Ordering(every=1)
         self.ordering.on = False
-        self.desk = Desk(directory, instruments(2), self.ordering, on_order=self._order, synced=False)
+        self.desk = Desk(
+            directory, instruments(2), self.ordering, on_order=self._order, synced=False, written=written
+        )
         self.desk.arm()
         self.ordering.on = True
-        self._on_read = fed(self.desk, self.desk.specs)
+        self._on_read = fed(self.desk, self.desk.specs, recorded=written)
 
     def _order(self, request: PlaceOrder) -> None:
         self._at = time.perf_counter_ns()
@@ -307,7 +310,7 @@ class Ticking:
 
 def tick_to_order_in_process(directory: Path, *, orders: int) -> dict[str, Any]:
     """Microseconds from a quote's bytes to its order at a venue port that does nothing."""
-    ticking = Ticking(directory)
+    ticking = Ticking(directory, written=True)
     took = ticking.round(orders)
     ticking.desk.close()
     return {

@@ -35,7 +35,7 @@ class Side:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
         self._feeding: dict[bool, Feeding] = {}
-        self._ticking: Ticking | None = None
+        self._ticking: dict[bool, Ticking] = {}
         self._desk: Desk | None = None
         self._orders = 0
         self._quotes: list[Quote] = []
@@ -105,11 +105,12 @@ class Side:
         desk.clock.tell(wall_ns=desk.clock.wall_ns() + passed_ns, mono_ns=desk.clock.mono_ns() + passed_ns)
         return {"ns": took, "passed": passed}
 
-    def tick(self, path: str) -> dict[str, Any]:
+    def tick(self, path: str, *, written: bool) -> dict[str, Any]:
         """Nanoseconds from a quote's bytes to its order at a venue that does nothing."""
-        if self._ticking is None:
-            self._ticking = Ticking(self._scratch / "tick")
-        return {"ns": self._ticking.pour(Path(path).read_bytes().split(b"\n"))}
+        ticking = self._ticking.get(written)
+        if ticking is None:
+            ticking = self._ticking[written] = Ticking(self._scratch / f"tick-{written}", written=written)
+        return {"ns": ticking.pour(Path(path).read_bytes().split(b"\n"))}
 
     def backtest(self, path: str, count: int) -> dict[str, Any]:
         """Quotes per second of ``holdfast backtest --quotes``: its own figure, its closing proofs left out.

@@ -41,9 +41,11 @@ BOUNDS: Final = {
     "ws_ratio": (15, 26),
     "gate_ratio": (3, 5),
     "tick_to_order_ratio": (10, 28),
+    "tick_to_order_written_ratio": (0, 0),
     "backtest_ratio": (1.5, 3),
 }
 
+_ALL: Final = tuple(name.removesuffix("_ratio") for name in BOUNDS)
 _SAME_FEED: Final = "as in feed_ratio: it records nothing"
 THEIRS: Final = {
     "feed_recorded_ratio": _SAME_FEED,
@@ -58,6 +60,7 @@ THEIRS: Final = {
         "RiskEngine.execute(SubmitOrder) on a cash account: price and size precision, instrument's sizes and"
         " notional, free balance, submit throttle; ends at a do-nothing ExecEngine.execute endpoint."
     ),
+    "tick_to_order_written_ratio": "as in tick_to_order_ratio: it writes nothing",
     "tick_to_order_ratio": (
         "the handler of feed_ratio, order_factory.limit and submit_order in the strategy, RiskEngine (cash account),"
         " ExecutionEngine, a do-nothing ExecutionClient. No journal, no database."
@@ -86,9 +89,12 @@ OURS: Final = {
         " exposure and leverage, rate and open orders), Approved made."
     ),
     "tick_to_order_ratio": (
-        "the frame sink of feed_ratio, intent, its record framed (encoded, checksummed, chained), gate, order id,"
-        " order book, the approval's record framed, both written to the operating system and not synced, latch asked,"
-        " a do-nothing venue port."
+        "the frame sink of feed_ratio, one frame a read; intent, its record framed (encoded, checksummed, chained),"
+        " gate, order id, order book, the approval's record framed, latch asked, a do-nothing venue port."
+    ),
+    "tick_to_order_written_ratio": (
+        "as in tick_to_order_ratio, the frame in the market log and both records handed to the operating system before"
+        " the venue port is asked; nothing is synced."
     ),
     "backtest_ratio": (
         "`holdfast backtest --quotes` on preloaded quotes (making them not timed): simulated venue of both"
@@ -262,16 +268,22 @@ class Pairs:
         }
 
     def tick_to_order(self) -> dict[str, Any]:
+        return self._tick("tick_to_order_ratio", written=False)
+
+    def tick_to_order_written(self) -> dict[str, Any]:
+        return self._tick("tick_to_order_written_ratio", written=True)
+
+    def _tick(self, name: str, *, written: bool) -> dict[str, Any]:
         def one(worker: Worker) -> float:
             path = self._file(self._sizes.tick, combined=worker is self._theirs)
-            answer = worker.ask("tick", path=path)
+            answer = worker.ask("tick", path=path, **({"written": written} if worker is self._ours else {}))
             took.append((worker, answer["ns"]))
             return percentile(answer["ns"], 0.5)
 
         took: list[tuple[Worker, list[int]]] = []
         mine, yours = self._run(lambda: one(self._ours), lambda: one(self._theirs))
         return {
-            "tick_to_order_ratio": _ratio(yours, mine),
+            name: _ratio(yours, mine),
             "ours_p50_us": round(median(mine) / 1_000, 2),
             "theirs_p50_us": round(median(yours) / 1_000, 2),
             "ours_p99_us": round(self._p99(took, self._ours) / 1_000, 2),
@@ -344,7 +356,10 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual work per round")
     parser.add_argument(
-        "--only", nargs="*", default=[], help="feed feed_recorded ws gate tick_to_order backtest"
+        "--only",
+        nargs="*",
+        default=[],
+        help="feed feed_recorded ws gate tick_to_order tick_to_order_written backtest",
     )
     options = parser.parse_args()
     install()
@@ -354,7 +369,7 @@ def main() -> int:
     try:
         with child("-m", "bench.our_side", str(scratch)) as process, theirs() as other:
             pairs = Pairs(Worker(process), other, scratch, Sizes(scale=options.scale), options.pairs)
-            for name in ("feed", "feed_recorded", "ws", "gate", "tick_to_order", "backtest"):
+            for name in _ALL:
                 if options.only and name not in options.only:
                     continue
                 results |= _row(name, getattr(pairs, name)())

@@ -80,7 +80,7 @@ def test_our_side_of_the_comparison_answers(tmp_path, monkeypatch):
     path.write_bytes(b"\n".join(frames(instruments(2), 300, wall_ns=START_WALL_NS, first_seq=1_000)))
     assert 300 == side.feed(str(path), recorded=True)["reached"]
     assert 300 == side.feed(str(path), recorded=False)["reached"]
-    assert 300 == len(side.tick(str(path))["ns"])
+    assert 300 == len(side.tick(str(path), written=False)["ns"])
     assert 2 == side.gate([(1, 20, 6_180_000, 0), (-1, 20, 618_000, 1)])["passed"]
     config = vs_nautilus.backtest_config(tmp_path)
     assert 500 == side.backtest(str(config), 500)["reached"]

@@ -273,7 +273,10 @@ class Session:
     deadman_exists: bool = True
     latch_nonce: int = 0
     clear_since_mono_ns: dict[int, int] = field(default_factory=dict)
-    equity_floor_e8: int | None = None
+    breaker_floor_e8: int | None = (
+        None  # below it the breaker trips; None: it has, or equity is not known yet
+    )
+    equity_floor_e8: int | None = None  # the same while something is held: what every quote is held against
     equity_mono_ns: int = FAR_PAST_NS  # when equity was last marked
     marking: bool = False
     ending: str = ""  # why the process will end once everything is final

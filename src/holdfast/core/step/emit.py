@@ -10,13 +10,17 @@ from holdfast.core.state import State
 from holdfast.vocab.effects import Alert, Call, ClearLatch, Effect, SetTimer, Severity, TripLatch
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import (
+    BooksOpened,
     BreakFound,
     BreakHealed,
     BreakKind,
     Fact,
+    FillAccepted,
+    FillBooked,
     HoldPlaced,
     HoldReleased,
     OrderMoved,
+    PositionAdjusted,
 )
 from holdfast.vocab.holds import ACCOUNT, Hold, HoldCause, HoldLevel, Release, Scope
 from holdfast.vocab.orders import Did, Lane
@@ -25,12 +29,16 @@ from holdfast.vocab.units import NS_PER_MS
 
 Out = list[Effect]
 
+_MOVES_A_POSITION: Final = frozenset({FillBooked, FillAccepted, PositionAdjusted, BooksOpened})
 _QUIET: Final = (HoldCause.STARTUP, HoldCause.DEADMAN_UNARMED)
 
 
 def emit(state: State, out: Out, fact: Fact) -> None:
     """Apply a fact to the books and hand it on to be written down."""
-    state.books.apply(fact, mono_ns=state.live.now_mono_ns)
+    session = state.live
+    state.books.apply(fact, mono_ns=session.now_mono_ns)
+    if type(fact) in _MOVES_A_POSITION:
+        session.equity_floor_e8 = session.breaker_floor_e8
     out.append(fact)
 
 

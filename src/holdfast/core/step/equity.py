@@ -46,7 +46,10 @@ def mark_equity(state: State, out: Out) -> None:
     # tripped already: nothing to watch for at every quote
     tripped = books.holds.find(HoldCause.DRAWDOWN_BREAKER, ACCOUNT) is not None
     breaker_ppm = session.settings.account_limits.drawdown_breaker_ppm
-    session.equity_floor_e8 = None if tripped else floor_e8(books.drawdown.peak_e8, breaker_ppm=breaker_ppm)
+    session.breaker_floor_e8 = None if tripped else floor_e8(books.drawdown.peak_e8, breaker_ppm=breaker_ppm)
+    # and where nothing is held no quote changes equity: ``emit`` begins to watch at the next execution
+    held = any(row.position_lots for row in books.ledger.positions.values())
+    session.equity_floor_e8 = session.breaker_floor_e8 if held else None
 
 
 def _push(state: State, out: Out) -> None:

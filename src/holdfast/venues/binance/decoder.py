@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import floor, nan
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -65,7 +66,8 @@ class _DepthUpdate(Struct, gc=False, tag_field="e", tag="depthUpdate"):
     a: list[tuple[str, str]] = []
 
 
-_Grid = tuple[str, "_Units", "_Units", float, float, float, float]
+_Grid = tuple["_Units", "_Units"]
+_data: Final = attrgetter("data")
 _Data = _BookTicker | _Print | _MarkPrice | _DepthUpdate
 
 
@@ -130,32 +132,32 @@ def decoder(specs: Iterable[InstrumentSpec]) -> Decode:
 def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
     """The pure decoder for these instruments (``ports.feed.DecodeRead``)."""
     grids: dict[str, _Grid] = {}
+    quick: dict[str, tuple[str, float, float, float, float]] = {}
     for spec in specs:
         ticks = _Units(spec.tick, "price off the tick, or not above zero")
         lots = _Units(spec.lot, "size off the lot, or not above zero")
-        grids[spec.instrument] = (
-            spec.instrument,  # the one text of this name: whoever looks it up later compares no letters
-            ticks,
-            lots,
-            ticks.per_unit,
-            ticks.whole_per_unit,
-            lots.per_unit,
-            lots.whole_per_unit,
-        )
+        name = spec.instrument  # the one text of this name: whoever looks it up later compares no letters
+        grids[name] = (ticks, lots)
+        quick[name] = (name, ticks.per_unit, ticks.whole_per_unit, lots.per_unit, lots.whole_per_unit)
     ticks_of = {spec.instrument: Decimal(spec.tick) for spec in specs}
     bare = msgspec.json.Decoder(_Data, strict=False).decode
     wrapped = msgspec.json.Decoder(_Envelope, strict=False).decode
     slow = _slow_path(grids, ticks_of)
 
     def decode_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> list[MarketEvent | None]:
+        if not raws:
+            return []
         events: list[MarketEvent | None] = []
         add = events.append
         enveloped = raws[0][2:3] == _ENVELOPE  # as the others of its read
-        for raw in raws:
+        messages = map(_data, map(wrapped, raws)) if enveloped else map(bare, raws)
+        while True:
             try:
-                message = wrapped(raw).data if enveloped else bare(raw)
-                if type(message) is _BookTicker:
-                    name, ticks, lots, per_tick, tick_parts, per_lot, lot_parts = grids[message.s]
+                for message in messages:
+                    if type(message) is not _BookTicker:
+                        add(slow(message, wall_ns, mono_ns))
+                        continue
+                    name, per_tick, tick_parts, per_lot, lot_parts = quick[message.s]
                     bid_price, bid_size = message.bid, message.bid_size
                     ask_price, ask_size = message.ask, message.ask_size
                     bid = floor(bid_price * per_tick + 0.5)
@@ -172,6 +174,7 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
                         and ask_lots > 0
                         and bid_lots + ask_lots < _COUNT_MAX
                     ):  # each by itself: it is crossed, on an uncommon grid, or one of them is wrong
+                        ticks, lots = grids[name]
                         bid, bid_lots = ticks.of(bid_price), lots.of(bid_size)
                         ask, ask_lots = ticks.of(ask_price), lots.of(ask_size)
                     add(
@@ -187,9 +190,9 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
                             mono_ns,
                         )
                     )
-                else:
-                    add(slow(message, wall_ns, mono_ns))
-            except (msgspec.MsgspecError, KeyError, IndexError, ValueError, OverflowError) as error:
+                return events
+            except (msgspec.MsgspecError, KeyError, ValueError, OverflowError) as error:
+                raw = raws[len(events)]  # the one that has no answer yet; the loop goes on behind it
                 inner = _enveloped(raw)
                 if inner is not None and not enveloped:
                     events += decode_read((inner,), wall_ns, mono_ns)  # an envelope where none was expected
@@ -197,7 +200,6 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
                     events += decode_read((raw,), wall_ns, mono_ns)  # and none where one was
                 else:
                     add(_refused(inner or raw, error, wall_ns, mono_ns))
-        return events
 
     return decode_read
 
@@ -208,7 +210,7 @@ def _slow_path(
     """Everything that is not a quote; raises what ``decode`` catches."""
 
     def slow(message: _Data, wall_ns: int, mono_ns: int) -> MarketEvent | None:
-        _, ticks, lots, *_ = grids[message.s]
+        ticks, lots = grids[message.s]
         if type(message) is _Print:
             market = message.X == "MARKET"
             if not market and float(message.q) == 0:
