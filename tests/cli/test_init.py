@@ -69,7 +69,9 @@ def test_the_token_is_shown_once_and_kept_for_its_owner(made):
 
 
 def test_secrets_and_state_are_kept_out_of_git(made):
-    assert {"keys.toml", "operator.token", "state/"} <= set((made[0] / ".gitignore").read_text().split())
+    assert {"*keys.toml", "*.token", "webhook.toml", "state/"} <= set(
+        (made[0] / ".gitignore").read_text().split()
+    )
 
 
 @pytest.mark.parametrize("key", SEEDS)

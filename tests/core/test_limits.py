@@ -3,10 +3,11 @@
 import pytest
 from msgspec import structs
 
+from holdfast.core.state import State
 from holdfast.core.step.limits import GLASS_MS_MAX, GLASSES_MAX
 from holdfast.vocab.facts import GlassBroken, GlassEnded, IntentRefused, LimitChanged, LoosenAsked
 from holdfast.vocab.orders import OrderState
-from holdfast.vocab.refusals import OverGross, OverOrderSize, OverPosition, OverRate
+from holdfast.vocab.refusals import OverGross, OverOrderSize, OverPosition, OverRate, StaleReference
 from holdfast.vocab.units import E8
 from tests.house.records import folded, replayed
 from tests.house.room import a_running_core
@@ -433,3 +434,82 @@ def test_market_limits_reach_the_market():
     sets(room, f"instrument.{BTC}.jump_max", 200)
     market = room.state.live.markets[BTC]
     assert (100, 200) == (market.spread_ppm_max, market.jump_ppm_max)
+
+
+# --- what people, clocks and quotes do at the same time -----------------------------------------------------------
+
+
+def test_leave_to_loosen_one_number_is_none_to_loosen_another():
+    """Ann's old wish must not undo what Bob tightened because of an incident."""
+    room = a_governed_core()
+    sets(room, MINE, 100)
+    room.run(s=COOLING_S + 1)
+    sets(room, MINE, 5, by="bob", reason="incident")
+    room.run(s=1)
+    assert not sets(room, MINE, 100).accepted
+    assert 5 == in_force(room, MINE)
+
+
+def test_the_breakers_floor_is_the_limits_own_as_soon_as_the_glass_is_closed():
+    """Between two marks every quote is held against it: a floor of the broken glass would let the fall go on."""
+    room = a_governed_core()
+    room.venue.fee_ppm = 0
+    room.targets(80)
+    room.run(s=1)
+    breaks_glass(room, "account.drawdown_breaker", 200_000, for_ms=5_300)
+    room.run(s=5)
+    room.quoting = False
+    mid = 600_000
+    for _ in range(36):
+        mid -= 4_200
+        room.quotes(mid=mid)
+    assert "drawdown_breaker" not in room.causes()
+    room.run(ms=301)
+    room.quotes(mid=mid)
+    assert "drawdown_breaker" in room.causes()
+
+
+def test_a_breaker_that_a_quote_trips_is_the_same_in_a_fold_of_the_journal():
+    """The journal holds no quotes: what the books remember of the moment must stand in the hold itself."""
+    room = a_governed_core()
+    room.venue.fee_ppm = 0
+    room.targets(80)
+    room.run(s=1)
+    room.quoting = False
+    room.run(ms=130)
+    mid = 600_000
+    while room.hold("drawdown_breaker") is None:
+        mid -= 4_500
+        room.quotes(mid=mid)
+    assert room.state.books_hash() == State(folded(room.records)).books_hash()
+
+
+def test_a_quote_that_a_tighter_spread_refuses_is_not_priced_from_any_more():
+    """Prices that stand still are not looked at again: the limit must look at them when it changes."""
+    room = a_governed_core()
+    room.quoting = False
+    spread = f"instrument.{BTC}.spread_max"
+    breaks_glass(room, spread, 10_000, for_ms=5_000)
+    for _ in range(40):
+        room.quotes(spread=5_400)
+        room.quotes(ETH)
+        room.run(ms=200)
+    assert 5_000 == room.state.live.markets[BTC].spread_ppm_max
+    assert isinstance(room.buys(10, at=602_700), StaleReference)
+    room.quotes(spread=10)
+    assert not isinstance(room.buys(10), StaleReference)
+
+
+def test_glass_past_its_time_is_closed_before_an_order_is_judged():
+    """After a stall the order may be read before the timer: a minute of glass is not two."""
+    room = a_governed_core()
+    breaks_glass(room, MINE, 90, for_ms=5_000)
+    room._pass(60_000)
+    room.quotes()
+    assert isinstance(room.buys(90), OverOrderSize)
+
+
+def test_some_glass_is_not_broken():
+    room = a_governed_core()
+    assert not breaks_glass(room, "account.recover_cooling", 300_000).accepted
+    assert not breaks_glass(room, f"instrument.{BTC}.flatten_clip", 150, once=True).accepted

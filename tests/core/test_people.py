@@ -96,14 +96,38 @@ def test_a_trip_after_the_command_was_given_stays():
     assert room.latch_tripped
 
 
-def test_a_second_trip_moves_the_standing_halt_to_its_nonce():
+def test_the_same_halt_again_moves_to_the_new_nonce():
     room = a_running_core()
     room.says("halt")
-    room.says("halt", by="bob")
+    room.says("halt")
     assert ["halt"] == room.causes()
     assert room.trip_nonce == room.hold("halt").latch_nonce
     room.says("resume", hold_id=room.hold("halt").hold_id)
     assert not room.latch_tripped
+
+
+def test_somebody_elses_halt_stands_by_itself():
+    """Ann resumes her own; what Bob halted for is not hers to lift unseen."""
+    room = a_running_core()
+    room.says("halt")
+    room.says("halt", by="bob", reason="the venue was broken into")
+    halts = [hold for hold in room.books.holds.holds.values() if hold.cause.value == "halt"]
+    assert [("ann", "because"), ("bob", "the venue was broken into")] == [
+        (one.by, one.reason) for one in halts
+    ]
+    room.says("resume", hold_id=halts[0].hold_id)
+    assert room.latch_tripped
+    assert L.HALTED == room.level()
+    room.says("resume", hold_id=halts[1].hold_id)
+    assert not room.latch_tripped
+    assert L.NONE == room.level()
+
+
+def test_halts_side_by_side_are_bounded():
+    room = a_running_core()
+    for number in range(40):
+        room.says("halt", by=f"p{number}")
+    assert 16 == room.causes().count("halt")
 
 
 def test_halting_an_instrument_or_a_strategy_leaves_the_latch_alone():

@@ -24,9 +24,12 @@ def is_fact(effect):
 def folded(records):
     """New books from the facts alone."""
     books = Books()
+    mono_ns = 0
     for event, facts in records:
+        if not isinstance(event, MARKET):
+            mono_ns = event.mono_ns  # as from a journal, which holds no market data
         for fact in facts:
-            books.apply(fact, mono_ns=event.mono_ns)
+            books.apply(fact, mono_ns=mono_ns)
     return books
 
 

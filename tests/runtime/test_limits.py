@@ -120,7 +120,7 @@ def test_changes_glass_and_what_waits_are_shown():
         glass.review,
         glass.left_ms,
     )
-    assert ["limits set account.open_orders_max 60 (asked for by ann: because)"] == view.waiting
+    assert ["limits set account.open_orders_max 60 from 50 (asked for by ann: because)"] == view.waiting
 
 
 def test_looking_changes_nothing():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.venues.binance.decoder import decoder
+from holdfast.venues.binance.decoder import decoder, read_decoder
 from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
 from tests.venues.house import SPECS, spec
 
@@ -115,6 +115,13 @@ BAD = {
     "no type": {"u": 1, "s": "BTCUSDT", "b": "1"},
     "an error": {"code": 2, "msg": "Invalid request"},
     "an error object": {"error": {"code": 2, "msg": "Invalid request"}, "id": 1},
+    "sequence beyond all bounds": {**QUOTE, "u": 2**70},
+    "stamp beyond all bounds": {**QUOTE, "T": 2**70},
+    "stamp below zero": {**QUOTE, "T": -1},
+    "mark beyond all bounds": {**MARK, "p": "1e30"},
+    "funding beyond all bounds": {**MARK, "r": "1e30"},
+    "print in words with a line between": {**PRINT, "p": "6_1800.20"},
+    "nested without end": json.dumps(QUOTE)[:-1].encode() + b', "x": ' + b"[" * 3_000 + b"]" * 3_000 + b"}",
     "print off the lot": {**PRINT, "q": "0.0145"},
     "print of nothing": {**PRINT, "q": "0"},
     "mark of nothing": {**MARK, "p": "0"},
@@ -177,6 +184,14 @@ def test_every_quote_on_the_grid_is_read_exactly(tick, lot, ticks, lots, zeros):
 def test_a_size_off_the_lot_is_never_rounded(lots, off):
     event = decoded({**QUOTE, "B": format((lots + Decimal(off) / 100) * Decimal("0.001"), "f")})
     assert isinstance(event, Malformed)
+
+
+@given(st.lists(st.sampled_from([QUOTE, PRINT, wrapped(QUOTE), {"s": "BTCUSDT", **QUOTE}, {}]), max_size=6))
+def test_a_frame_reads_alike_alone_and_among_others(messages):
+    """A replay decodes one by one what came together."""
+    raws = [json.dumps(message).encode() for message in messages]
+    together = read_decoder(SPECS)(raws, 111, 222)
+    assert [DECODE(raw, 111, 222) for raw in raws] == together
 
 
 @given(st.binary(max_size=200))

@@ -348,3 +348,16 @@ def test_a_panic_client_says_in_one_line_that_the_venue_did_not_answer(venue):
     with pytest.raises(LastResortFailed, match="/fapi/v1/openOrders"):
         client.open_orders()
     assert "sim-secret" not in repr(client)
+
+
+def test_a_start_that_hangs_after_a_day_of_trading_is_an_incident_of_its_own(desk, venue):
+    """What died before it traded is one incident until something trades; then the next one is paged again."""
+    desk.stuck = NOTHING_YET
+    time.sleep(0.1)
+    desk.watch(venue.client(), stalled_after_ns=S)
+    desk.eventually(lambda: len(desk.pages(Stage.OUTCOME)) == 1, "the first start died")
+    desk.latch.clear(desk.latch.observe())
+    desk.stuck = None
+    time.sleep(0.6)  # it trades
+    desk.stuck = NOTHING_YET
+    desk.eventually(lambda: len(desk.pages(Stage.OUTCOME)) == 2, "the next one died")

@@ -13,6 +13,7 @@ from msgspec import Struct
 from holdfast import __version__
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.config.schema import Config
+from holdfast.core.replay import ReplayDiffers
 from holdfast.core.state import State
 from holdfast.journal.chain import iterate
 from holdfast.journal.codec import CorruptJournal
@@ -68,6 +69,10 @@ def open_state(state_dir: Path, *, account: str, files: Files = REAL_FILES) -> O
     except CorruptJournal as error:
         raise HoldfastError(
             Exit.JOURNAL_CORRUPT, f"the journal is corrupt: {error}", str(journal_dir)
+        ) from None
+    except ReplayDiffers as error:
+        raise HoldfastError(
+            Exit.JOURNAL_CORRUPT, f"the books do not follow from the journal: {error}", str(journal_dir)
         ) from None
     except msgspec.DecodeError as error:
         raise HoldfastError(

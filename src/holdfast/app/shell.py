@@ -595,13 +595,20 @@ def _speed(text: str) -> float | None:
     return float(text)
 
 
+_GROUPS: Final = {
+    "quarantine": "Fills that no order of ours explains.",
+    "limits": "Every limit beside its hard cap and what is used of it; set changes one.",
+    "break-glass": "Open one limit for minutes, or for one order.",
+}
+
+
 def _add_table() -> None:
     """List the commands of the table in the overview. They never get here: the cli reads them itself."""
     groups: dict[str, typer.Typer] = {}
     for name, text in summary():
         head, _, tail = name.partition(" ")
         if tail and head not in groups:
-            groups[head] = typer.Typer(help="Fills that no order of ours explains.")
+            groups[head] = typer.Typer(help=_GROUPS[head])
             app.add_typer(groups[head], name=head, rich_help_panel="Operating a running bot")
         home = groups[head] if tail else app
         home.command(tail or head, help=text, rich_help_panel="Operating a running bot")(_never)

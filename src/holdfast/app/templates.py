@@ -260,4 +260,4 @@ class TwoSided(Strategy):
         return intents or None
 '''
 
-GITIGNORE: Final = "keys.toml\noperator.token\nstate/\nstate-*/\n.holdfast/\n"
+GITIGNORE: Final = "*keys.toml\n*.token\nwebhook.toml\nstate/\nstate-*/\n.holdfast/\n"

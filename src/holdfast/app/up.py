@@ -17,7 +17,11 @@ from holdfast.config.schema import Config
 from holdfast.ops.registry import entries
 
 LOOK_S = 0.2
+SOON_S = 3
 END_S = 30
+ACT_S = 15  # beyond the time after which the watchdog calls a bot dead: to fence and to cancel
+# The bot before whoever watches it, and both before their venue.
+_END_ORDER = ("serve", "run", "watchdog", "sim")
 
 
 def main(options: UpOptions) -> int:
@@ -39,11 +43,32 @@ def main(options: UpOptions) -> int:
             ended = [one for one, child in children.items() if child.poll() is not None]
             if ended:
                 print(f"up: {', '.join(ended)} ended, so all do", flush=True)
+                _let_the_watchdog_act(config, children, ending)
                 break
     finally:
-        for child in reversed(children.values()):
-            _end(child)
-    return max((child.returncode for child in children.values()), default=0, key=abs)
+        for one in sorted(children, key=_END_ORDER.index):
+            _end(one, children[one])
+    codes = (child.returncode for child in children.values())
+    return max((code if code >= 0 else 128 - code for code in codes), default=0)
+
+
+def _let_the_watchdog_act(
+    config: Config, children: dict[str, subprocess.Popen[bytes]], ending: threading.Event
+) -> None:
+    """A bot that did not end as it should has one that acts for it: not in that moment is it ended too."""
+    run, watchdog = children.get("run"), children.get("watchdog")
+    if (
+        run is None
+        or not run.poll()
+        or watchdog is None
+        or watchdog.poll() is not None
+        or config.watchdog is None
+    ):
+        return
+    wait_s = config.watchdog.dead_after.ms / 1_000 + ACT_S
+    how = f"was ended by signal {-run.returncode}" if run.returncode < 0 else f"ended with {run.returncode}"
+    print(f"up: run {how}; the watchdog has {wait_s:g} s to act, then all end (Ctrl-C: now)", flush=True)
+    ending.wait(wait_s)
 
 
 def _start_empty(config: Config, options: UpOptions) -> None:
@@ -85,11 +110,18 @@ def _words(name: str, config: Config, options: UpOptions) -> list[str]:
     return words
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        child.send_signal(signal.SIGINT)
-        try:
-            child.wait(timeout=END_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+def _end(name: str, child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is not None:
+        return
+    child.send_signal(signal.SIGINT)
+    try:
+        child.wait(timeout=SOON_S)
+        return
+    except subprocess.TimeoutExpired:
+        print(f"up: {name} does not end; waiting up to {END_S} s", flush=True)
+    try:
+        child.wait(timeout=END_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        print(f"up: {name} was killed after {END_S} s; what it left open, look at the venue", flush=True)

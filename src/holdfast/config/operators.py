@@ -40,6 +40,8 @@ _NO_TOKENS: Final = frozenset(
     )
 )
 
+OUR_OWN_NAMES: Final = ("start", "holdfast", "journal", "monitor", "reconcile", "auto", "fatal", "watchdog")
+
 
 class Role(Enum):
     """What a person may do. Each may do what the one before it may."""
@@ -85,6 +87,8 @@ def load_operators(path: Path) -> tuple[Operator, ...]:
     people: list[Operator] = []
     for name, raw in document.named_tables(("operator",), pattern=r"[A-Za-z0-9_.-]+", required=True).items():
         key = ("operator", name)
+        if name in OUR_OWN_NAMES:
+            document.problem(key, f"{name} is what our own acts are signed with: expected another name")
         if "name" in raw:
             document.problem(
                 (*key, "name"), "the table's own name is the operator's name: expected no such key"

@@ -19,7 +19,7 @@ from holdfast.core.ingest.market import Market, market_of
 from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.limits.book import LimitBook, in_force
-from holdfast.core.monitor.equity import Drawdown
+from holdfast.core.monitor.equity import Drawdown, floor_e8
 from holdfast.core.orders.book import OpenLots, OrderBook
 from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Call
@@ -137,9 +137,10 @@ def _healed(books: Books, fact: BreakHealed, _: int) -> None:
     books.breaks.pop(f"{fact.kind.value}/{fact.key}", None)
 
 
-def _placed(books: Books, fact: HoldPlaced, mono_ns: int) -> None:
+def _placed(books: Books, fact: HoldPlaced, _: int) -> None:
     books.holds.place(fact)
-    books.ladder.placed(fact.hold, mono_ns=mono_ns)
+    # the hold's own time: a fold of the journal does not know of the quote that placed it
+    books.ladder.placed(fact.hold, mono_ns=fact.hold.since_mono_ns)
 
 
 def _released(books: Books, fact: HoldReleased, _: int) -> None:
@@ -392,15 +393,24 @@ class State:
             refuse_count=rates.orders_per_s_refuse, kill_count=rates.orders_per_s_kill
         )
         account.mark(account.equity_e8)
+        self._fold_floor(rates.drawdown_breaker_ppm)
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         for name, instrument_limits in self.instrument_limits.items():
-            market = session.markets[name]
-            market.spread_ppm_max = instrument_limits.spread_ppm_max
-            market.jump_ppm_max = instrument_limits.jump_ppm_max
+            session.markets[name].limit(
+                spread_ppm_max=instrument_limits.spread_ppm_max, jump_ppm_max=instrument_limits.jump_ppm_max
+            )
         for limits in settings.strategy_limits:
             desk = self.desks.get(limits.strategy, {}).get(limits.instrument)
             if desk is not None:
                 desk.limit(limits, self.instrument_limits[limits.instrument])
+
+    def _fold_floor(self, breaker_ppm: int) -> None:
+        session = self.live
+        if session.breaker_floor_e8 is None:
+            return
+        watching = session.equity_floor_e8 is not None
+        session.breaker_floor_e8 = floor_e8(self.books.drawdown.peak_e8, breaker_ppm=breaker_ppm)
+        session.equity_floor_e8 = session.breaker_floor_e8 if watching else None
 
     def fold_holds(self) -> None:
         """Fold the standing holds into every desk's one level."""

@@ -154,23 +154,25 @@ class Engine:
         deliver = self._host.on_market
         pos = self.market_pos
         delivered = 0
-        for event in events:
-            pos += 1
-            if event is None:
-                continue
-            taken = stages[type(event)](state, event)
-            if taken is True:
-                delivered += 1
-                wants = deliver(event)
-                if wants:
+        try:
+            for event in events:
+                pos += 1
+                if event is None:
+                    continue
+                taken = stages[type(event)](state, event)
+                if taken is True:
+                    delivered += 1
+                    wants = deliver(event)
+                    if wants:
+                        self.market_pos = pos
+                        self._hear(wants)
+                        self._drain()
+                elif taken:
                     self.market_pos = pos
-                    self._hear(wants)
-                    self._drain()
-            elif taken:
-                self.market_pos = pos
-                self._say(taken)
-        self.market_pos = pos
-        self.delivered_count += delivered
+                    self._say(taken)
+        finally:
+            self.market_pos = pos
+            self.delivered_count += delivered
 
     def frame(self, event: MarketEvent) -> None:
         """One of them, without the price of a loop."""

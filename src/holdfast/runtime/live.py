@@ -240,6 +240,7 @@ class Live:
         """Our own promise or the disk broke: nothing may leave any more, and the process ends."""
         if not isinstance(error, asyncio.CancelledError):
             self.latch.trip("fatal", f"{type(error).__name__}: {error}"[:200])
+        self._ending = True  # what this turn of the loop still holds is not stepped any more
         self._end(Ended(why=f"{type(error).__name__}: {error}", error=error))
 
     # --- in ---------------------------------------------------------------------------------------------------

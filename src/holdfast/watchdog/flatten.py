@@ -128,7 +128,9 @@ class Flatten:
             if age_s > SPENT * window_s:
                 self._undecided.append(order)
                 return fate
-            self._asks.wait(pause.next_s())
+            if self._asks.wait(pause.next_s()):
+                self._undecided.append(order)  # told to end: whoever comes next asks after it
+                return fate
             fate = self._ask(order)
         return fate
 

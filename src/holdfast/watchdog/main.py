@@ -101,6 +101,8 @@ class Watchdog:
         verdict, why = self._verdict, self._judge.why
         if verdict is not before:
             self._say("info", f"the bot is {verdict.value}" + (f": {why}" if why else ""))
+        if isinstance(found, Holder) and found.progress.stepped_mono_ns:
+            self._start = ""  # it trades: the next start that dies is another incident
         if verdict is Verdict.DEAD and isinstance(found, Holder):
             self._dead(found, why)
         if verdict is Verdict.STALLED:
@@ -125,9 +127,7 @@ class Watchdog:
 
     def _dead(self, holder: Holder, why: str) -> None:
         incident = f"{self._watched.key}-{boot_id()[:8]}-{holder.generation}-{holder.stamp_mono_ns}"
-        if holder.progress.stepped_mono_ns:
-            self._start = ""
-        else:
+        if not holder.progress.stepped_mono_ns:
             # it died before it traded, and may be started again and again: one incident, not one a try
             incident = self._start = self._start or incident
         if self._incidents.is_over(incident) or (self._rescue is not None and self._rescue.is_alive()):

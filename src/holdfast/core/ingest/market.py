@@ -61,6 +61,19 @@ class Market:
         """When the last accepted quote was received."""
         return self.quote.mono_ns
 
+    def limit(self, *, spread_ppm_max: int, jump_ppm_max: int) -> None:
+        """Judge by these limits from now on, the last quote too: one that they refuse is not priced from any more.
+
+        What it said of prices still values what is held.
+        """
+        self.spread_ppm_max = spread_ppm_max
+        self.jump_ppm_max = jump_ppm_max
+        last = self.quote
+        if (last.ask_ticks - last.bid_ticks) * _TWO_PPM > spread_ppm_max * (last.ask_ticks + last.bid_ticks):
+            self.quote = Quote(
+                last.instrument, last.seq, 0, 0, 0, 0, last.venue_ns, last.wall_ns, FAR_PAST_NS
+            )
+
     def refuse(self, reason: str) -> None:
         """Count a refused event by its reason."""
         self.refused[reason] = self.refused.get(reason, 0) + 1

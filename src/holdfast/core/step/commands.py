@@ -33,6 +33,7 @@ from holdfast.vocab.orders import Did, OrderState
 from holdfast.vocab.units import NS_PER_MS
 
 Answer = tuple[bool, str]
+HALTS_MAX: Final = 16  # halts of different people or reasons that stand side by side
 
 
 def on_command(state: State, command: Command) -> Out:
@@ -422,13 +423,16 @@ def on_latch(state: State, event: LatchSeen) -> Out:
         emit(state, out, HoldPlaced(hold=_with_nonce(bearer, event.nonce)))
         state.fold_holds()
         return out
-    standing = next(
-        (hold for hold in holds.values() if hold.cause is HoldCause.HALT and hold.scope == ACCOUNT), None
-    )
-    if standing is not None:
-        if event.nonce:  # 0: the latch could not be read; what is known of it stays known
-            emit(state, out, HoldPlaced(hold=_with_nonce(standing, event.nonce)))
+    standing = [hold for hold in holds.values() if hold.cause is HoldCause.HALT and hold.scope == ACCOUNT]
+    if standing and not event.nonce:
+        return out  # the latch could not be read; what is known of it stays known
+    same = next((hold for hold in standing if (hold.by, hold.reason) == (event.by, event.reason)), None)
+    if same is None and len(standing) >= HALTS_MAX:
+        same = standing[-1]
+    if same is not None:
+        emit(state, out, HoldPlaced(hold=_with_nonce(same, event.nonce)))
         return out
+    # somebody else's halt, or for another reason: it stands by itself, and each is released by itself
     hold = Hold(
         hold_id=state.books.holds.next_id(),
         scope=ACCOUNT,

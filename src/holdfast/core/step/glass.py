@@ -21,6 +21,14 @@ def end_glass(state: State, out: Out, glass: GlassBroken, *, why: str) -> None:
     )
 
 
+def end_expired(state: State, out: Out) -> None:
+    """Close what is past its time although its timer has not come yet: a loop that stood still opens nothing."""
+    now = state.live.now_mono_ns
+    for glass in list(state.books.limits.glasses.values()):
+        if now >= glass.until_mono_ns:
+            end_glass(state, out, glass, why="its time is over")
+
+
 def end_used(state: State, out: Out, *, strategy: str, instrument: str) -> None:
     """An order (or an amend) of this strategy was let through here: what was open for one order is used."""
     for glass in list(state.books.limits.glasses.values()):

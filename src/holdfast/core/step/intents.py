@@ -10,7 +10,7 @@ from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, ask, emit, place_hold, touch
-from holdfast.core.step.glass import end_used
+from holdfast.core.step.glass import end_expired, end_used
 from holdfast.core.step.orders import cancel, cancel_scope, submit
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.facts import AmendStep, IntentRefused, OrderAmended, SizeReduced
@@ -29,6 +29,8 @@ def on_order(state: State, intent: OrderIntent) -> Out:
     now = intent.mono_ns
     if now - state.live.account.asked.ask(now) < NS_PER_S:
         _asked_too_often(state, out)
+    if state.books.limits.glasses:
+        end_expired(state, out)
     desks = state.desks.get(intent.strategy)
     desk = desks.get(intent.instrument) if desks is not None else None
     if desk is None:
@@ -159,6 +161,8 @@ def on_amend(state: State, intent: AmendIntent) -> Out:
     """A strategy wants another price or size; judged like a new order, counted at the larger size."""
     out: Out = []
     _count_asked(state, out)
+    if state.books.limits.glasses:
+        end_expired(state, out)
     desks = state.desks.get(intent.strategy)
     desk = desks.get(intent.instrument) if desks is not None else None
     if desk is None:

@@ -40,7 +40,7 @@ def set_limit(state: State, out: Out, command: Command) -> Answer:
     act = ""
     loosens = looser(limit.row, new, old)
     if loosens:
-        act = f"limits set {limit.name} {new}"
+        act = f"limits set {limit.name} {new} from {old}"  # leave to loosen 80 is none to loosen 5
         granted = leave_for(state, out, command, act=act)
         if isinstance(granted, str):
             return False, f"not yet: loosening {said} takes {granted}"
@@ -86,14 +86,18 @@ def break_glass(state: State, out: Out, command: Command) -> Answer:
     if not command.review:
         return False, "what is to be looked at afterwards, and by whom, is needed"
     if not 0 < command.for_ms <= GLASS_MS_MAX:
-        return False, f"for how long: expected at most {GLASS_MS_MAX // 60_000} minutes"
+        return False, f"for how long: expected above zero and at most {GLASS_MS_MAX // 60_000} minutes"
+    if limit.row.key == "recover_cooling":
+        return False, f"{limit.name} is what one person alone waits for: it is changed by limits set only"
+    if command.once and limit.row.key.startswith("flatten"):
+        return False, f"{limit.name} is of exits, which take several orders: for minutes, not once"
     if not looser(limit.row, value, old):
         return False, f"{limit.name} stands at {_text(state, limit, old)}: there is no glass to break"
     if any(glass.name == limit.name for glass in book.glasses.values()):
         return False, f"{limit.name} is open already: see holdfast break-glass list"
     if len(book.glasses) >= GLASSES_MAX:
         return False, f"{GLASSES_MAX} are open already: see holdfast break-glass list"
-    act = f"break-glass {limit.name} {value} {command.for_ms} {'once' if command.once else 'for all'}"
+    act = f"break-glass {limit.name} {value} over {old} {command.for_ms} {'once' if command.once else 'for all'}"
     leave = leave_for(state, out, command, act=act)
     said = f"{limit.name} at {_text(state, limit, value)} over {_text(state, limit, old)}"
     if isinstance(leave, str):

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import floor, nan
-from operator import attrgetter
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from holdfast.ports.feed import Decode, DecodeRead
 from holdfast.vocab.instruments import InstrumentSpec
@@ -25,49 +24,54 @@ from holdfast.vocab.units import NS_PER_MS, NotANumber, decimal_of
 
 CODEC: Final = "binance-usdm"
 _COUNT_MAX: Final = 10**12  # doubles hold 15 digits: up to here neighbouring counts are far apart
-_ENVELOPE: Final = b"s"  # of {"stream":…
+_ENVELOPE: Final = 0x73  # the "s" of {"stream":…
+
+
+# What a frame counts and stamps by: bounded, so that no number of it outgrows 63 bits of nanoseconds.
+_Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+_Ms = Annotated[int, Meta(ge=0, le=(1 << 63) // NS_PER_MS - 1)]
+_RATE_MAX: Final = 10  # funding of 1,000 % says nothing of a market
 
 
 class _BookTicker(Struct, gc=False, tag_field="e", tag="bookTicker"):
-    seq: int = field(name="u")
+    seq: _Count = field(name="u")
     s: str
     bid: float = field(name="b")
     bid_size: float = field(name="B")
     ask: float = field(name="a")
     ask_size: float = field(name="A")
-    T: int
+    T: _Ms
 
 
 class _Print(Struct, gc=False, tag_field="e", tag="trade"):
-    T: int
+    T: _Ms
     s: str
-    t: int
-    p: str
-    q: str
+    t: _Count
+    p: float
+    q: float
     X: str = "MARKET"
     m: bool = False
 
 
 class _MarkPrice(Struct, gc=False, tag_field="e", tag="markPriceUpdate"):
-    E: int
+    E: _Ms
     s: str
     p: str
     r: str = ""
-    T: int = 0
+    T: _Ms = 0
 
 
 class _DepthUpdate(Struct, gc=False, tag_field="e", tag="depthUpdate"):
-    T: int
+    T: _Ms
     s: str
-    U: int
-    u: int
-    pu: int = 0
+    U: _Count
+    u: _Count
+    pu: Annotated[int, Meta(ge=-1, le=(1 << 63) - 1)] = 0
     b: list[tuple[str, str]] = []
     a: list[tuple[str, str]] = []
 
 
 _Grid = tuple["_Units", "_Units"]
-_data: Final = attrgetter("data")
 _Data = _BookTicker | _Print | _MarkPrice | _DepthUpdate
 
 
@@ -86,6 +90,16 @@ class _Other(Struct, gc=False):
     result: Any = None
     code: int | None = None
     error: Any = None
+
+
+_UNREADABLE: Final = (
+    msgspec.MsgspecError,
+    KeyError,
+    IndexError,
+    ValueError,
+    OverflowError,
+    RecursionError,  # a frame nested without end
+)
 
 
 class OffGrid(ValueError):
@@ -145,61 +159,56 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
     slow = _slow_path(grids, ticks_of)
 
     def decode_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> list[MarketEvent | None]:
-        if not raws:
-            return []
         events: list[MarketEvent | None] = []
         add = events.append
-        enveloped = raws[0][2:3] == _ENVELOPE  # as the others of its read
-        messages = map(_data, map(wrapped, raws)) if enveloped else map(bare, raws)
-        while True:
+        for raw in raws:
             try:
-                for message in messages:
-                    if type(message) is not _BookTicker:
-                        add(slow(message, wall_ns, mono_ns))
-                        continue
-                    name, per_tick, tick_parts, per_lot, lot_parts = quick[message.s]
-                    bid_price, bid_size = message.bid, message.bid_size
-                    ask_price, ask_size = message.ask, message.ask_size
-                    bid = floor(bid_price * per_tick + 0.5)
-                    ask = floor(ask_price * per_tick + 0.5)
-                    bid_lots = floor(bid_size * per_lot + 0.5)
-                    ask_lots = floor(ask_size * per_lot + 0.5)
-                    if not (
-                        bid / tick_parts == bid_price
-                        and ask / tick_parts == ask_price
-                        and bid_lots / lot_parts == bid_size
-                        and ask_lots / lot_parts == ask_size
-                        and 0 < bid < ask < _COUNT_MAX
-                        and bid_lots > 0
-                        and ask_lots > 0
-                        and bid_lots + ask_lots < _COUNT_MAX
-                    ):  # each by itself: it is crossed, on an uncommon grid, or one of them is wrong
-                        ticks, lots = grids[name]
-                        bid, bid_lots = ticks.of(bid_price), lots.of(bid_size)
-                        ask, ask_lots = ticks.of(ask_price), lots.of(ask_size)
-                    add(
-                        Quote(
-                            name,
-                            message.seq,
-                            bid,
-                            bid_lots,
-                            ask,
-                            ask_lots,
-                            message.T * NS_PER_MS,
-                            wall_ns,
-                            mono_ns,
-                        )
+                message = wrapped(raw).data if raw[2] == _ENVELOPE else bare(raw)
+                if type(message) is not _BookTicker:
+                    add(slow(message, wall_ns, mono_ns))
+                    continue
+                name, per_tick, tick_parts, per_lot, lot_parts = quick[message.s]
+                bid_price, bid_size = message.bid, message.bid_size
+                ask_price, ask_size = message.ask, message.ask_size
+                bid = floor(bid_price * per_tick + 0.5)
+                ask = floor(ask_price * per_tick + 0.5)
+                bid_lots = floor(bid_size * per_lot + 0.5)
+                ask_lots = floor(ask_size * per_lot + 0.5)
+                if not (
+                    bid / tick_parts == bid_price
+                    and ask / tick_parts == ask_price
+                    and bid_lots / lot_parts == bid_size
+                    and ask_lots / lot_parts == ask_size
+                    and 0 < bid < ask < _COUNT_MAX
+                    and bid_lots > 0
+                    and ask_lots > 0
+                    and bid_lots + ask_lots < _COUNT_MAX
+                ):  # each by itself: it is crossed, on an uncommon grid, or one of them is wrong
+                    ticks, lots = grids[name]
+                    bid, bid_lots = ticks.of(bid_price), lots.of(bid_size)
+                    ask, ask_lots = ticks.of(ask_price), lots.of(ask_size)
+                add(
+                    Quote(
+                        name,
+                        message.seq,
+                        bid,
+                        bid_lots,
+                        ask,
+                        ask_lots,
+                        message.T * NS_PER_MS,
+                        wall_ns,
+                        mono_ns,
                     )
-                return events
-            except (msgspec.MsgspecError, KeyError, ValueError, OverflowError) as error:
-                raw = raws[len(events)]  # the one that has no answer yet; the loop goes on behind it
+                )
+            except _UNREADABLE as error:
                 inner = _enveloped(raw)
-                if inner is not None and not enveloped:
-                    events += decode_read((inner,), wall_ns, mono_ns)  # an envelope where none was expected
-                elif inner is None and enveloped and raw[2:3] != _ENVELOPE:
-                    events += decode_read((raw,), wall_ns, mono_ns)  # and none where one was
+                if inner is not None and raw[2] != _ENVELOPE:
+                    events += decode_read(
+                        (inner,), wall_ns, mono_ns
+                    )  # an envelope that is written in another order
                 else:
                     add(_refused(inner or raw, error, wall_ns, mono_ns))
+        return events
 
     return decode_read
 
@@ -213,13 +222,13 @@ def _slow_path(
         ticks, lots = grids[message.s]
         if type(message) is _Print:
             market = message.X == "MARKET"
-            if not market and float(message.q) == 0:
+            if not market and message.q == 0:
                 return None  # Binance prints X=NA with nothing in it now and then
             return Trade(
                 message.s,
                 message.t,
-                ticks.of(float(message.p)),
-                lots.of(float(message.q)),
+                ticks.of(message.p),
+                lots.of(message.q),
                 -1 if message.m else 1,
                 market,
                 message.T * NS_PER_MS,
@@ -228,9 +237,11 @@ def _slow_path(
             )
         if type(message) is _MarkPrice:
             mark = decimal_of(message.p) / ticks_of[message.s]
-            if mark <= 0:
-                raise OffGrid("mark not above zero")
+            if not 0 < mark < _COUNT_MAX:
+                raise OffGrid("mark not above zero, or beyond all bounds")
             rate = decimal_of(message.r) if message.r else Decimal(0)
+            if not -_RATE_MAX < rate < _RATE_MAX:
+                raise OffGrid("funding beyond all bounds")
             return Mark(
                 message.s,
                 int(mark + Decimal("0.5")),
@@ -270,7 +281,7 @@ def _enveloped(raw: bytes) -> bytes | None:
         inner = bytes(frame.data)
         if frame.e is not None or not inner or bytes(_probe(inner).data):
             return None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return inner
 
@@ -279,7 +290,7 @@ def _refused(raw: bytes, error: Exception, wall_ns: int, mono_ns: int) -> Market
     """Why a frame was not accepted; None for the replies to our own SUBSCRIBE."""
     try:
         inner = _probe(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Malformed("", "not a frame", wall_ns, mono_ns)
     if inner.error is not None or inner.code is not None:
         return Malformed("", "the venue refused a subscription", wall_ns, mono_ns)
