@@ -66,7 +66,7 @@ def test_a_fresh_token_has_more_than_128_random_bits():
         (a_person() + a_person("bob"), "operator.bob.token_sha256: the same token as ada"),
         (
             a_person(extra="logins=['x']\n") + a_person("bob", token="b", extra="logins=['x']"),
-            "x is already ada",
+            "belongs to operator.ada already",
         ),
         ("[operators.ada]\n", "unknown key; did you mean operator?"),
     ],

@@ -107,6 +107,8 @@ def _trade(config: Config, options: RunOptions, *, demo: DemoVenue | None, on_ve
     except VenueUnusable as error:
         if demo is not None or config.venue.kind is not VenueKind.SIMULATED:
             raise
+        if "knows no exchange" in str(error):
+            raise
         hint = "is the simulated venue running? holdfast sim starts it, holdfast up starts both"
         raise HoldfastError(Exit.VENUE_UNUSABLE, f"{error}; {hint}") from None
     return run.report(result, control_url=config.venue.control_url)

@@ -195,8 +195,9 @@ flatten_clip = "8 ETH"
 OPERATORS: Final = Template("""\
 # Who may tell the bot what. Roles: viewer (look), operator (stop, and let a stopped bot go on), risk (decide on
 # unknown orders, quarantined fills and found positions; leave KILLED). This file holds hashes, never a token.
-# Another person: holdfast init in an empty directory writes a token and its hash to copy from. Alone, leaving KILLED
-# waits out recover_cooling; with a second [operator.NAME] it takes both.
+# Another person: holdfast init in an empty directory writes a token and its hash to copy from (without its logins
+# line, where that person has no login on this machine). Alone, leaving KILLED waits out recover_cooling; with a
+# second [operator.NAME] it takes both.
 
 [operator.$name]
 role = "risk"

@@ -127,7 +127,10 @@ def _distinct(people: Sequence[Operator], document: Document) -> None:
         tokens[one.token_sha256] = one.name
         for login in one.logins:
             if logins.get(login, one.name) != one.name:
-                document.problem(("operator", one.name, "logins"), f"{login} is already {logins[login]}")
+                document.problem(
+                    ("operator", one.name, "logins"),
+                    f"the login {login} belongs to operator.{logins[login]} already: take it out of one of them",
+                )
             logins[login] = one.name
 
 
