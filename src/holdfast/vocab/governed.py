@@ -153,9 +153,14 @@ def number_text(limit: Limit, value: int, settings: Settings) -> str:
         case Counted.MULTIPLE:
             return text_of(value, _TIMES) + "x"
         case Counted.WAIT:
-            return next(f"{value // ms}{unit}" for unit, ms in _WAITS if value % ms == 0)
+            return wait_text(value)
         case Counted.TIMES:
             return str(value)
+
+
+def wait_text(wait_ms: int) -> str:
+    """A wait as the configuration writes it."""
+    return next(f"{wait_ms // ms}{unit}" for unit, ms in _WAITS if wait_ms % ms == 0)
 
 
 _PERCENT: Final = Decimal(1).scaleb(-4)

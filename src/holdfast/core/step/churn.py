@@ -6,6 +6,7 @@ from holdfast.core.state import State
 from holdfast.core.step.emit import Out, place_hold
 from holdfast.core.step.orders import cancel_scope
 from holdfast.vocab.facts import FillBooked
+from holdfast.vocab.governed import wait_text
 from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.limits import StrategyLimits
 from holdfast.vocab.units import e8_text
@@ -37,7 +38,7 @@ def watch_churn(state: State, out: Out, fill: FillBooked) -> None:
 def _too_much(state: State, fill: FillBooked, limits: StrategyLimits) -> str:
     churn = state.books.churn[fill.strategy][fill.instrument]
     count, cost_e8 = len(churn.round_trips_venue_ns), churn.cost_e8
-    within = f"in {fill.instrument} within {limits.churn_window_ms} ms"
+    within = f"in {fill.instrument} within {wait_text(limits.churn_window_ms)}"
     if count > limits.churn_round_trips_max:
         return f"{count} round trips {within}; at most {limits.churn_round_trips_max}"
     if cost_e8 > limits.churn_cost_e8_max:
