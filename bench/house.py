@@ -104,6 +104,9 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
                 instrument=spec.instrument,
                 order_lots_max=1_000,
                 position_lots_max=100_000,
+                churn_round_trips_max=500,
+                churn_cost_e8_max=1_000_000 * E8,
+                churn_window_ms=1_000,
             )
             for spec in specs
         ),

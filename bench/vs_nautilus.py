@@ -338,7 +338,8 @@ def backtest_config(scratch: Path) -> Path:
     timings = text[text.index("[timings]") : text.index("[strategy.quoter]")]
     tail = text[text.index("[paths]") :]
     limits = "".join(
-        f'[limits.strategy.bench.{name}]\norder_max = "{size}"\nposition_max = "{size}"\n\n'
+        f'[limits.strategy.bench.{name}]\norder_max = "{size}"\nposition_max = "{size}"\n'
+        'churn_round_trips_max = 500\nchurn_cost_max = "1000000 USDT"\nchurn_window = "1s"\n\n'
         for name, size in (("BTCUSDT", "0.1 BTC"), ("ETHUSDT", "2 ETH"))
     )
     strategy = (

@@ -10,6 +10,7 @@ CAPABILITIES = {
     "R2": "a deadline on the venue's word, then a halt",
     "R6": "requests stamped by the venue's time",
     "R7": "a monitor of clock skew",
+    "R9": "a strategy that goes round and round is held",
     "R16": "kill: stop and exit, one verb",
     "R17": "pause: cancel, keep positions",
     "R18": "ban one instrument or strategy",
@@ -226,6 +227,11 @@ HOLDS = {
     ),
     "strategy_failed": Row(
         ("C12",), ("R26", "R92"), f"{_AGES}::test_a_strategy_that_fails_is_held_and_the_others_trade_on"
+    ),
+    "churn": Row(
+        ("C8",),
+        ("R9", "R26"),
+        "tests/process/test_churn.py::test_a_flipper_is_held_and_only_a_person_lets_it_go_on",
     ),
     "spec_changed": Row(("C12",), ("R49",), f"{_AGES}::test_changed_facts_of_an_instrument_halt_it"),
     "deadman_unarmed": Row(

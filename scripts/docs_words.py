@@ -92,6 +92,15 @@ KEYS = {
         "order_max",
     ): "One order of this strategy. A pair that is not listed may not trade.",
     ("limits.strategy.STRATEGY.INSTRUMENT", "position_max"): "Its position there, at worst case.",
+    (
+        "limits.strategy.STRATEGY.INSTRUMENT",
+        "churn_round_trips_max",
+    ): "Its round trips there within the window, at most 500; with one more it is held (`churn`).",
+    (
+        "limits.strategy.STRATEGY.INSTRUMENT",
+        "churn_cost_max",
+    ): "Fees less realised P&L there within the window, in the settle asset; above it is held (`churn`).",
+    ("limits.strategy.STRATEGY.INSTRUMENT", "churn_window"): "The window of both: 1s to seven days.",
     ("timings", "quote_age_max"): "No order is priced from older data.",
     ("timings", "feed_dead"): "A stream this silent is dead.",
     ("timings", "ack_timeout"): "No word of an order for so long: it is UNKNOWN.",

@@ -95,7 +95,13 @@ def instrument_limits(instrument=BTC, **changes):
 def strategy_limits(strategy="alpha", instrument=BTC, **changes):
     """What one strategy may do in one instrument."""
     limits = StrategyLimits(
-        strategy=strategy, instrument=instrument, order_lots_max=80, position_lots_max=200
+        strategy=strategy,
+        instrument=instrument,
+        order_lots_max=80,
+        position_lots_max=200,
+        churn_round_trips_max=100,
+        churn_cost_e8_max=5_000 * E8,
+        churn_window_ms=60_000,
     )
     return structs.replace(limits, **changes)
 

@@ -430,7 +430,8 @@ def configuration(sim: SimProcess, *, strategy: str, params: dict[str, Any], edi
     head, tail = text[: text.index("[strategy.quoter]")], text[text.index("[paths]") :]
     start, stop = head.index("# The quoter would hold"), head.index("[timings]")
     limits = "".join(
-        f'[limits.strategy.test.{name}]\norder_max = "{size}"\nposition_max = "{most}"\n\n'
+        f'[limits.strategy.test.{name}]\norder_max = "{size}"\nposition_max = "{most}"\n'
+        'churn_round_trips_max = 500\nchurn_cost_max = "1000000 USDT"\nchurn_window = "1s"\n\n'
         for name, size, most in (("BTCUSDT", "0.5 BTC", "0.5 BTC"), ("ETHUSDT", "8 ETH", "10 ETH"))
     )
     head = head[:start] + limits + head[stop:]

@@ -26,6 +26,9 @@ LIMITS = limits_of(PLAIN)
         (f"instrument.{BTC}.order_max", "0.2 BTC", 200),
         (f"instrument.{BTC}.order_max", "0.2009", 200),
         (f"strategy.alpha.{BTC}.position_max", "0.1 BTC", 100),
+        (f"strategy.alpha.{BTC}.churn_round_trips_max", "40", 40),
+        (f"strategy.alpha.{BTC}.churn_cost_max", "200 USDT", 200 * E8),
+        (f"strategy.alpha.{BTC}.churn_window", "1min", 60_000),
     ],
 )
 def test_a_number_is_typed_as_it_is_configured_and_shown_as_it_is_typed(name, text, number):
@@ -128,3 +131,26 @@ def test_looking_changes_nothing():
     before = room.state.books_hash(), room.state.state_hash()
     limits_view(room.state, now_mono_ns=room.mono_ns)
     assert before == (room.state.books_hash(), room.state.state_hash())
+
+
+def test_churn_is_shown_with_what_is_used_of_it_and_slides_out_without_another_fill():
+    """Who looks must see how near a strategy is to being held, now and not at its last fill."""
+    room = a_running_core()
+    room.takes(1, 10)
+    room.takes(-1, 10)
+    cost = f"strategy.alpha.{BTC}.churn_cost_max"
+    trips = f"strategy.alpha.{BTC}.churn_round_trips_max"
+    found, _ = rows(room)
+    assert ("100", "1", None) == (found[trips].value, found[trips].used, found[trips].hard_cap)
+    lost = room.books.churn["alpha"][BTC].cost_e8
+    assert lost > 0
+    assert number_text(LIMITS[cost], lost, PLAIN) == found[cost].used
+    assert found[f"strategy.alpha.{BTC}.churn_window"].used is None
+    assert "0" == rows_of_beta(found, "churn_round_trips_max")
+    room.run(s=61)
+    found, _ = rows(room)
+    assert ("0", "0 USDT") == (found[trips].used, found[cost].used)
+
+
+def rows_of_beta(found, key):
+    return found[f"strategy.beta.{BTC}.{key}"].used

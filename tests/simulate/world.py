@@ -133,6 +133,9 @@ def demo_settings(specs, **timings):
                     instrument=name,
                     order_lots_max=wide[name][0],
                     position_lots_max=wide[name][1],
+                    churn_round_trips_max=500,
+                    churn_cost_e8_max=1_000_000 * E8,
+                    churn_window_ms=1_000,
                 )
                 for name in names
             ),

@@ -146,10 +146,16 @@ STRATEGY_LIMITS: Final = Template("""\
 [limits.strategy.$name.BTCUSDT]
 order_max = "0.2 BTC"
 position_max = "$btc BTC"
+churn_round_trips_max = 60          # [H] in and out again; twice what the examples do. One more: a person resumes it
+churn_cost_max = "200 USDT"         # [H] fees less realised P&L there: 0.2 % of the account gone within the window
+churn_window = "1min"               # [H] a loop is found in seconds, and a slow trade is none
 
 [limits.strategy.$name.ETHUSDT]
 order_max = "4 ETH"
 position_max = "$eth ETH"
+churn_round_trips_max = 60          # as above
+churn_cost_max = "200 USDT"
+churn_window = "1min"
 
 """)
 

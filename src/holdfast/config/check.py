@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 from holdfast.config.schema import Config, VenueKind
 from holdfast.config.toml import Document, typed_name
 from holdfast.config.values import Amount, Duration
+from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
 LOOK_MS_MIN: Final = 5_000
+CHURN_WINDOW_MS_MIN: Final = 1_000
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
 
@@ -222,12 +224,15 @@ def _strategies(config: Config, document: Document) -> None:
         if name not in config.strategy:
             document.problem(("limits", "strategy", name), f"there is no [strategy.{name}]")
             continue
-        for instrument in pairs:
+        for instrument, limits in pairs.items():
+            pair = ("limits", "strategy", name, instrument)
             if instrument not in config.strategy[name].instruments:
-                document.problem(
-                    ("limits", "strategy", name, instrument),
-                    f"strategy {name} does not list {instrument} among its instruments",
-                )
+                document.problem(pair, f"strategy {name} does not list {instrument} among its instruments")
+            count = limits.churn_round_trips_max
+            _whole(document, (*pair, "churn_round_trips_max"), count, up_to=CHURN_ROUND_TRIPS_MOST)
+            _unit(document, (*pair, "churn_cost_max"), limits.churn_cost_max, config.account.settle_asset)
+            if limits.churn_window.ms < CHURN_WINDOW_MS_MIN:
+                document.problem((*pair, "churn_window"), f"expected at least 1s, got {limits.churn_window}")
 
 
 def _serve(config: Config, document: Document) -> None:

@@ -181,6 +181,9 @@ class _Resolver:
             instrument=instrument,
             order_lots_max=self._lots(spec, limits.order_max, (*key, "order_max")),
             position_lots_max=self._lots(spec, limits.position_max, (*key, "position_max")),
+            churn_round_trips_max=limits.churn_round_trips_max,
+            churn_cost_e8_max=self._e8(limits.churn_cost_max, (*key, "churn_cost_max")),
+            churn_window_ms=limits.churn_window.ms,
         )
 
     def _timings(self) -> Timings:

@@ -89,10 +89,13 @@ class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
 
 
 class StrategyLimitsSection(Section, frozen=True, kw_only=True):
-    """``[limits.strategy.STRATEGY.INSTRUMENT]``: a pair that is not listed may not trade. Base asset."""
+    """``[limits.strategy.STRATEGY.INSTRUMENT]``: a pair that is not listed may not trade. Sizes in base asset."""
 
     order_max: Amount
     position_max: Amount
+    churn_round_trips_max: int  # within the window
+    churn_cost_max: Amount  # settle asset
+    churn_window: Duration
 
 
 class LimitsSection(Section, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from holdfast.core.ingest.market import Market, market_of
 from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.limits.book import LimitBook, in_force
+from holdfast.core.monitor.churn import Churn
 from holdfast.core.monitor.equity import Drawdown, floor_e8
 from holdfast.core.orders.book import OpenLots, OrderBook
 from holdfast.core.views import FAR_PAST_NS
@@ -54,7 +55,7 @@ from holdfast.vocab.facts import (
     PositionAdjusted,
     SizeReduced,
 )
-from holdfast.vocab.holds import Hold, Scope
+from holdfast.vocab.holds import Hold, HoldCause, Scope
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.invariant import InvariantBroken, invariant
 from holdfast.vocab.limits import InstrumentLimits, Settings
@@ -73,6 +74,7 @@ class Books(Struct, kw_only=True):
     limits: LimitBook = msgspec.field(default_factory=LimitBook)
     drawdown: Drawdown = msgspec.field(default_factory=Drawdown)
     ladder: Ladder = msgspec.field(default_factory=Ladder)
+    churn: dict[str, dict[str, Churn]] = {}  # by strategy and instrument
     breaks: dict[str, BreakFound] = {}
     flattens: dict[str, FlattenBegan] = {}
     refused_count: int = 0
@@ -126,7 +128,25 @@ def _refused(books: Books, fact: IntentRefused, _: int) -> None:
 
 def _filled(books: Books, fact: FillBooked, mono_ns: int) -> None:
     books.orders.fill(fact)
-    books.ledger.fill(fact, mono_ns=mono_ns)
+    ledger = books.ledger
+    if not fact.churn_window_ms:
+        ledger.fill(fact, mono_ns=mono_ns)
+        return
+    row = ledger.position_of(fact.strategy, fact.instrument)
+    before_lots, realised_e8 = row.position_lots, row.realised_e8
+    ledger.fill(fact, mono_ns=mono_ns)
+    churns = books.churn.setdefault(fact.strategy, {})
+    churn = churns.get(fact.instrument)
+    if churn is None:
+        churn = churns[fact.instrument] = Churn()
+    churn.fill(
+        venue_ns=fact.venue_ns,
+        before_lots=before_lots,
+        after_lots=row.position_lots,
+        realised_e8=row.realised_e8 - realised_e8,
+        fee_e8=fact.fee_e8 if fact.fee_asset == ledger.settle_asset else 0,
+        window_ns=fact.churn_window_ms * NS_PER_MS,
+    )
 
 
 def _found(books: Books, fact: BreakFound, _: int) -> None:
@@ -148,6 +168,9 @@ def _released(books: Books, fact: HoldReleased, _: int) -> None:
     books.holds.release(fact)
     if hold is not None:
         books.ladder.released(hold)
+        if hold.cause is HoldCause.CHURN:
+            for churn in books.churn.get(hold.scope.strategy, {}).values():
+                churn.forgive()
 
 
 def _rolled(books: Books, fact: DayRolled, _: int) -> None:

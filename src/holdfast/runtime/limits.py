@@ -7,7 +7,10 @@ from typing import Final, NamedTuple
 from holdfast.config.numbers import read_number
 from holdfast.config.values import BadValue, Duration
 from holdfast.core.limits.book import standing, within_cap
+from holdfast.core.monitor.churn import Churn
 from holdfast.core.state import State
+from holdfast.core.step.churn import churn_window_ms
+from holdfast.core.step.reconcile import venue_ns_at
 from holdfast.runtime.views import GlassRow, LimitRow, LimitsView
 from holdfast.runtime.wire import Act
 from holdfast.vocab.governed import Counted, Limit, limits_of, number_text
@@ -44,6 +47,7 @@ class Used(NamedTuple):
 
 
 _NOTHING: Final = Used()
+_NO_CHURN: Final = Churn()
 
 
 def limits_view(state: State, *, now_mono_ns: int) -> LimitsView:
@@ -116,7 +120,7 @@ def _used(state: State, limit: Limit, now_mono_ns: int) -> Used:
     if limit.row.counted is Counted.WAIT:
         return _NOTHING
     if limit.scope.strategy:
-        return _used_by_strategy(state, limit)
+        return _used_by_strategy(state, limit, now_mono_ns)
     if limit.scope.instrument:
         return _used_in_instrument(state, limit)
     return _used_by_account(state, limit, now_mono_ns)
@@ -180,7 +184,7 @@ def _used_in_instrument(state: State, limit: Limit) -> Used:
     return _NOTHING
 
 
-def _used_by_strategy(state: State, limit: Limit) -> Used:
+def _used_by_strategy(state: State, limit: Limit, now_mono_ns: int) -> Used:
     session = state.live
     strategy, instrument = limit.scope.strategy, limit.scope.instrument
     if limit.row.key == "position_max":
@@ -188,5 +192,13 @@ def _used_by_strategy(state: State, limit: Limit) -> Used:
         still = state.books.orders.open_of(strategy, instrument)
         worst = max(abs(held + still.buy_lots), abs(held - still.sell_lots))
         return Used(worst, session.words.positions.mono_ns)
+    if limit.row.key in ("churn_round_trips_max", "churn_cost_max"):
+        churn = state.books.churn.get(strategy, {}).get(instrument, _NO_CHURN)
+        used = churn.used(
+            now_venue_ns=venue_ns_at(state, now_mono_ns),
+            window_ns=churn_window_ms(state, strategy, instrument) * NS_PER_MS,
+        )
+        trips = limit.row.key == "churn_round_trips_max"
+        return Used(used.round_trips if trips else max(0, used.cost_e8), now_mono_ns)
     orders = state.books.orders.rows_in(strategy=strategy, instrument=instrument)
     return Used(max((row.qty_lots for row in orders), default=0), session.words.orders.mono_ns)

@@ -112,7 +112,10 @@ class OrderAmended(_Fact, frozen=True, kw_only=True, tag="order_amended"):
 
 
 class FillBooked(_Fact, frozen=True, kw_only=True, tag="fill_booked"):
-    """An execution entered the ledger, once. ``quarantined``: no order of ours explains it."""
+    """An execution entered the ledger, once. ``quarantined``: no order of ours explains it.
+
+    ``churn_window_ms``: the window in which its strategy's round trips are counted; 0: nobody counts them.
+    """
 
     trade_id: str
     order_id: int | None
@@ -128,6 +131,7 @@ class FillBooked(_Fact, frozen=True, kw_only=True, tag="fill_booked"):
     quarantined: bool
     venue_ns: int
     decision_ticks: int | None = None
+    churn_window_ms: int = 0
 
 
 class FillAccepted(_Fact, frozen=True, kw_only=True, tag="fill_accepted"):

@@ -34,6 +34,7 @@ class LimitRow(NamedTuple):
     """One limit. ``key`` is its word in the configuration, ``field`` its place in the record of the core.
 
     ``most``: no number above this is a limit at all. ``less_loosens``: a smaller number permits more.
+    ``capped`` False: it has no hard cap, so a running bot's may be tightened and never loosened.
     """
 
     key: str
@@ -41,10 +42,12 @@ class LimitRow(NamedTuple):
     counted: Counted
     most: int
     less_loosens: bool = False
+    capped: bool = True
 
 
 _WEEK_MS: Final = 7 * 24 * 3_600_000
 _COUNT_MAX: Final = 10_000
+CHURN_ROUND_TRIPS_MOST: Final = 500  # so many are kept: see ``core.monitor.churn``
 _WHOLE_PPM: Final = 1_000_000
 _HALF_PPM: Final = 500_000
 _ANY: Final = (1 << 63) - 1
@@ -75,6 +78,11 @@ INSTRUMENT_ROWS: Final = (
 STRATEGY_ROWS: Final = (
     LimitRow("order_max", "order_lots_max", Counted.LOTS, _ANY),
     LimitRow("position_max", "position_lots_max", Counted.LOTS, _ANY),
+    LimitRow(
+        "churn_round_trips_max", "churn_round_trips_max", Counted.TIMES, CHURN_ROUND_TRIPS_MOST, capped=False
+    ),
+    LimitRow("churn_cost_max", "churn_cost_e8_max", Counted.MONEY, _ANY, capped=False),
+    LimitRow("churn_window", "churn_window_ms", Counted.WAIT, _WEEK_MS, less_loosens=True, capped=False),
 )
 
 
@@ -89,7 +97,7 @@ class Limit(Struct, frozen=True, kw_only=True):
 
 
 def limits_of(settings: Settings) -> dict[str, Limit]:
-    """Every limit of these settings by its name. A strategy's limit has the hard cap of its instrument."""
+    """Every limit of these settings by its name. A strategy's limit has the hard cap of its instrument, if any."""
     caps = {cap.name: cap.value for cap in settings.caps}
     found: dict[str, Limit] = {}
     for prefix, capped_by, scope, group, rows in _groups(settings):
@@ -145,9 +153,14 @@ def number_text(limit: Limit, value: int, settings: Settings) -> str:
         case Counted.MULTIPLE:
             return text_of(value, _TIMES) + "x"
         case Counted.WAIT:
-            return next(f"{value // ms}{unit}" for unit, ms in _WAITS if value % ms == 0)
+            return wait_text(value)
         case Counted.TIMES:
             return str(value)
+
+
+def wait_text(wait_ms: int) -> str:
+    """A wait as the configuration writes it."""
+    return next(f"{wait_ms // ms}{unit}" for unit, ms in _WAITS if wait_ms % ms == 0)
 
 
 _PERCENT: Final = Decimal(1).scaleb(-4)

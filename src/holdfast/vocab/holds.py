@@ -43,6 +43,7 @@ class HoldCause(Enum):
     VENUE_AUTH = "venue_auth"
     LOST_LEASE = "lost_lease"
     STRATEGY_FAILED = "strategy_failed"
+    CHURN = "churn"
     SPEC_CHANGED = "spec_changed"
     DEADMAN_UNARMED = "deadman_unarmed"
     LIQUIDATION = "liquidation"

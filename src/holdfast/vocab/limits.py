@@ -49,6 +49,9 @@ class StrategyLimits(Struct, frozen=True, kw_only=True, array_like=True):
     instrument: str
     order_lots_max: int
     position_lots_max: int
+    churn_round_trips_max: int  # within the window: see ``core.monitor.churn``
+    churn_cost_e8_max: int
+    churn_window_ms: int
 
 
 class Timings(Struct, frozen=True, kw_only=True, array_like=True):

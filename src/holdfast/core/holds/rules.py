@@ -69,6 +69,9 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.STRATEGY_FAILED: Rule(
         _L.REDUCE_ONLY, _R.PERSON, "mend the strategy; then holdfast resume HOLD --reason …"
     ),
+    HoldCause.CHURN: Rule(
+        _L.HALTED, _R.PERSON, "see why it goes round; then holdfast resume HOLD --reason …"
+    ),
     HoldCause.SPEC_CHANGED: Rule(_L.HALTED, _R.PERSON, "restart with the new facts"),
     HoldCause.DEADMAN_UNARMED: Rule(
         _L.HALTED, _R.AUTOMATIC, "released when the venue's dead-man switch is armed"

@@ -8,6 +8,7 @@ from holdfast.core.ledger.ledger import QUARANTINE
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
+from holdfast.core.step.churn import churn_window_ms, watch_churn
 from holdfast.core.step.emit import Out, alert, emit, find_break, move, place_hold, touch
 from holdfast.core.step.orders import cancel_again, chase, chase_fills, fetch_trades
 from holdfast.vocab.effects import Severity
@@ -196,27 +197,27 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
         return False  # from before these books were opened
     by_venue = trade.cause is not FillCause.ORDER
     quarantined = row is None and not by_venue
-    emit(
-        state,
-        out,
-        FillBooked(
-            trade_id=trade.trade_id,
-            order_id=row.order_id if row is not None else None,
-            strategy=row.strategy if row is not None else ("" if by_venue else QUARANTINE),
-            instrument=trade.instrument,
-            side=trade.side,
-            qty_lots=trade.qty_lots,
-            price_ticks=trade.price_ticks,
-            fee_e8=trade.fee_e8,
-            fee_asset=trade.fee_asset,
-            maker=trade.maker,
-            cause=trade.cause,
-            quarantined=quarantined,
-            venue_ns=trade.venue_ns,
-            decision_ticks=row.decision_ticks if row is not None else None,
-        ),
+    strategy = row.strategy if row is not None else ("" if by_venue else QUARANTINE)
+    fill = FillBooked(
+        trade_id=trade.trade_id,
+        order_id=row.order_id if row is not None else None,
+        strategy=strategy,
+        instrument=trade.instrument,
+        side=trade.side,
+        qty_lots=trade.qty_lots,
+        price_ticks=trade.price_ticks,
+        fee_e8=trade.fee_e8,
+        fee_asset=trade.fee_asset,
+        maker=trade.maker,
+        cause=trade.cause,
+        quarantined=quarantined,
+        venue_ns=trade.venue_ns,
+        decision_ticks=row.decision_ticks if row is not None else None,
+        churn_window_ms=churn_window_ms(state, strategy, trade.instrument),
     )
+    emit(state, out, fill)
     touch(state, trade.instrument)
+    watch_churn(state, out, fill)
     if row is not None:
         _filled(state, out, row)
     elif quarantined:
