@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.vocab.events import LeaseLost, Verb
+from holdfast.vocab.events import LatchSeen, LeaseLost, Verb
 from holdfast.vocab.facts import FlattenEnded, HoldReleased
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.orders import OrderState, Side
@@ -96,7 +96,7 @@ def test_a_trip_after_the_command_was_given_stays():
     assert room.latch_tripped
 
 
-def test_the_same_halt_again_moves_to_the_new_nonce():
+def test_the_same_halt_again_is_one_halt():
     room = a_running_core()
     room.says("halt")
     room.says("halt")
@@ -123,10 +123,19 @@ def test_somebody_elses_halt_stands_by_itself():
     assert L.NONE == room.level()
 
 
+def test_a_halt_that_its_own_face_has_tripped_for_is_one_halt():
+    """The command line trips the latch first and then tells the bot: one act, one hold to resume."""
+    room = a_running_core()
+    room.trip_nonce += 1
+    room.tell(LatchSeen(wall_ns=0, mono_ns=0, nonce=room.trip_nonce, by="login:ann", reason="looks odd"))
+    room.says("halt", reason="looks odd", latch_nonce=room.trip_nonce)
+    assert ["halt"] == room.causes()
+
+
 def test_halts_side_by_side_are_bounded():
     room = a_running_core()
     for number in range(40):
-        room.says("halt", by=f"p{number}")
+        room.says("halt", by=f"p{number}", reason=f"because of {number}")
     assert 16 == room.causes().count("halt")
 
 

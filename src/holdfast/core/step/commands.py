@@ -86,8 +86,14 @@ def _still(state: State) -> str:
 
 def _halt(state: State, out: Out, command: Command) -> Answer:
     if command.scope == ACCOUNT:
-        # the latch is the halt: its hold comes back as LatchSeen, with the nonce that clears it
-        out.append(TripLatch(by=command.by, reason=command.reason or "halt"))
+        why = command.reason or "halt"
+        seen = any(
+            hold.cause is HoldCause.HALT and hold.latch_nonce == command.latch_nonce and hold.reason == why
+            for hold in state.books.holds.holds.values()
+        )
+        if not (seen and command.latch_nonce):  # the face that it came through has tripped the latch itself
+            # the latch is the halt: its hold comes back as LatchSeen, with the nonce that clears it
+            out.append(TripLatch(by=command.by, reason=why))
         return True, "halted: the latch is tripped"
     hold = place_hold(
         state, out, HoldCause.HALT, scope=command.scope, by=command.by, reason=command.reason or "halt"
