@@ -432,7 +432,15 @@ def on_latch(state: State, event: LatchSeen) -> Out:
     standing = [hold for hold in holds.values() if hold.cause is HoldCause.HALT and hold.scope == ACCOUNT]
     if standing and not event.nonce:
         return out  # the latch could not be read; what is known of it stays known
-    same = next((hold for hold in standing if (hold.by, hold.reason) == (event.by, event.reason)), None)
+    # a hold without a nonce stands for a latch that could not be read: what the mended one says is its own
+    same = next(
+        (
+            hold
+            for hold in standing
+            if not hold.latch_nonce or (hold.by, hold.reason) == (event.by, event.reason)
+        ),
+        None,
+    )
     if same is None and len(standing) >= HALTS_MAX:
         same = standing[-1]
     if same is not None:
