@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from holdfast.core.state import State
 from holdfast.runtime.engine import Engine
 from holdfast.vocab.effects import Call, Record
 from holdfast.vocab.events import CallDone, OrderIntent, Started
 from holdfast.vocab.facts import EpochBegan, HashMark, OrderApproved
+from holdfast.vocab.invariant import InvariantBroken
 from holdfast.vocab.market import Quote
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import PlaceOrder
@@ -148,6 +151,35 @@ def test_intents_of_a_quote_are_stepped_before_the_next_frame() -> None:
     desk.engine.frame(a_quote(seq=10_000, mono_ns=mono + 1))
     assert isinstance(desk.journal.lines[0], OrderIntent)
     assert isinstance(desk.journal.lines[1], OrderApproved)
+
+
+def test_the_intents_of_a_read_stand_at_their_own_frame_in_the_log() -> None:
+    """A replay steps as many frames before a record as stood in the log before it, though they came together."""
+    desk = a_trading_desk()
+    mono, wall = desk.engine.state.live.now_mono_ns, desk.engine.state.live.now_wall_ns
+    wanted = [[], [an_intent(intent_seq=9_000, mono_ns=mono + 1, wall_ns=wall)], [], []]
+    places: list[int] = []
+    desk.host.on_market = lambda event: wanted.pop(0)  # type: ignore[method-assign]
+    desk.journal.append = lambda record, market_pos, urgent=False: places.append(market_pos)  # type: ignore[method-assign]
+    desk.engine.frames([a_quote(seq=10_000 + number, mono_ns=mono + 1) for number in range(3)])
+    assert [2, 2] == places
+    assert 3 == desk.engine.market_pos
+
+
+def test_a_read_that_breaks_leaves_the_count_at_the_frame_that_broke_it() -> None:
+    """What is journaled after it must say how far the core had come."""
+    desk = a_trading_desk()
+    mono = desk.engine.state.live.now_mono_ns
+
+    def broken(event: Any) -> list[Any]:
+        if event.seq == 10_001:
+            raise InvariantBroken("a promise of ours")
+        return []
+
+    desk.host.on_market = broken  # type: ignore[method-assign]
+    with pytest.raises(InvariantBroken):
+        desk.engine.frames([a_quote(seq=10_000 + number, mono_ns=mono + 1) for number in range(4)])
+    assert 2 == desk.engine.market_pos
 
 
 def test_a_refused_quote_reaches_no_strategy() -> None:
