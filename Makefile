@@ -21,9 +21,9 @@ test: $(READY)  ## every test (ARGS="-k latch")
 quick: $(READY)  ## the tests without the slow ones
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-check: $(READY)  ## ruff, mypy --strict, import-linter, tidy tests
+check: $(READY)  ## ruff, mypy --strict, import-linter, tidy tests (what the documents run is in `make test`)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy --strict
-	@$(BIN)/lint-imports && $(BIN)/python -m pytest tests/repo
+	@$(BIN)/lint-imports && $(BIN)/python -m pytest tests/repo -m "not slow"
 
 fmt: $(READY)  ## format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .

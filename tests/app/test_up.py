@@ -1,11 +1,16 @@
 """``holdfast up`` with a simulated venue of its own: books of a venue that is gone are put aside, not traded on."""
 
+import subprocess
+import sys
+import threading
+import time
+
 import pytest
 
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.init import main as init
 from holdfast.app.options import InitOptions, UpOptions
-from holdfast.app.up import _start_empty
+from holdfast.app.up import _END_ORDER, _let_the_watchdog_act, _start_empty
 from holdfast.config.load import load
 from tests.house.operating import registered
 
@@ -58,3 +63,46 @@ def test_a_venue_that_was_there_before_keeps_its_books(here):
     path.write_text(path.read_text().replace('start = ["sim", "run", "serve"]', 'start = ["run"]'))
     start(here)
     assert (here / "state" / "journal").is_dir()
+
+
+WATCHDOG = """
+[watchdog]
+policy = "page"
+protective = "keep"
+dead_after = "2s"
+stalled_after = "30s"
+venue_look = "30s"
+escalate_after = "30s"
+"""
+
+
+def waited(home, code):
+    """How long it waits for the watchdog once a run has ended so; at most half a second."""
+    path = home / "holdfast.toml"
+    path.write_text(path.read_text() + WATCHDOG)
+    run = subprocess.Popen([sys.executable, "-c", code])
+    watchdog = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    run.wait(timeout=10)
+    ending = threading.Event()
+    threading.Timer(0.5, ending.set).start()
+    began = time.monotonic()
+    try:
+        _let_the_watchdog_act(load(path), {"run": run, "watchdog": watchdog}, ending)
+        return time.monotonic() - began
+    finally:
+        watchdog.kill()
+        watchdog.communicate()
+
+
+def test_a_bot_that_was_killed_leaves_the_watchdog_time_to_act(here, capsys):
+    """It is needed in that very moment, and not ended in it."""
+    assert waited(here, "import os; os.kill(os.getpid(), 9)") >= 0.4
+    assert "run was ended by signal 9; the watchdog has 17 s to act" in capsys.readouterr().out
+
+
+def test_a_bot_that_ended_as_it_should_is_not_waited_for(here):
+    assert waited(here, "pass") < 0.2
+
+
+def test_the_bot_ends_before_whoever_watches_it_and_the_venue_last():
+    assert ["run", "watchdog", "sim"] == [name for name in _END_ORDER if name != "serve"]

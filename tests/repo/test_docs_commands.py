@@ -222,6 +222,7 @@ def runnable(path: Path) -> list[str]:
 RUNNABLE = [path.relative_to(ROOT).as_posix() for path in pages() if runnable(path)]
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_the_blocks_marked_runnable_run(name, tmp_path):

@@ -276,9 +276,8 @@ class Session:
     started_wall_ns: int
     boot_id: str
     calls: dict[int, Call] = field(default_factory=dict)  # questions that have no answer yet
-    acks: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # (until when, order) that waits for a word, in order
+    # (until when, order) of orders that wait for a word, the longest waiting first
+    acks: list[tuple[int, int]] = field(default_factory=list)
     next_call_id: int = 1
     user_stream_up: bool = False
     feeds_up: dict[str, bool] = field(default_factory=dict)
@@ -297,9 +296,8 @@ class Session:
     deadman_exists: bool = True
     latch_nonce: int = 0
     clear_since_mono_ns: dict[int, int] = field(default_factory=dict)
-    breaker_floor_e8: int | None = (
-        None  # below it the breaker trips; None: it has, or equity is not known yet
-    )
+    # equity below it trips the breaker; None: it has tripped, or equity is not known yet
+    breaker_floor_e8: int | None = None
     equity_floor_e8: int | None = None  # the same while something is held: what every quote is held against
     equity_mono_ns: int = FAR_PAST_NS  # when equity was last marked
     marking: bool = False

@@ -409,11 +409,10 @@ class Strategy:
 
     def save(self) -> bytes:
         """What to keep over a restart, at most 64 KiB. Asked after callbacks that returned intents, and at stop."""
-        raise NotImplementedError
+        return b""
 
     def load(self, state: bytes) -> None:
         """What :meth:`save` gave last; before ``on_start``, only where there is something."""
-        raise NotImplementedError
 
 
 CALLBACKS: Final = (

@@ -80,9 +80,7 @@ def _count_asked(state: State, out: Out) -> None:
     """Every order or amend asked for counts, refused ones too; far too many trip KILLED."""
     session = state.live
     now = session.now_mono_ns
-    if (
-        now - session.account.asked.ask(now) < NS_PER_S
-    ):  # the ring is as long as the killing threshold, and one
+    if now - session.account.asked.ask(now) < NS_PER_S:
         _asked_too_often(state, out)
 
 
