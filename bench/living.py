@@ -27,6 +27,7 @@ from holdfast.ports.feed import FeedPort
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.books import CoreBooks
 from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.feeding import NO_PLAN, FeedPlan
 from holdfast.runtime.garbage import rare_rounds
 from holdfast.runtime.live import START, Identity, Live
 from holdfast.sim.exchange import Exchange
@@ -95,6 +96,7 @@ async def bot(
     strategy: object,
     venue: VenuePort,
     feeds: Sequence[FeedPort],
+    feed_plan: FeedPlan = NO_PLAN,
     tap: Callable[[int, Record], None] | None = None,
 ) -> AsyncIterator[Bot]:
     """A running bot; ended, with everything closed, on the way out. Raises what ended it by itself."""
@@ -118,6 +120,7 @@ async def bot(
         saved={},
         venue=venue,
         feeds=feeds,
+        feed_plan=feed_plan,
         latch=latch,
         lease=lease,
         clock=clock,

@@ -7,7 +7,7 @@ from typing import Final
 
 from holdfast.core.fit import grid_of
 from holdfast.core.state import State
-from holdfast.core.step import commands, intents, market, reconcile, replies, reports, timers
+from holdfast.core.step import commands, feeds, intents, market, reconcile, replies, reports, timers
 from holdfast.core.step.emit import Out, alert, emit, place_hold
 from holdfast.core.step.flatten import resume_flatten, work
 from holdfast.vocab import events
@@ -129,6 +129,7 @@ def _stream(state: State, event: events.StreamChanged) -> Out:
             reconcile.arm_if_possible(state, out, by="auto", reason="arm = auto")
     else:
         session.feeds_up[event.name] = event.up
+        feeds.hold_if_all_down(state, out)
     if not event.up:
         alert(out, Severity.WARNING, f"stream.{event.stream.value}", f"{event.name} is down: {event.why}")
     return out
@@ -174,6 +175,9 @@ _STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.CashHinted: _cash_hinted,
     events.VenueNotice: _notice,
     events.StreamChanged: _stream,
+    events.FeedChosen: feeds.on_chosen,
+    events.StreamSilent: feeds.on_silent,
+    events.PressureChanged: feeds.on_pressure,
     events.TimerFired: timers.on_timer,
     events.LatchSeen: commands.on_latch,
     events.LeaseLost: commands.on_lease,
