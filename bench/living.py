@@ -40,6 +40,7 @@ from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
 
 ARM_S: Final = 30.0
+ALL: Final = FeedPlan(high_water_frames=1 << 62)  # what is measured is what reaches the strategy: all of it
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 
@@ -208,7 +209,12 @@ class Reading:
         self._rounds += 1
         directory = self._directory / f"round-{self._rounds}"
         async with bot(
-            directory, chosen=settings(specs), strategy=counting, venue=sim_port(specs), feeds=(feed,)
+            directory,
+            chosen=settings(specs),
+            strategy=counting,
+            venue=sim_port(specs),
+            feeds=(feed,),
+            feed_plan=ALL,
         ) as running:
             with rare_rounds():
                 await asyncio.wait_for(counting.done, timeout=120)

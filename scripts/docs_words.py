@@ -155,9 +155,15 @@ KEYS = {
         "feeds.backup.NAME",
         "source",
     ): "`binance`: the same streams over another way; `ccxt`: any exchange, the account's own or another as a reference.",
-    ("feeds.backup.NAME", "url"): "Where its streams are; empty: where the primary's are, by a connection of its own.",
+    (
+        "feeds.backup.NAME",
+        "url",
+    ): "Where its streams are; empty: where the primary's are, by a connection of its own.",
     ("feeds.backup.NAME", "rest_url"): "Where `ccxt` reads its markets; empty: the exchange's own address.",
-    ("feeds.backup.NAME", "venue"): "The exchange id of `ccxt`. Another than the account's is a price reference only.",
+    (
+        "feeds.backup.NAME",
+        "venue",
+    ): "The exchange id of `ccxt`. Another than the account's is a price reference only.",
     ("feeds.backup.NAME", "instruments"): "Ours and their names there; empty: all, by our names.",
     ("serve", "host"): "Where `holdfast serve` listens. Beyond this machine it needs `public` and TLS.",
     ("serve", "port"): "And its port.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -26,12 +27,21 @@ from holdfast.strategy import Strategy
 from holdfast.venues.binance.feed import BinanceFeed, FeedConfig
 from holdfast.venues.transport.sockets import Backoff
 from holdfast.vocab.events import StreamKind
-from tests.process.processes import ROOT, end
+from tests.process.processes import ROOT, end, run_cli, until
 
 pytestmark = pytest.mark.process
 
 MS = 1_000_000
 TIMES = MergeTimes(dead_ns=1_000 * MS, too_old_ns=300 * MS, back_ns=500 * MS)
+FEEDS = """[feeds]
+dead_after = "5s"
+too_old_after = "500ms"
+back_after = "30s"
+
+[feeds.backup.second]
+source = "binance"
+
+"""
 STREAMS = frozenset({StreamKind.QUOTE, StreamKind.TRADE})
 SPECS = instruments(2)
 BTC, ETH = (spec.instrument for spec in SPECS)
@@ -107,7 +117,7 @@ async def trading(path, *twins):
     """A live bot on these feeds, and what its strategy was given."""
     keeping = Keeping()
     chosen = settings(SPECS)
-    chosen = replace(chosen, timings=replace(chosen.timings, quote_age_ms_max=3_000, feed_dead_ms=3_000))
+    chosen = replace(chosen, timings=replace(chosen.timings, quote_age_ms_max=1_500, feed_dead_ms=1_500))
     feeds = [feed(twin, name) for twin, name in zip(twins, ("first", "second"), strict=True)]
     plan = FeedPlan(streams=STREAMS, ranks=tuple(FeedRank(numbering="venue") for _ in feeds), times=TIMES)
     async with bot(
@@ -210,6 +220,27 @@ def test_with_both_killed_trading_halts_at_once(tmp_path, twins):
             for twin in twins:
                 await asyncio.to_thread(twin.kill)
             took = await becomes(lambda: "feeds_lost" in causes(running), "the hold")
-            assert took < 0.5  # the last quote is not three seconds old: not age, the loss itself
+            assert took < 0.5  # the last quote is not a second and a half old: not age, the loss itself
 
     asyncio.run(run())
+
+
+def test_a_configured_backup_is_used_and_shown(home):
+    """The whole way: file, start, both connections, status, the report from the journal."""
+    sim = home.sim()
+    bot = home.bot(sim, edits={"[paths]": FEEDS + "[paths]"})
+    bot.start()
+    until(
+        lambda: (
+            {"binance/public", "second/public"} <= {row["name"] for row in bot.status()["feeds"] if row["up"]}
+        ),
+        "both are connected",
+        bot.tell,
+    )
+    until(lambda: bot.status()["instruments"][0]["quote_age_ms"] is not None, "quotes come", bot.tell)
+    assert {"binance"} == {row["feed"] for row in bot.status()["instruments"]}
+    assert 0 == bot.status()["conflated_quotes"]
+    found = run_cli(home, "feeds", "--state-dir", str(bot.state_dir), "--json", cwd=bot.home)
+    assert 0 == found.returncode, found.stderr
+    (report,) = json.loads(found.stdout)["providers"]
+    assert ({"BTCUSDT": "primary", "ETHUSDT": "primary"}, 0) == (report["feed_of"], report["conflated"])

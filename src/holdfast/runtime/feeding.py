@@ -50,11 +50,15 @@ class FeedRank(Struct, frozen=True, kw_only=True):
 
 
 class FeedPlan(Struct, frozen=True, kw_only=True):
-    """``streams``: the kinds that were asked for, and are missed when silent. ``ranks``: one per feed."""
+    """``streams``: the kinds that were asked for, and are missed when silent. ``ranks``: one per feed.
+
+    ``high_water_frames``: a longer read is conflated.
+    """
 
     streams: frozenset[StreamKind] = frozenset()
     ranks: tuple[FeedRank, ...] = ()
     times: MergeTimes | None = None  # None: there is one feed
+    high_water_frames: int = HIGH_WATER_FRAMES
 
 
 NO_PLAN: Final = FeedPlan()
@@ -122,14 +126,14 @@ class Feeding:
     def _straight(self, number: int) -> FrameSink:
         feed = self._feeds[number]
         log, step, counts, name, decode = self._log, self._step, self._counts, feed.name, feed.decode_read
-        relieve, quote_key = self.pressure.relieve, feed.quote_key
+        relieve, quote_key, most = self.pressure.relieve, feed.quote_key, self._plan.high_water_frames
 
         def on_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
             if self.ended:
                 return
             try:
                 count = len(raws)
-                if count > HIGH_WATER_FRAMES:
+                if count > most:
                     raws = relieve(raws, quote_key, wall_ns, mono_ns)
                 log(raws, wall_ns, mono_ns, number)
                 counts[name] += count
@@ -142,13 +146,14 @@ class Feeding:
     def _merged(self, number: int, merge: Merge) -> FrameSink:
         counts, name = self._counts, self._feeds[number].name
         relieve, quote_key = self.pressure.relieve, self._feeds[number].quote_key
+        most = self._plan.high_water_frames
 
         def on_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
             if self.ended:
                 return
             try:
                 counts[name] += len(raws)
-                if len(raws) > HIGH_WATER_FRAMES:
+                if len(raws) > most:
                     raws = relieve(raws, quote_key, wall_ns, mono_ns)
                 merge.take(number, raws, wall_ns, mono_ns)
             except BaseException as error:  # noqa: BLE001 - as above

@@ -204,7 +204,7 @@ class Merge:
             self._hand(member, out_raws, out, wall_ns, mono_ns)
 
     def _missed(self, lane: _Lane, member: int, place: int) -> Iterator[tuple[int, list[bytes]]]:
-        """What others of the numbering said before this, and the chosen feed left out. The first word leaves out none."""
+        """What others of the numbering said before this, and the chosen feed left out. Its first word leaves none."""
         if lane.last < 0:
             return
         for other, held in enumerate(lane.held):

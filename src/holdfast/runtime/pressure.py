@@ -18,7 +18,9 @@ from typing import Final
 from holdfast.ports.feed import QuoteKey
 from holdfast.vocab.units import NS_PER_S
 
-HIGH_WATER_FRAMES: Final = 256  # of one read: about a millisecond of work
+HIGH_WATER_FRAMES: Final = 512
+"""Of one read: about two milliseconds of work. A read buffer full of frames of up to 500 bytes is beyond it."""
+
 RELEASE_NS: Final = NS_PER_S  # degraded until no read was beyond the mark for so long
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from decimal import ROUND_CEILING
 from functools import partial
 from typing import Any, Final
 
@@ -120,6 +121,7 @@ class CcxtFeed:
     async def _load(self) -> None:
         HOP.set(Hop())
         attempt = 0
+        self._exchange.holdfast_may_load = True
         while not self._loaded:
             try:
                 await self._exchange.load_markets()
@@ -130,6 +132,8 @@ class CcxtFeed:
                 self._changed("markets", up=False, why=type(error).__name__)
                 await self._rest(attempt)
                 attempt += 1
+        self._exchange.holdfast_may_load = False
+        self._exchange.number = str  # from here on numbers are the venue's texts
         self._begin()
 
     def _begin(self) -> None:
@@ -226,7 +230,7 @@ class CcxtFeed:
         touch = (
             int(number(bid) // grid.tick) if near else grid.ticks(bid),
             _lots_shown(row.get("bidVolume"), grid),
-            -int(-number(ask) // grid.tick) if near else grid.ticks(ask),
+            int((number(ask) / grid.tick).to_integral_value(ROUND_CEILING)) if near else grid.ticks(ask),
             _lots_shown(row.get("askVolume"), grid),
         )
         if self._last.get(symbol) == touch:
