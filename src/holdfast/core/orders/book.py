@@ -146,7 +146,7 @@ class OrderBook(Struct, kw_only=True):
 
     def next_id(self) -> int:
         """The id that the next approval will carry."""
-        return order_id_of(epoch=self.epoch, sequence=self.sequence + 1)
+        return (self.epoch << SEQUENCE_BITS) + self.sequence + 1
 
     def open_in(self, instrument: str) -> OpenLots:
         """The instrument's row, made on first use."""
@@ -183,6 +183,7 @@ class OrderBook(Struct, kw_only=True):
     def begin_epoch(self, fact: EpochBegan) -> None:
         """Every id from here on carries a new epoch."""
         invariant(fact.epoch > self.epoch, "an epoch is never used twice", epoch=fact.epoch, last=self.epoch)
+        order_id_of(epoch=fact.epoch, sequence=1)  # an epoch that does not fit its bits is found here
         self.epoch = fact.epoch
         self.sequence = 0
         # monotonic times of an earlier life say nothing in this one: the machine may have booted between
@@ -199,7 +200,7 @@ class OrderBook(Struct, kw_only=True):
     def count(self, fact: OrderApproved, *, mine: OpenLots, everyone: OpenLots) -> None:
         """The same for whoever has its rows at hand."""
         sequence = self.sequence + 1
-        if fact.order_id != self.epoch << SEQUENCE_BITS | sequence:
+        if fact.order_id != self.epoch << SEQUENCE_BITS | sequence:  # nor is it where a sequence overflows
             invariant(False, "order ids are dense within an epoch", order_id=fact.order_id)
         order_id = fact.order_id
         terms = fact.terms
