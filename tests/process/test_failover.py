@@ -113,13 +113,17 @@ def feed(twin, name):
 
 
 @asynccontextmanager
-async def trading(path, *twins):
-    """A live bot on these feeds, and what its strategy was given."""
+async def trading(path, *twins, reference=False):
+    """A live bot on these feeds, and what its strategy was given. ``reference``: the second counts by itself."""
     keeping = Keeping()
     chosen = settings(SPECS)
     chosen = replace(chosen, timings=replace(chosen.timings, quote_age_ms_max=1_500, feed_dead_ms=1_500))
     feeds = [feed(twin, name) for twin, name in zip(twins, ("first", "second"), strict=True)]
-    plan = FeedPlan(streams=STREAMS, ranks=tuple(FeedRank(numbering="venue") for _ in feeds), times=TIMES)
+    ranks = (
+        FeedRank(numbering="venue"),
+        FeedRank(numbering="other" if reference else "venue", reference=reference),
+    )
+    plan = FeedPlan(streams=STREAMS, ranks=ranks, times=TIMES)
     async with bot(
         path, chosen=chosen, strategy=keeping, venue=sim_port(SPECS), feeds=feeds, feed_plan=plan
     ) as running:
@@ -208,6 +212,26 @@ def test_one_symbol_that_a_feed_forgets_comes_from_the_other_and_the_silence_is_
             await becomes(lambda: not running.state.live.silent, "and no longer said")
             await asyncio.sleep(0.1)
             whole(keeping)
+
+    asyncio.run(run())
+    replays(tmp_path)
+
+
+def test_another_venue_prices_while_ours_is_dead_and_the_change_of_numbers_replays(tmp_path, twins):
+    """Its numbers begin anew at a place that only the journal knows."""
+
+    async def run():
+        async with trading(tmp_path, *twins, reference=True) as (running, keeping):
+            merge = running.live.feeding.merge
+            await becomes(lambda: len(keeping.numbers["q", BTC]) > 20, "quotes come")
+            await asyncio.to_thread(twins[0].kill)
+            await becomes(lambda: merge.feed_of(BTC) == "second", "the reference prices")
+            await becomes(lambda: "stale_data" in causes(running), "nothing new is begun on it")
+            twins[0].start()
+            await becomes(lambda: merge.feed_of(BTC) == "first", "ours is preferred again")
+            await asyncio.sleep(0.1)
+            for numbers in keeping.numbers.values():  # here the two count alike: so nothing came twice
+                assert sorted(set(numbers)) == numbers
 
     asyncio.run(run())
     replays(tmp_path)
