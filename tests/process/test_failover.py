@@ -167,6 +167,7 @@ def twins():
             twin.close()
 
 
+@pytest.mark.timeout(1_200)
 def test_a_killed_feed_is_replaced_and_preferred_again_without_a_gap(tmp_path, twins, size, figure):
     rounds = size(3, 100)
     over, back = [], []

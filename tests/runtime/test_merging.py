@@ -158,6 +158,31 @@ def test_another_venue_takes_over_when_all_of_ours_are_dead_and_its_numbers_begi
     assert sorted(set(times)) == times
 
 
+def test_at_a_start_our_own_feed_is_given_its_time_to_connect():
+    bench = Bench("x", "y")
+    bench.says(1, quote(1, at_ms=1))
+    bench.passes(4_000)
+    assert [] == bench.feeds()
+    bench.says(1, quote(2, at_ms=2))
+    bench.passes(1_200)
+    assert [1] == bench.feeds()
+
+
+def test_what_another_venue_said_before_our_last_word_is_not_news():
+    bench = Bench("x", "y")
+    bench.says(0, quote(1_000, at_ms=1_000))
+    bench.says(1, quote(1, at_ms=500))
+    bench.passes(4_900)
+    bench.says(0, quote(1_001, at_ms=5_000))
+    bench.loses(0)
+    bench.passes(1_100)
+    bench.says(1, quote(2, at_ms=4_000))
+    bench.passes(200)
+    assert ([1], [1_000, 1_001]) == (bench.feeds(), bench.seqs())
+    bench.says(1, quote(3, at_ms=6_000))
+    assert [1_000, 1_001, 3] == bench.seqs()
+
+
 def test_prints_that_neither_brought_are_counted():
     bench = Bench()
     bench.says(0, trade(1), trade(2))

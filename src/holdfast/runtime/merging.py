@@ -86,6 +86,7 @@ class _Lane:
     __slots__ = (
         "broken",
         "chosen",
+        "floor_ns",
         "heard",
         "held",
         "instrument",
@@ -93,6 +94,7 @@ class _Lane:
         "last",
         "overlap",
         "since",
+        "spoke_ns",
         "venue_ns",
     )
 
@@ -102,7 +104,9 @@ class _Lane:
         self.chosen = 0
         self.last = -1  # the number that went out last
         self.overlap = -1  # the chosen one may still repeat what went out before it was: up to here
+        self.floor_ns = -1  # the same by the venue's time, where numbers do not compare
         self.venue_ns = 0
+        self.spoke_ns = FAR_PAST_NS  # when the chosen one was last heard, its connection lost or not
         self.broken = False  # the chosen one lost a connection and was not heard since
         self.heard = [FAR_PAST_NS] * count
         self.since = [FAR_PAST_NS] * count  # speaks without a pause since then
@@ -176,7 +180,8 @@ class Merge:
             place = _place(event)
             if lane.chosen == member:
                 lane.broken = False
-                if place <= lane.overlap:
+                lane.spoke_ns = mono_ns
+                if place <= lane.overlap or event.venue_ns <= lane.floor_ns:  # type: ignore[union-attr]
                     self.repeated_count[member] += 1
                     continue
                 if place > lane.last:
@@ -268,7 +273,9 @@ class Merge:
     def _better(self, lane: _Lane, mono_ns: int) -> tuple[int, str] | None:
         times = self._times
         chosen = lane.chosen
-        silent_ns = mono_ns - lane.heard[chosen]
+        if lane.spoke_ns == FAR_PAST_NS:
+            lane.spoke_ns = mono_ns  # a start: the first one is given its time to connect
+        silent_ns = mono_ns - lane.spoke_ns
         for member, heard_ns in enumerate(lane.heard):
             if member == chosen or mono_ns - heard_ns > times.dead_ns:
                 continue
@@ -307,7 +314,9 @@ class Merge:
         lane.since[lane.chosen] = mono_ns  # whoever failed must speak for a while before it is trusted again
         lane.chosen = member
         lane.broken = False
+        lane.spoke_ns = mono_ns
         lane.overlap = -1 if renumbered else lane.last
+        lane.floor_ns = lane.venue_ns if renumbered else -1
         if renumbered:
             lane.last = -1
         self.chosen_count += 1
