@@ -179,8 +179,8 @@ def test_what_another_venue_said_before_our_last_word_is_not_news():
     bench.says(1, quote(2, at_ms=4_000))
     bench.passes(200)
     assert ([1], [1_000, 1_001]) == (bench.feeds(), bench.seqs())
-    bench.says(1, quote(3, at_ms=6_000))
-    assert [1_000, 1_001, 3] == bench.seqs()
+    bench.says(1, quote(3, at_ms=4_500), quote(4, at_ms=6_000))
+    assert [1_000, 1_001, 4] == bench.seqs()
 
 
 def test_prints_that_neither_brought_are_counted():
