@@ -32,6 +32,7 @@ CAPABILITIES = {
     "R44": "a cap on gross exposure and leverage",
     "R45": "a limit on the rate of orders",
     "R46": "a rate that kills",
+    "R47": "caps on a day's orders, cancels and fills",
     "R48": "a largest number of open orders",
     "R49": "orders that make sense",
     "R51": "no duplicate orders",
@@ -128,6 +129,7 @@ CHECKS = {
     "within_position_limits": Row(("C4",), ("R37", "R38"), f"{_GATE}[within_position_limits]"),
     "within_account_limits": Row(("C5",), ("R44",), f"{_GATE}[within_account_limits]"),
     "within_the_rate": Row(("C7",), ("R45", "R48"), f"{_GATE}[within_the_rate]"),
+    "within_the_day": Row(("C7",), ("R47",), f"{_GATE}[within_the_day]"),
 }
 
 HOLDS = {
@@ -175,8 +177,12 @@ HOLDS = {
     "order_rate": Row(
         ("C7",),
         ("R27", "R46"),
-        "tests/core/test_sizing.py::"
-        "test_the_twenty_first_order_within_a_second_is_refused_and_the_fifty_first_kills",
+        "tests/core/test_rates.py::test_a_burst_of_101_across_the_edge_of_a_second_kills_and_gets_flat",
+    ),
+    "runaway": Row(
+        ("C7",),
+        ("R26", "R45"),
+        "tests/core/test_rates.py::test_a_runaway_strategy_is_halted_everywhere_and_the_others_trade_on",
     ),
     "stale_data": Row(
         ("C11",),

@@ -3,6 +3,7 @@
 from holdfast.core.gate import checks
 from holdfast.vocab.refusals import (
     NotReducing,
+    OverDay,
     OverGross,
     OverPosition,
     OverRate,
@@ -10,7 +11,7 @@ from holdfast.vocab.refusals import (
     UnknownEquity,
 )
 from tests.core.gate_table import BUY, LOT_E8, ROOMS, SELL, STOP, L, case
-from tests.house.setup import account_limits, instrument_limits, strategy_limits
+from tests.house.setup import BTC, ETH, account_limits, instrument_limits, strategy_limits
 
 EXPOSURE_CASES = [
     # --- reducing
@@ -357,5 +358,83 @@ EXPOSURE_CASES = [
         {"open_orders": 50},
         {},
         TooManyOrders(count=50, limit=50),
+    ),
+    # --- rates of a strategy and of an instrument, below the account's
+    case(
+        "as many within a second as the strategy may",
+        checks.within_the_rate,
+        {"asked_ms_ago": [100] * 6, "strategy": strategy_limits(orders_per_s_refuse=7)},
+    ),
+    case(
+        "one more than the strategy may",
+        checks.within_the_rate,
+        {"asked_ms_ago": [999] * 7, "strategy": strategy_limits(orders_per_s_refuse=7)},
+        {},
+        OverRate(count=8, limit=7, of="strategy"),
+    ),
+    case(
+        "the strategy's first of them a whole second ago",
+        checks.within_the_rate,
+        {"asked_ms_ago": [1_000] + [5] * 6, "strategy": strategy_limits(orders_per_s_refuse=7)},
+    ),
+    case(
+        "what others ask for is not the strategy's",
+        checks.within_the_rate,
+        {"asked_ms_ago": [(5, "beta", BTC)] * 7, "strategy": strategy_limits(orders_per_s_refuse=7)},
+    ),
+    case(
+        "nor what it asks for elsewhere",
+        checks.within_the_rate,
+        {"asked_ms_ago": [(5, "alpha", ETH)] * 7, "strategy": strategy_limits(orders_per_s_refuse=7)},
+    ),
+    case(
+        "as many within a second as the instrument may",
+        checks.within_the_rate,
+        {"asked_ms_ago": [(5, "beta", BTC)] * 8, "instrument": instrument_limits(orders_per_s_refuse=9)},
+    ),
+    case(
+        "one more than the instrument may, whoever asked",
+        checks.within_the_rate,
+        {
+            "asked_ms_ago": [(5, "beta", BTC)] * 5 + [5] * 4,
+            "instrument": instrument_limits(orders_per_s_refuse=9),
+        },
+        {},
+        OverRate(count=10, limit=9, of="instrument"),
+    ),
+    case(
+        "another instrument's are not counted there",
+        checks.within_the_rate,
+        {"asked_ms_ago": [(5, "beta", ETH)] * 9, "instrument": instrument_limits(orders_per_s_refuse=9)},
+    ),
+    # --- the day
+    *(
+        one
+        for field, limit, what, count in (
+            ("orders_count", "orders_per_day_max", "orders", 7),
+            ("cancels_count", "cancels_per_day_max", "cancels", 7),
+            ("fills_count", "fills_per_day_max", "fills", 7),
+            ("traded_e8", "traded_e8_per_day_max", "traded", 7 * LOT_E8),
+        )
+        for one in (
+            case(
+                f"one {what} short of the day's",
+                checks.within_the_day,
+                {"day": {field: count - 1}, "account": account_limits(**{limit: count})},
+            ),
+            case(
+                f"the day's {what} are used up",
+                checks.within_the_day,
+                {"day": {field: count}, "account": account_limits(**{limit: count})},
+                {},
+                OverDay(what=what, count=count, limit=count),
+            ),
+            case(
+                f"the day's {what} are used up, and what reduces passes",
+                checks.within_the_day,
+                {"day": {field: count}, "account": account_limits(**{limit: count}), "position": 10},
+                {"side": SELL, "reduce_only": True},
+            ),
+        )
     ),
 ]

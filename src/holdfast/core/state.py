@@ -10,7 +10,7 @@ from typing import Final, NoReturn, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
-from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
+from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
@@ -129,6 +129,7 @@ def _refused(books: Books, fact: IntentRefused, _: int) -> None:
 def _filled(books: Books, fact: FillBooked, mono_ns: int) -> None:
     books.orders.fill(fact)
     ledger = books.ledger
+    books.orders.day.fill(fact.qty_lots * fact.price_ticks * ledger.tick_lot_e8[fact.instrument])
     if not fact.churn_window_ms:
         ledger.fill(fact, mono_ns=mono_ns)
         return
@@ -175,6 +176,7 @@ def _released(books: Books, fact: HoldReleased, _: int) -> None:
 
 def _rolled(books: Books, fact: DayRolled, _: int) -> None:
     books.ladder.roll()
+    books.orders.day.roll()
 
 
 def _flatten_began(books: Books, fact: FlattenBegan, _: int) -> None:
@@ -305,7 +307,6 @@ class Session:
     ending_since_mono_ns: int = 0
     last_refusal: Refusal | None = None
     last_refused: str = ""
-    cancels_count: int = 0
     rejects_count: int = 0
     malformed_count: int = 0  # frames that belong to no instrument of ours, as far as one could read
 
@@ -347,9 +348,8 @@ class State:
         rates = settings.account_limits
         account = AccountDesk(
             limits=rates,
-            asked=_NOTHING_ASKED.sized(
-                refuse_count=rates.orders_per_s_refuse, kill_count=rates.orders_per_s_kill
-            ),
+            asked=_NOTHING_ASKED.sized(rates_of(rates, settings.instrument_limits, settings.strategy_limits)),
+            day=books.orders.day,
             quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
             duplicate_window_ns=timings.duplicate_window_ms * NS_PER_MS,
             open_orders_count=len(books.orders.live) + len(books.orders.foreign),
@@ -411,9 +411,10 @@ class State:
         account.limits = settings.account_limits
         rates = settings.account_limits
         account.asked = account.asked.sized(
-            refuse_count=rates.orders_per_s_refuse, kill_count=rates.orders_per_s_kill
+            rates_of(rates, settings.instrument_limits, settings.strategy_limits)
         )
         account.mark(account.equity_e8)
+        account.fold_day()
         self._fold_floor(rates.drawdown_breaker_ppm)
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         for name, instrument_limits in self.instrument_limits.items():
@@ -480,7 +481,7 @@ class State:
         return _hash((_without_empty_rows(self.books), self.session, gates))
 
 
-_NOTHING_ASKED: Final = AskedWindow(ring_mono_ns=[], kill_count=0)
+_NOTHING_ASKED: Final = AskedWindow(ring=[], refuse_fewest=0, trip_fewest=0)
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -31,6 +31,15 @@ class OpenView(Protocol):
     protective_sell_lots: int
 
 
+class DayView(Protocol):
+    """What the account did since its day began."""
+
+    orders_count: int
+    cancels_count: int
+    fills_count: int
+    traded_e8: int
+
+
 class MarketView(Protocol):
     """What is known of a market; 0 where nothing is. ``quote``: the last accepted one, or one of zeros."""
 

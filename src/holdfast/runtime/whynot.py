@@ -97,6 +97,7 @@ def _priced_or_counted(
     | why.StaleReference
     | why.OutsideCollar
     | why.OverRate
+    | why.OverDay
     | why.TooManyOrders
     | why.UnknownEquity,
     place: Place,
@@ -122,8 +123,14 @@ def _priced_or_counted(
             said = f"{price} is further than {limit}% from the reference {reference}"
             return said, f"a price nearer to it; the limit is collar in {place.table}"
         case why.OverRate():
-            said = f"{refusal.count} orders asked for within a second; at most {refusal.limit}"
-            return said, f"slower orders; the limit is orders_per_s_refuse in {account}"
+            where = {"instrument": place.table, "strategy": place.pair}.get(refusal.of, account)
+            said = f"{refusal.count} orders asked for within a second; at most {refusal.limit} for the {refusal.of}"
+            return said, f"slower orders; the limit is orders_per_s_refuse in {where}"
+        case why.OverDay():
+            money = refusal.what == "traded"
+            count, limit = (e8_text(one) if money else str(one) for one in (refusal.count, refusal.limit))
+            said = f"{refusal.what} of this day: {count}; at most {limit}"
+            return said, f"the next day, or an exit; the limit is {refusal.what}_per_day_max in {account}"
         case why.TooManyOrders():
             said = f"{refusal.count} orders are open; at most {refusal.limit}"
             return said, f"a cancel; the limit is open_orders_max in {account}"

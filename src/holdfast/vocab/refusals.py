@@ -121,8 +121,17 @@ class NotReducing(_Refusal, frozen=True, tag="not_reducing"):
 
 
 class OverRate(_Refusal, frozen=True, tag="over_rate"):
-    """Orders asked for within the sliding second."""
+    """Orders asked for within the sliding second. ``of``: whose limit: account, instrument or strategy."""
 
+    count: int
+    limit: int
+    of: str = "account"
+
+
+class OverDay(_Refusal, frozen=True, tag="over_day"):
+    """The account's day is used up. ``what``: orders, cancels, fills, or traded (then in 10⁻⁸ of the settle asset)."""
+
+    what: str
     count: int
     limit: int
 
@@ -163,6 +172,7 @@ Refusal: TypeAlias = (
     | DuplicateIntent
     | NotReducing
     | OverRate
+    | OverDay
     | TooManyOrders
     | NoSuchOwnOrder
     | UnknownEquity

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.core.orders.lifecycle import is_final, next_state
@@ -31,6 +32,7 @@ FINAL_KEPT_MAX: Final = (
 )
 FINAL_DROPPED: Final = 256  # so many at once: looking for the oldest in a dict costs more than dropping it
 _SENT: Final = OrderState.SENT
+_RISK: Final = Lane.RISK
 
 
 class OrderRow(Struct, kw_only=True):
@@ -104,6 +106,28 @@ class OpenLots:
                 self.protective_sell_lots += lots
 
 
+@dataclass(slots=True, kw_only=True)
+class Day:
+    """What the account did since its day began. ``orders_count``: approved orders and amends; ``exits_count``: orders
+    of the flatten lane, which are counted and shown and use nothing up; ``cancels_count``: orders asked to cancel.
+    """
+
+    orders_count: int = 0
+    exits_count: int = 0
+    cancels_count: int = 0
+    fills_count: int = 0
+    traded_e8: int = 0
+
+    def fill(self, notional_e8: int) -> None:
+        """One execution, whoever's."""
+        self.fills_count += 1
+        self.traded_e8 += notional_e8
+
+    def roll(self) -> None:
+        """A new day. The same row: desks point at it."""
+        self.orders_count = self.exits_count = self.cancels_count = self.fills_count = self.traded_e8 = 0
+
+
 class ForeignRow(Struct, kw_only=True):
     """An open order on our account that is not ours."""
 
@@ -124,7 +148,7 @@ class OrderBook(Struct, kw_only=True):
     foreign: dict[str, ForeignRow] = {}
     by_instrument: dict[str, OpenLots] = {}
     by_strategy: dict[str, dict[str, OpenLots]] = {}
-    approved_count: int = 0
+    day: Day = msgspec.field(default_factory=Day)
 
     def row(self, order_id: int) -> OrderRow | None:
         """The order of this id, open or recently final."""
@@ -210,7 +234,10 @@ class OrderBook(Struct, kw_only=True):
             changed_mono_ns=fact.approved_mono_ns,
         )
         self.sequence = sequence
-        self.approved_count += 1
+        if fact.lane is _RISK:
+            self.day.orders_count += 1
+        else:
+            self.day.exits_count += 1
         self.live[fact.order_id] = row
         everyone = self.by_instrument.get(terms.instrument) or self.open_in(terms.instrument)
         mine = self.open_of(fact.strategy, terms.instrument)
@@ -251,6 +278,7 @@ class OrderBook(Struct, kw_only=True):
         row.reported_lots = max(row.reported_lots, fact.reported_lots)
         if fact.did is Did.CANCEL_ASK:
             row.cancel_wanted = True
+            self.day.cancels_count += 1
         if is_final(row.state):
             row.amend_qty_lots = 0
         self._recount(row, before)
@@ -266,6 +294,7 @@ class OrderBook(Struct, kw_only=True):
             row.amend_qty_lots = fact.qty_lots
             row.amend_price_ticks = fact.price_ticks
             row.amend_mono_ns = mono_ns
+            self.day.orders_count += 1
         else:
             row.amend_qty_lots = 0
             row.amend_price_ticks = 0

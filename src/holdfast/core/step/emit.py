@@ -39,6 +39,7 @@ def emit(state: State, out: Out, fact: Fact) -> None:
     state.books.apply(fact, mono_ns=session.now_mono_ns)
     if type(fact) in _MOVES_A_POSITION:
         session.equity_floor_e8 = session.breaker_floor_e8
+        session.account.fold_day()
     out.append(fact)
 
 
@@ -201,4 +202,6 @@ def move(
             waiting=waiting,
         ),
     )
+    if did is Did.CANCEL_ASK:
+        state.live.account.fold_day()
     touch(state, row.terms.instrument)

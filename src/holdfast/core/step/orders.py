@@ -231,7 +231,6 @@ def cancel(state: State, out: Out, row: OrderRow, *, why: str) -> None:
     if is_final(row.state) or (row.cancel_wanted and row.order_id in state.live.chases):
         return
     move(state, out, row.order_id, Did.CANCEL_ASK, why=why)
-    state.live.cancels_count += 1
     send_cancel(state, out, row)
 
 
@@ -313,7 +312,6 @@ def cancel_scope(
         if scope.instrument:
             instruments[scope.instrument] = True
         for instrument in sorted(instruments):
-            state.live.cancels_count += 1
             ask(state, out, CancelAll(instrument=instrument), lane=Lane.CANCEL)
             if protective:
                 ask(state, out, CancelAll(instrument=instrument, conditional=True), lane=Lane.CANCEL)
