@@ -129,6 +129,7 @@ CHECKS = {
     "within_position_limits": Row(("C4",), ("R37", "R38"), f"{_GATE}[within_position_limits]"),
     "within_account_limits": Row(("C5",), ("R44",), f"{_GATE}[within_account_limits]"),
     "within_the_rate": Row(("C7",), ("R45", "R48"), f"{_GATE}[within_the_rate]"),
+    "meets_no_own_order": Row(("C8",), ("R9",), f"{_GATE}[meets_no_own_order]"),
     "within_the_day": Row(("C7",), ("R47",), f"{_GATE}[within_the_day]"),
 }
 

@@ -7,11 +7,12 @@ from holdfast.vocab.refusals import (
     OverGross,
     OverPosition,
     OverRate,
+    SelfMatch,
     TooManyOrders,
     UnknownEquity,
 )
-from tests.core.gate_table import BUY, LOT_E8, ROOMS, SELL, STOP, L, case
-from tests.house.setup import BTC, ETH, account_limits, instrument_limits, strategy_limits
+from tests.core.gate_table import BUY, LOT_E8, MARKET, ROOMS, SELL, STOP, L, case
+from tests.house.setup import BTC, BTC_TICKS, ETH, account_limits, instrument_limits, strategy_limits
 
 EXPOSURE_CASES = [
     # --- reducing
@@ -406,6 +407,55 @@ EXPOSURE_CASES = [
         "another instrument's are not counted there",
         checks.within_the_rate,
         {"asked_ms_ago": [(5, "beta", ETH)] * 9, "instrument": instrument_limits(orders_per_s_refuse=9)},
+    ),
+    # --- our own orders on the other side
+    case("a tick short of an own offer", checks.meets_no_own_order, {"own_ask": BTC_TICKS + 1}),
+    case(
+        "at an own offer",
+        checks.meets_no_own_order,
+        {"own_ask": BTC_TICKS},
+        {},
+        SelfMatch(price_ticks=BTC_TICKS, resting_ticks=BTC_TICKS),
+    ),
+    case(
+        "a tick short of an own bid",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS - 1},
+        {"side": SELL},
+    ),
+    case(
+        "at an own bid",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS},
+        {"side": SELL},
+        SelfMatch(price_ticks=BTC_TICKS, resting_ticks=BTC_TICKS),
+    ),
+    case(
+        "its own side is no other side",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS + 50},
+    ),
+    case("a sell above an own offer", checks.meets_no_own_order, {"own_ask": BTC_TICKS - 50}, {"side": SELL}),
+    case(
+        "a market order reaches what we have at the touch",
+        checks.meets_no_own_order,
+        {"own_ask": BTC_TICKS + 5},
+        MARKET,
+        SelfMatch(price_ticks=BTC_TICKS + 5, resting_ticks=BTC_TICKS + 5),
+    ),
+    case("and not what is behind it", checks.meets_no_own_order, {"own_ask": BTC_TICKS + 6}, MARKET),
+    case(
+        "a market order to sell reaches what we have at the touch",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS - 5},
+        {**MARKET, "side": SELL},
+        SelfMatch(price_ticks=BTC_TICKS - 5, resting_ticks=BTC_TICKS - 5),
+    ),
+    case(
+        "a stop meets nothing before it triggers",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS + 50, "position": 10},
+        {**STOP, "side": SELL, "reduce_only": True},
     ),
     # --- the day
     *(

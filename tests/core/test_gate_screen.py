@@ -50,6 +50,7 @@ def desk_troubles(rng):
             "account": account_limits(gross_notional_e8_max=rng.choice((80, 81, 90, 91)) * LOT_E8 + 10**6),
         },
         {"open_orders": rng.choice((49, 50, 51))},
+        {rng.choice(("own_bid", "own_ask")): BTC_TICKS + rng.choice((-1, 0, 1, -500, 500))},
         {
             "asked_ms_ago": [(rng.choice((0, 999, 1_000)), rng.choice(("alpha", "beta")), "BTCUSDT")] * 6,
             "strategy": strategy_limits(orders_per_s_refuse=rng.choice((5, 6, 7))),

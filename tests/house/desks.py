@@ -4,10 +4,12 @@ from types import MappingProxyType
 
 from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
+from holdfast.core.gate.resting import Resting
 from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.orders.book import Day, OpenLots
 from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
+from holdfast.vocab.orders import Side
 from tests.house.events import a_mark, a_print, a_quote, an_intent
 from tests.house.setup import (
     BTC,
@@ -68,6 +70,8 @@ def a_desk(
     mark_age_ns=0,
     duplicate_window_ms=0,
     day=MappingProxyType({}),
+    own_bid=None,
+    own_ask=None,
 ):
     """Alpha's desk in BTC. ``position``, ``open_…``: its own; ``others…``: of everybody else, on top.
 
@@ -98,11 +102,16 @@ def a_desk(
         equity_e8=equity_e8,
         open_orders_count=open_orders,
     )
+    resting = Resting()
+    for side, price in ((Side.BUY, own_bid), (Side.SELL, own_ask)):
+        if price is not None:
+            resting.send(price, side, price)
     all_position = PositionRow(position_lots=position + others)
     all_open = OpenLots(buy_lots=open_buys + others_open_buys, sell_lots=open_sells + others_open_sells)
     desk = Desk(
         strategy="alpha",
         spec=spec,
+        resting=resting,
         limits=mine,
         instrument_limits=limits,
         market=market,

@@ -84,6 +84,7 @@ class Auditor:
             assert terms.reduce_only
             return
         self.approvals += 1
+        self._meets_none(room, fact.order_id, terms.instrument, terms.side, terms.price_ticks)
         desk = room.state.desks[fact.strategy][terms.instrument]
         assert desk.level < HoldLevel.HALTED, "nothing passes at HALTED outside the flatten lane"
         self._within_caps(room, fact.strategy, terms.instrument, terms.side, desk.level)
@@ -105,6 +106,12 @@ class Auditor:
             worst = longest if side > 0 else -shortest
             assert worst <= cap, (whose, instrument, worst, cap)
 
+    def _meets_none(self, room, order_id, instrument, side, price):
+        for row in room.books.orders.live.values():
+            if row.order_id != order_id and row.terms.instrument == instrument and row.side is not side:
+                for other in naive.resting_ticks_of(row):
+                    assert price is None or side * price < side * other, "it meets an order of the account"
+
     def _reducing(self, room, terms):
         held = -terms.side * room.position(terms.instrument)
         if terms.trigger_ticks is not None:
@@ -123,6 +130,7 @@ class Auditor:
         row = room.order(fact.order_id)
         desk = room.state.desks[row.strategy][row.terms.instrument]
         assert desk.level < HoldLevel.HALTED
+        self._meets_none(room, row.order_id, row.terms.instrument, row.side, fact.price_ticks)
         if fact.qty_lots >= row.qty_lots:
             self._within_caps(room, row.strategy, row.terms.instrument, row.terms.side, desk.level)
 
@@ -160,6 +168,14 @@ class Auditor:
         for instrument in room.state.specs:
             row = orders.open_in(instrument)
             assert naive.open_by_side(orders, instrument) == (row.buy_lots, row.sell_lots)
+            here = [one for one in orders.live.values() if one.terms.instrument == instrument]
+            bids = [price for one in here if one.side > 0 for price in naive.resting_ticks_of(one)]
+            asks = [price for one in here if one.side < 0 for price in naive.resting_ticks_of(one)]
+            resting = room.state.resting[instrument]
+            assert (max(bids, default=0), min(asks, default=1 << 63)) == (
+                resting.bid_ticks,
+                resting.ask_ticks,
+            )
             assert row.protective_buy_lots <= row.buy_lots
             assert row.protective_sell_lots <= row.sell_lots
             mine = [rows[instrument] for rows in orders.by_strategy.values() if instrument in rows]

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
+from holdfast.core.gate.resting import Resting
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
 from holdfast.core.incident.flatten import FlattenJob
@@ -21,7 +22,7 @@ from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.limits.book import LimitBook, in_force
 from holdfast.core.monitor.churn import Churn
 from holdfast.core.monitor.equity import Drawdown, floor_e8
-from holdfast.core.orders.book import OpenLots, OrderBook
+from holdfast.core.orders.book import OpenLots, OrderBook, OrderRow
 from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Call
 from holdfast.vocab.events import Started
@@ -326,7 +327,7 @@ class _NotStarted:
 class State:
     """Everything the core knows. ``desks`` is derived from books and session and holds references into them."""
 
-    __slots__ = ("books", "desks", "exposures", "instrument_limits", "live", "session", "specs")
+    __slots__ = ("books", "desks", "exposures", "instrument_limits", "live", "resting", "session", "specs")
 
     def __init__(self, books: Books | None = None) -> None:
         self.books = books if books is not None else Books()
@@ -336,6 +337,7 @@ class State:
         self.instrument_limits: dict[str, InstrumentLimits] = {}
         self.desks: dict[str, dict[str, Desk]] = {}
         self.exposures: dict[str, Exposure] = {}
+        self.resting: dict[str, Resting] = {}
 
     def begin(self, event: Started) -> Session:
         """Forget the last session and derive a new one from the settings and the books."""
@@ -376,6 +378,9 @@ class State:
             for name, market in markets.items()
             if name in self.specs
         }
+        self.resting = {name: Resting() for name in self.exposures}
+        for row in books.orders.live.values():
+            self.rest(row)
         self.desks = {}
         limits_of = {(limits.strategy, limits.instrument): limits for limits in settings.strategy_limits}
         for setup in settings.strategies:
@@ -392,6 +397,7 @@ class State:
                     market=markets[instrument],
                     account=account,
                     exposure=self.exposures[instrument],
+                    resting=self.resting[instrument],
                     my_position=books.ledger.position_of(setup.strategy, instrument),
                     all_position=books.ledger.position(instrument),
                     my_open=books.orders.open_of(setup.strategy, instrument),
@@ -446,6 +452,12 @@ class State:
         exposure = self.exposures.get(instrument)
         if exposure is not None:
             self.live.account.gross_e8 += exposure.recount()
+
+    def rest(self, row: OrderRow) -> None:
+        """Note where an order of ours may be in the venue's book, after anything of it changed."""
+        resting = self.resting.get(row.terms.instrument)
+        if resting is not None:
+            resting.rest(row.order_id, row.terms.side, row.resting_ticks())
 
     def equity_e8(self) -> int | None:
         """Wallet and unrealised P&L in the settle asset; None while a held instrument has no price."""

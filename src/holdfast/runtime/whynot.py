@@ -44,7 +44,9 @@ def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
         case why.NotAllowed():
             who, where = refusal.strategy or "no strategy", refusal.instrument or "no instrument"
             return f"{who} may not trade {where}", f"{place.pair}, and the instrument in the strategy's list"
-        case why.BadTerms() | why.NotTrading() | why.NoSuchOwnOrder() | why.DuplicateIntent():
+        case (
+            why.BadTerms() | why.NotTrading() | why.SelfMatch() | why.NoSuchOwnOrder() | why.DuplicateIntent()
+        ):
             return _senseless(refusal, place)
         case why.QtyOutOfRange():
             bounds = f"{size(refusal.min_lots)} to {size(refusal.max_lots)}"
@@ -77,7 +79,8 @@ def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
 
 
 def _senseless(
-    refusal: why.BadTerms | why.NotTrading | why.NoSuchOwnOrder | why.DuplicateIntent, place: Place
+    refusal: why.BadTerms | why.NotTrading | why.SelfMatch | why.NoSuchOwnOrder | why.DuplicateIntent,
+    place: Place,
 ) -> tuple[str, str]:
     match refusal:
         case why.BadTerms():
@@ -85,6 +88,10 @@ def _senseless(
         case why.NotTrading():
             said = f"{place.instrument} cannot be traded now: {refusal.status}"
             return said, "its facts and limits, and the venue trading it"
+        case why.SelfMatch():
+            price, resting = place.price(refusal.price_ticks), place.price(refusal.resting_ticks)
+            said = f"at {price} it would meet the account's own order at {resting}"
+            return said, "a price that does not reach it, or that order cancelled and final"
         case why.NoSuchOwnOrder():
             return f"order {refusal.order_id} is unknown, final or another's", "one of its own open orders"
         case why.DuplicateIntent():

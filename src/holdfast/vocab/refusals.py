@@ -143,6 +143,13 @@ class TooManyOrders(_Refusal, frozen=True, tag="too_many_orders"):
     limit: int
 
 
+class SelfMatch(_Refusal, frozen=True, tag="self_match"):
+    """It would meet an order of the same account. ``resting_ticks``: the best of ours on the other side."""
+
+    price_ticks: int
+    resting_ticks: int
+
+
 class NoSuchOwnOrder(_Refusal, frozen=True, tag="no_such_own_order"):
     """The order to cancel or amend is unknown, final, or another strategy's."""
 
@@ -174,6 +181,7 @@ Refusal: TypeAlias = (
     | OverRate
     | OverDay
     | TooManyOrders
+    | SelfMatch
     | NoSuchOwnOrder
     | UnknownEquity
 )

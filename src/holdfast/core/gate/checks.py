@@ -31,6 +31,7 @@ from holdfast.vocab.refusals import (
     OverRate,
     QtyOutOfRange,
     Refusal,
+    SelfMatch,
     StaleReference,
     TooManyOrders,
     UnderNotional,
@@ -308,6 +309,26 @@ def within_the_day(intent: OrderIntent, desk: Desk) -> Refusal | None:
     return None
 
 
+def meets_no_own_order(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """It reaches no order that the account itself has, or may have, in the venue's book on the other side.
+
+    A market order is judged at the far touch; a conditional one when it triggers, which is the venue's to see.
+    """
+    price = intent.price_ticks
+    if price is None:
+        if intent.order_type is not _MARKET:
+            return None
+        quote = desk.market.quote
+        price = quote.ask_ticks if intent.side is _BUY else quote.bid_ticks
+    resting = desk.resting
+    if intent.side is _BUY:
+        if price >= resting.ask_ticks:
+            return SelfMatch(price_ticks=price, resting_ticks=resting.ask_ticks)
+    elif price <= resting.bid_ticks:
+        return SelfMatch(price_ticks=price, resting_ticks=resting.bid_ticks)
+    return None
+
+
 RISK_CHECKS: Final[tuple[Check, ...]] = (
     not_held,
     makes_sense,
@@ -321,6 +342,7 @@ RISK_CHECKS: Final[tuple[Check, ...]] = (
     within_account_limits,
     within_the_rate,
     within_the_day,
+    meets_no_own_order,
 )
 
 
@@ -339,6 +361,7 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
         or within_account_limits(intent, desk)
         or within_the_rate(intent, desk)
         or within_the_day(intent, desk)
+        or meets_no_own_order(intent, desk)
     )
 
 
@@ -386,10 +409,14 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
     everyone = desk.all_open
     position = desk.all_position.position_lots
     if intent.side is _BUY:
+        if price >= desk.resting.ask_ticks:
+            return False
         most = position + everyone.buy_lots + qty
         least = everyone.sell_lots - position
         mine = desk.my_position.position_lots + desk.my_open.buy_lots + qty
     else:
+        if price <= desk.resting.bid_ticks:
+            return False
         most = everyone.sell_lots + qty - position
         least = position + everyone.buy_lots
         mine = desk.my_open.sell_lots + qty - desk.my_position.position_lots

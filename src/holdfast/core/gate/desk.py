@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from holdfast.core.gate.exposure import Exposure
+from holdfast.core.gate.resting import Resting
 from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, PositionView
 from holdfast.vocab.events import CancelIntent, Intent
 from holdfast.vocab.holds import Hold, HoldLevel
@@ -169,6 +170,7 @@ class Desk:
         "qty_lots_max",
         "qty_lots_min",
         "recent",
+        "resting",
         "spec",
         "strategy",
         "ticklots_max",
@@ -185,6 +187,7 @@ class Desk:
         market: MarketView,
         account: AccountDesk,
         exposure: Exposure,
+        resting: Resting,
         my_position: PositionView,
         all_position: PositionView,
         my_open: OpenView,
@@ -195,6 +198,7 @@ class Desk:
         self.market = market
         self.account = account
         self.exposure = exposure
+        self.resting = resting
         self.my_position = my_position
         self.all_position = all_position
         self.my_open = my_open

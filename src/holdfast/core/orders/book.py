@@ -76,6 +76,14 @@ class OrderRow(Struct, kw_only=True):
             return max(0, self.reported_lots - self.filled_lots)
         return max(0, max(self.qty_lots, self.amend_qty_lots) - self.filled_lots)
 
+    def resting_ticks(self) -> tuple[int, ...]:
+        """The prices at which it may be in the venue's book: none once final, both while an amend is unanswered."""
+        if self.price_ticks is None or is_final(self.state):
+            return ()
+        if self.amend_price_ticks:
+            return (self.price_ticks, self.amend_price_ticks)
+        return (self.price_ticks,)
+
     def settled(self) -> bool:
         """Final, and every reported fill booked."""
         return is_final(self.state) and self.reported_lots <= self.filled_lots

@@ -152,6 +152,8 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         order_lots_max=min(desk.limits.order_lots_max, desk.instrument_limits.order_lots_max),
         bid_ticks=desk.market.bid_ticks,
         ask_ticks=desk.market.ask_ticks,
+        own_bid_ticks=desk.resting.bid_ticks,
+        own_ask_ticks=desk.resting.ask_ticks,
         collar_ppm=desk.instrument_limits.collar_ppm >> (desk.level >= _REDUCED),  # as the gate will
     )
     return [] if order is None else on_order(state, order)

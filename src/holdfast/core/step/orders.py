@@ -50,6 +50,9 @@ def submit(state: State, out: Out, approved: Approved) -> int:
     orders.approve(fact)  # what ``emit`` would look up
     out.append(fact)
     touch(state, terms.instrument)
+    resting = state.resting.get(terms.instrument)
+    if resting is not None and terms.price_ticks is not None:
+        resting.send(order_id, terms.side, terms.price_ticks)
     if state.books.limits.glasses and approved.lane is Lane.RISK:
         end_used(state, out, strategy=approved.strategy, instrument=terms.instrument)
     ask(state, out, PlaceOrder(order_id=order_id, terms=terms), lane=approved.lane)
