@@ -53,6 +53,7 @@ CAPABILITIES = {
     "R88": "a cool-down, and a reset with checks",
     "R91": "exposure beside its limits",
     "R92": "a failing strategy is taken out",
+    "R126": "children never exceed their parent",
 }
 
 
@@ -129,8 +130,9 @@ CHECKS = {
     "within_position_limits": Row(("C4",), ("R37", "R38"), f"{_GATE}[within_position_limits]"),
     "within_account_limits": Row(("C5",), ("R44",), f"{_GATE}[within_account_limits]"),
     "within_the_rate": Row(("C7",), ("R45", "R48"), f"{_GATE}[within_the_rate]"),
-    "meets_no_own_order": Row(("C8",), ("R9",), f"{_GATE}[meets_no_own_order]"),
     "within_the_day": Row(("C7",), ("R47",), f"{_GATE}[within_the_day]"),
+    "within_the_parent": Row(("C10",), ("R126",), f"{_GATE}[within_the_parent]"),
+    "meets_no_own_order": Row(("C8",), ("R9",), f"{_GATE}[meets_no_own_order]"),
 }
 
 HOLDS = {

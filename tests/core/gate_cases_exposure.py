@@ -1,10 +1,13 @@
 """The gate's checks of what an order adds to what is there, each at its edge."""
 
 from holdfast.core.gate import checks
+from holdfast.vocab.orders import ChildOf
 from holdfast.vocab.refusals import (
+    BadTerms,
     NotReducing,
     OverDay,
     OverGross,
+    OverParent,
     OverPosition,
     OverRate,
     SelfMatch,
@@ -408,6 +411,70 @@ EXPOSURE_CASES = [
         checks.within_the_rate,
         {"asked_ms_ago": [(5, "beta", ETH)] * 9, "instrument": instrument_limits(orders_per_s_refuse=9)},
     ),
+    # --- children of a parent of 30
+    case("a first child", checks.within_the_parent, {}, {"child_of": ChildOf(3, 30)}),
+    case(
+        "the whole parent in one child",
+        checks.within_the_parent,
+        {},
+        {"child_of": ChildOf(3, 10)},
+    ),
+    case(
+        "a first child that is more than its parent",
+        checks.within_the_parent,
+        {},
+        {"child_of": ChildOf(3, 9)},
+        OverParent(parent_id=3, would_be_lots=10, parent_lots=9),
+    ),
+    case(
+        "the last child that fits",
+        checks.within_the_parent,
+        {"parents": {3: (30, 20)}},
+        {"child_of": ChildOf(3, 30)},
+    ),
+    case(
+        "a lot more than the parent has left",
+        checks.within_the_parent,
+        {"parents": {3: (30, 21)}},
+        {"child_of": ChildOf(3, 30)},
+        OverParent(parent_id=3, would_be_lots=31, parent_lots=30),
+    ),
+    case(
+        "a child that says its parent has grown",
+        checks.within_the_parent,
+        {"parents": {3: (30, 0)}},
+        {"child_of": ChildOf(3, 31)},
+        BadTerms(why="a parent's instrument, side and size never change"),
+    ),
+    case(
+        "a child of the other side",
+        checks.within_the_parent,
+        {"parents": {3: (30, 0)}},
+        {"child_of": ChildOf(3, 30), "side": SELL},
+        BadTerms(why="a parent's instrument, side and size never change"),
+    ),
+    case(
+        "a parent without a number",
+        checks.within_the_parent,
+        {},
+        {"child_of": ChildOf(0, 30)},
+        BadTerms(why="a parent has a number and a size above zero"),
+    ),
+    case(
+        "a parent without a size",
+        checks.within_the_parent,
+        {},
+        {"child_of": ChildOf(3, 0)},
+        BadTerms(why="a parent has a number and a size above zero"),
+    ),
+    case(
+        "a parent that was forgotten",
+        checks.within_the_parent,
+        {"forgotten_parent": 3},
+        {"child_of": ChildOf(3, 30)},
+        BadTerms(why="that parent is over: a new one has a larger number"),
+    ),
+    case("a newer one", checks.within_the_parent, {"forgotten_parent": 3}, {"child_of": ChildOf(4, 30)}),
     # --- our own orders on the other side
     case("a tick short of an own offer", checks.meets_no_own_order, {"own_ask": BTC_TICKS + 1}),
     case(

@@ -9,7 +9,7 @@ from holdfast.core.gate.checks import first_refusal, plainly_permitted
 from holdfast.core.gate.gate import Approved, judge
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentStatus
-from holdfast.vocab.orders import OrderType, Side, TimeInForce
+from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.units import E8
 from tests.house.desks import a_desk
 from tests.house.events import an_intent
@@ -89,6 +89,7 @@ def intent_troubles(rng):
         {"reduce_only": True},
         {"trigger_ticks": BTC_TICKS},
         {"intent_seq": 0},
+        {"child_of": ChildOf(3, rng.choice((ORDER - 1, ORDER, 3 * ORDER)))},
     )
 
 
@@ -121,6 +122,7 @@ def plain(intent, desk):
         and intent.order_type is OrderType.LIMIT
         and not intent.reduce_only
         and intent.trigger_ticks is None
+        and intent.child_of is None
     )
 
 

@@ -8,6 +8,7 @@ from holdfast.core.gate.resting import Resting
 from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.orders.book import Day, OpenLots
+from holdfast.core.orders.parents import Parent, Parents
 from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
 from holdfast.vocab.orders import Side
 from tests.house.events import a_mark, a_print, a_quote, an_intent
@@ -72,10 +73,13 @@ def a_desk(
     day=MappingProxyType({}),
     own_bid=None,
     own_ask=None,
+    parents=MappingProxyType({}),
+    forgotten_parent=0,
 ):
     """Alpha's desk in BTC. ``position``, ``open_…``: its own; ``others…``: of everybody else, on top.
 
     ``asked_ms_ago``: when orders were asked for before: by alpha in BTC, or (when, by whom, in what).
+    ``parents``: number to (size, taken up).
     """
     spec = a_spec(BTC) if spec is None else spec
     limits = instrument_limits(BTC) if instrument is None else instrument
@@ -112,6 +116,13 @@ def a_desk(
         strategy="alpha",
         spec=spec,
         resting=resting,
+        parents=Parents(
+            known={
+                number: Parent(instrument=BTC, side=Side.BUY, parent_lots=lots, taken_lots=taken)
+                for number, (lots, taken) in parents.items()
+            },
+            forgotten_id=forgotten_parent,
+        ),
         limits=mine,
         instrument_limits=limits,
         market=market,

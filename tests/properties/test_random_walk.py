@@ -24,4 +24,5 @@ def test_the_walks_are_worth_walking():
     auditors = [Walk(seed).go(350).auditor for seed in range(5)]
     assert 200 < sum(auditor.approvals for auditor in auditors)
     assert 150 < sum(len(auditor.trades) for auditor in auditors)
+    assert 30 < sum(auditor.children for auditor in auditors)
     assert all(auditor.looked for auditor in auditors)

@@ -23,6 +23,7 @@ from holdfast.core.limits.book import LimitBook, in_force
 from holdfast.core.monitor.churn import Churn
 from holdfast.core.monitor.equity import Drawdown, floor_e8
 from holdfast.core.orders.book import OpenLots, OrderBook, OrderRow
+from holdfast.core.orders.parents import Parents
 from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Call
 from holdfast.vocab.events import Started
@@ -398,6 +399,7 @@ class State:
                     account=account,
                     exposure=self.exposures[instrument],
                     resting=self.resting[instrument],
+                    parents=books.orders.parents_of(setup.strategy),
                     my_position=books.ledger.position_of(setup.strategy, instrument),
                     all_position=books.ledger.position(instrument),
                     my_open=books.orders.open_of(setup.strategy, instrument),
@@ -496,6 +498,7 @@ class State:
 _NOTHING_ASKED: Final = AskedWindow(ring=[], refuse_fewest=0, trip_fewest=0)
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
+_NO_PARENTS: Final = Parents()
 _ENCODER: Final = msgspec.msgpack.Encoder()
 Row = TypeVar("Row")
 _BOOKS_DECODER: Final = msgspec.msgpack.Decoder(Books)
@@ -522,6 +525,7 @@ def _without_empty_rows(books: Books) -> object:
         books.orders,
         by_instrument=_used(books.orders.by_instrument, _NO_OPEN),
         by_strategy=_used_within(books.orders.by_strategy, _NO_OPEN),
+        parents=_used(books.orders.parents, _NO_PARENTS),
     )
     return msgspec.structs.replace(books, ledger=ledger, orders=orders)
 

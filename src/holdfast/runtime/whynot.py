@@ -67,6 +67,12 @@ def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
                 f"{would_be}; at most {size(refusal.limit_lots)} for the {refusal.of}",
                 f"a smaller order, or fewer open ones; the limit is position_max in {where}",
             )
+        case why.OverParent():
+            said = f"the children of parent {refusal.parent_id} would be {size(refusal.would_be_lots)}"
+            return (
+                f"{said}; the parent is {size(refusal.parent_lots)}",
+                "a smaller child, or a parent of its own",
+            )
         case why.NotReducing():
             position = f"the position is {size(refusal.position_lots)}"
             exits = f", {size(refusal.reducing_lots)} of exits are working" if refusal.reducing_lots else ""

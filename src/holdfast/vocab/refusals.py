@@ -143,6 +143,14 @@ class TooManyOrders(_Refusal, frozen=True, tag="too_many_orders"):
     limit: int
 
 
+class OverParent(_Refusal, frozen=True, tag="over_parent"):
+    """The children of a parent would be more than the parent: filled, open and this one."""
+
+    parent_id: int
+    would_be_lots: int
+    parent_lots: int
+
+
 class SelfMatch(_Refusal, frozen=True, tag="self_match"):
     """It would meet an order of the same account. ``resting_ticks``: the best of ours on the other side."""
 
@@ -181,6 +189,7 @@ Refusal: TypeAlias = (
     | OverRate
     | OverDay
     | TooManyOrders
+    | OverParent
     | SelfMatch
     | NoSuchOwnOrder
     | UnknownEquity

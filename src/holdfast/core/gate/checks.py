@@ -27,6 +27,7 @@ from holdfast.vocab.refusals import (
     OverGross,
     OverOrderNotional,
     OverOrderSize,
+    OverParent,
     OverPosition,
     OverRate,
     QtyOutOfRange,
@@ -309,6 +310,35 @@ def within_the_day(intent: OrderIntent, desk: Desk) -> Refusal | None:
     return None
 
 
+def within_the_parent(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """A child and all its siblings, filled and open, are at most their parent; and the parent stays what it was."""
+    child_of = intent.child_of
+    if child_of is None:
+        return None
+    if child_of.parent_id <= 0 or child_of.parent_lots <= 0:
+        return BadTerms(why="a parent has a number and a size above zero")
+    parent = desk.parents.known.get(child_of.parent_id)
+    taken = 0
+    if parent is not None:
+        if (parent.instrument, parent.side, parent.parent_lots) != (
+            intent.instrument,
+            intent.side,
+            child_of.parent_lots,
+        ):
+            return BadTerms(why="a parent's instrument, side and size never change")
+        taken = parent.taken_lots
+    elif child_of.parent_id <= desk.parents.forgotten_id:
+        return BadTerms(why="that parent is over: a new one has a larger number")
+    elif desk.parents.full():
+        return BadTerms(why="too many parents have open children")
+    would_be = taken + intent.qty_lots
+    if would_be > child_of.parent_lots:
+        return OverParent(
+            parent_id=child_of.parent_id, would_be_lots=would_be, parent_lots=child_of.parent_lots
+        )
+    return None
+
+
 def meets_no_own_order(intent: OrderIntent, desk: Desk) -> Refusal | None:
     """It reaches no order that the account itself has, or may have, in the venue's book on the other side.
 
@@ -342,6 +372,7 @@ RISK_CHECKS: Final[tuple[Check, ...]] = (
     within_account_limits,
     within_the_rate,
     within_the_day,
+    within_the_parent,
     meets_no_own_order,
 )
 
@@ -361,6 +392,7 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
         or within_account_limits(intent, desk)
         or within_the_rate(intent, desk)
         or within_the_day(intent, desk)
+        or within_the_parent(intent, desk)
         or meets_no_own_order(intent, desk)
     )
 
@@ -368,7 +400,7 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
 def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
     """Whether a plain order passes every check, found out at once; False only says: ask them one by one.
 
-    A plain order is a limit order that may increase, under no hold at all. Yes here must be yes there, which a
+    A plain order is a limit order of no parent that may increase, under no hold. Yes here must be yes there, which a
     property test holds it to; what is refused, and why, is the checks' word alone. It exists because asking
     a dozen functions costs three times what the answer does.
     """
@@ -382,6 +414,7 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         or intent.reduce_only
         or price is None
         or intent.trigger_ticks is not None
+        or intent.child_of is not None
         or not desk.qty_lots_min <= qty <= desk.qty_lots_max
         or not desk.ticklots_min <= price * qty <= desk.ticklots_max
         or intent.intent_seq <= desk.last_intent_seq

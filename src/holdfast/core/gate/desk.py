@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.gate.resting import Resting
-from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, PositionView
+from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, ParentsView, PositionView
 from holdfast.vocab.events import CancelIntent, Intent
 from holdfast.vocab.holds import Hold, HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
@@ -166,6 +166,7 @@ class Desk:
         "my_lots_max",
         "my_open",
         "my_position",
+        "parents",
         "plain",
         "qty_lots_max",
         "qty_lots_min",
@@ -188,6 +189,7 @@ class Desk:
         account: AccountDesk,
         exposure: Exposure,
         resting: Resting,
+        parents: ParentsView,
         my_position: PositionView,
         all_position: PositionView,
         my_open: OpenView,
@@ -199,6 +201,7 @@ class Desk:
         self.account = account
         self.exposure = exposure
         self.resting = resting
+        self.parents = parents
         self.my_position = my_position
         self.all_position = all_position
         self.my_open = my_open

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core.orders.lifecycle import is_final, next_state
+from holdfast.core.orders.parents import Parents
 from holdfast.vocab.facts import (
     AmendStep,
     EpochBegan,
@@ -57,6 +58,7 @@ class OrderRow(Struct, kw_only=True):
     amend_price_ticks: int = 0
     amend_mono_ns: int = 0  # when the last amend was asked
     cancel_wanted: bool = False
+    parent_id: int = 0
 
     @property
     def side(self) -> Side:
@@ -156,6 +158,7 @@ class OrderBook(Struct, kw_only=True):
     foreign: dict[str, ForeignRow] = {}
     by_instrument: dict[str, OpenLots] = {}
     by_strategy: dict[str, dict[str, OpenLots]] = {}
+    parents: dict[str, Parents] = {}
     day: Day = msgspec.field(default_factory=Day)
 
     def row(self, order_id: int) -> OrderRow | None:
@@ -195,6 +198,13 @@ class OrderBook(Struct, kw_only=True):
         if row is None:
             row = rows[instrument] = OpenLots()
         return row
+
+    def parents_of(self, strategy: str) -> Parents:
+        """The strategy's parents, made on first use."""
+        found = self.parents.get(strategy)
+        if found is None:
+            found = self.parents[strategy] = Parents()
+        return found
 
     def of_this_life(self, order_id: int) -> bool:
         """Whether this process sent it (a monotonic time of it can then be compared with now)."""
@@ -247,6 +257,11 @@ class OrderBook(Struct, kw_only=True):
         else:
             self.day.exits_count += 1
         self.live[fact.order_id] = row
+        if fact.child_of is not None:
+            row.parent_id = fact.child_of.parent_id
+            self.parents_of(fact.strategy).begin(
+                fact.child_of, instrument=terms.instrument, side=terms.side, lots=terms.qty_lots
+            )
         everyone = self.by_instrument.get(terms.instrument) or self.open_in(terms.instrument)
         mine = self.open_of(fact.strategy, terms.instrument)
         everyone.orders_count += 1
@@ -321,7 +336,7 @@ class OrderBook(Struct, kw_only=True):
         before = row.open_lots()
         row.filled_lots += fact.qty_lots
         row.reported_lots = max(row.reported_lots, row.filled_lots)
-        self._recount(row, before)
+        self._recount(row, before, filled_lots=fact.qty_lots)
 
     def see_foreign(self, fact: ForeignOrderSeen) -> None:
         """An order that is not ours, counted in the instrument; zero open lots: it is gone."""
@@ -341,8 +356,10 @@ class OrderBook(Struct, kw_only=True):
             row.orders_count += 1
             row.add(fact.open_lots, side=fact.side)
 
-    def _recount(self, row: OrderRow, before: int) -> None:
+    def _recount(self, row: OrderRow, before: int, *, filled_lots: int = 0) -> None:
         change = row.open_lots() - before
+        if row.parent_id:
+            self.parents_of(row.strategy).change(row.parent_id, open_lots=change, filled_lots=filled_lots)
         everyone = self.open_in(row.terms.instrument)
         mine = self.open_of(row.strategy, row.terms.instrument)
         if change:

@@ -76,6 +76,7 @@ def _resized(intent: OrderIntent, qty_lots: int) -> OrderIntent:
         reduce_only=intent.reduce_only,
         trigger_ticks=intent.trigger_ticks,
         decision_ticks=intent.decision_ticks,
+        child_of=intent.child_of,
     )
 
 
@@ -200,7 +201,12 @@ def on_amend(state: State, intent: AmendIntent) -> Out:
         _refuse(state, out, intent, NoSuchOwnOrder(order_id=intent.order_id))
         return out
     refusal = judge_amend(
-        intent, desk, terms=row.terms, open_lots=row.open_lots(), filled_lots=row.filled_lots
+        intent,
+        desk,
+        terms=row.terms,
+        open_lots=row.open_lots(),
+        filled_lots=row.filled_lots,
+        parent_id=row.parent_id,
     )
     if refusal is not None:
         _refuse(state, out, intent, refusal)

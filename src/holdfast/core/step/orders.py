@@ -46,6 +46,7 @@ def submit(state: State, out: Out, approved: Approved) -> int:
         reference_ticks=approved.reference_ticks,
         decision_ticks=approved.decision_ticks,
         approved_mono_ns=session.now_mono_ns,
+        child_of=approved.child_of,
     )
     orders.approve(fact)  # what ``emit`` would look up
     out.append(fact)
