@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk, rates_of
+from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.gate.resting import Resting
 from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
@@ -93,7 +93,7 @@ def a_desk(
     if last is not None:
         assert take_trade(market, a_print(price=last))
     mine = strategy_limits() if strategy is None else strategy
-    asked = AskedWindow(ring=[], refuse_fewest=0, trip_fewest=0).sized(rates_of(rules, [limits], [mine]))
+    asked = NOTHING_ASKED.sized(rates_of(rules, [limits], [mine]))
     for ago_ms, who, where in sorted((_asked(one) for one in asked_ms_ago), reverse=True):
         asked.ask(an_intent(mono_ns=MONO_NS - ago_ms * NS_PER_MS, strategy=who, instrument=where))
     asked.ask(an_intent())  # the intent to be judged

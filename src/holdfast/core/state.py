@@ -10,7 +10,7 @@ from typing import Final, NoReturn, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
-from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk, rates_of
+from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.gate.resting import Resting
 from holdfast.core.holds.ladder import Ladder
@@ -351,7 +351,7 @@ class State:
         rates = settings.account_limits
         account = AccountDesk(
             limits=rates,
-            asked=_NOTHING_ASKED.sized(rates_of(rates, settings.instrument_limits, settings.strategy_limits)),
+            asked=NOTHING_ASKED.sized(rates_of(rates, settings.instrument_limits, settings.strategy_limits)),
             day=books.orders.day,
             quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
             duplicate_window_ns=timings.duplicate_window_ms * NS_PER_MS,
@@ -495,11 +495,10 @@ class State:
         return _hash((_without_empty_rows(self.books), self.session, gates))
 
 
-_NOTHING_ASKED: Final = AskedWindow(ring=[], refuse_fewest=0, trip_fewest=0)
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
 _NO_PARENTS: Final = Parents()
-_ENCODER: Final = msgspec.msgpack.Encoder()
+_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=list)  # a deque, hashed as what it holds
 Row = TypeVar("Row")
 _BOOKS_DECODER: Final = msgspec.msgpack.Decoder(Books)
 

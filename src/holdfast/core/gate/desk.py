@@ -6,6 +6,7 @@ that the next fill will change, never by a copy.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -52,33 +53,27 @@ def rates_of(
 
 @dataclass(slots=True, kw_only=True)
 class AskedWindow:
-    """What orders and amends were asked for last: a ring one longer than the account's larger threshold.
+    """What orders and amends were asked for last: always one more than the account's larger threshold, newest last.
 
-    ``refuse_fewest``, ``trip_fewest``: the smallest threshold that anybody has. Up to so many within a second nobody
-    is over his own, whoever asked, and nothing need be counted; beyond it they are counted one by one.
+    ``refuse_back``, ``trip_back``: where in it the first of those stands that are more than the smallest threshold
+    that anybody has; −1 is the newest. Up to so many within a second nobody is over his own, whoever asked, and
+    nothing need be counted; beyond it they are counted one by one.
     """
 
-    ring: list[Intent]
-    refuse_fewest: int
-    trip_fewest: int
-    next_index: int = 0
+    ring: deque[Intent]
+    refuse_back: int
+    trip_back: int
 
     def ask(self, intent: Intent) -> int:
-        """Remember one asked for, whatever becomes of it; returns when the ``trip_fewest``-th before it was."""
+        """Remember one asked for, whatever becomes of it; returns when the first of more than anybody may was."""
         ring = self.ring
-        index = self.next_index
-        ring[index] = intent
-        index += 1
-        if index == len(ring):
-            index = 0
-        self.next_index = index
-        return ring[index - self.trip_fewest - 1].mono_ns
+        ring.append(intent)
+        return ring[self.trip_back].mono_ns
 
     def counted(self, *, strategy: str, instrument: str, now_mono_ns: int) -> AskedCounts:
         """How many within the second that ends now, the newest among them."""
         everybody = there = mine = 0
-        for back in range(1, len(self.ring) + 1):
-            one = self.ring[self.next_index - back]
+        for one in reversed(self.ring):
             if now_mono_ns - one.mono_ns >= NS_PER_S:
                 break
             everybody += 1
@@ -90,16 +85,15 @@ class AskedWindow:
     def sized(self, rates: Rates) -> AskedWindow:
         """The same memory for other thresholds: the newest stay."""
         size = rates.kept
-        known = min(size, len(self.ring))
-        newest = [self.ring[self.next_index - count] for count in range(known, 0, -1)]
         return AskedWindow(
-            ring=[_NEVER] * (size - known) + newest,
-            refuse_fewest=min(rates.refuse_fewest, size - 1),
-            trip_fewest=min(rates.trip_fewest, size - 1),
+            ring=deque([_NEVER] * size + list(self.ring), maxlen=size),
+            refuse_back=-min(rates.refuse_fewest, size - 1) - 1,
+            trip_back=-min(rates.trip_fewest, size - 1) - 1,
         )
 
 
 _NEVER: Final = CancelIntent(wall_ns=0, mono_ns=FAR_PAST_NS, strategy="", intent_seq=0, instrument="")
+NOTHING_ASKED: Final = AskedWindow(ring=deque(), refuse_back=-1, trip_back=-1)
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
@@ -155,7 +149,6 @@ class Desk:
         "all_lots_max",
         "all_open",
         "all_position",
-        "collar_ppm",
         "exposure",
         "hold",
         "instrument_limits",
@@ -171,6 +164,7 @@ class Desk:
         "qty_lots_max",
         "qty_lots_min",
         "recent",
+        "reducing",
         "resting",
         "spec",
         "strategy",
@@ -210,6 +204,7 @@ class Desk:
         self.hold: Hold | None = None
         # what ``checks.plainly_permitted`` asks, made ready: sizes, and price times size in ticks times lots
         self.plain = False
+        self.reducing = True  # only reducing is allowed
         self.qty_lots_min = max(1, spec.qty_lots_min)
         self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))
         self.limit(limits, instrument_limits)
@@ -222,7 +217,7 @@ class Desk:
         self.limits = limits
         self.instrument_limits = instrument_limits
         self.qty_lots_max = min(spec.qty_lots_max, limits.order_lots_max, instrument_limits.order_lots_max)
-        self.collar_ppm = instrument_limits.collar_ppm
+        self.exposure.collar(instrument_limits.collar_ppm)
         self.my_lots_max = limits.position_lots_max
         self.all_lots_max = instrument_limits.position_lots_max
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
@@ -231,4 +226,5 @@ class Desk:
         """Stand under this hold, the strictest in scope; None: under no hold at all."""
         self.hold = hold
         self.level = HoldLevel.NONE if hold is None else hold.level
+        self.reducing = self.level >= HoldLevel.REDUCE_ONLY
         self.plain = self.level is HoldLevel.NONE and self.spec.status is InstrumentStatus.TRADING
