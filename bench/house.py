@@ -113,6 +113,7 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
                 churn_round_trips_max=500,
                 churn_cost_e8_max=1_000_000 * E8,
                 churn_window_ms=1_000,
+                slippage_ppm_max=500_000,
                 orders_per_s_refuse=orders_per_s,
                 orders_per_s_halt=orders_per_s + 1,
             )

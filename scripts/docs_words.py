@@ -121,6 +121,10 @@ KEYS = {
     ("limits.strategy.STRATEGY.INSTRUMENT", "churn_window"): "The window of both: 1s to seven days.",
     (
         "limits.strategy.STRATEGY.INSTRUMENT",
+        "slippage_max",
+    ): "What an order would pay now (the far touch, or its own price where it rests), against the decision's price.",
+    (
+        "limits.strategy.STRATEGY.INSTRUMENT",
         "orders_per_s_refuse",
     ): "Asked for there by this strategy in a sliding second; beyond it an order is refused.",
     (

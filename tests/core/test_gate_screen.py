@@ -89,6 +89,7 @@ def intent_troubles(rng):
         {"reduce_only": True},
         {"trigger_ticks": BTC_TICKS},
         {"intent_seq": 0},
+        {"decision_ticks": BTC_TICKS + rng.choice((-4_757, -4_758, -4_759, 0, 4_757, 4_833, 4_834, 4_835))},
         {"child_of": ChildOf(3, rng.choice((ORDER - 1, ORDER, 3 * ORDER)))},
     )
 
@@ -128,12 +129,15 @@ def plain(intent, desk):
 
 def looks_closer(intent, desk):
     """What it may be too careful about: the same order again, whose window may be over; and a second in which
-    more was asked for, by whomever, than the strictest of all rates allows somebody.
+    more was asked for, by whomever, than the strictest of all rates allows somebody; and a limit price further from the
+    decision than what it pays.
     """
     again = (intent.side, intent.price_ticks, intent.qty_lots) in desk.recent
     limits = (desk.account.limits, desk.limits, desk.instrument_limits)
     asked = sum(1 for one in desk.account.asked.ring if intent.mono_ns - one.mono_ns < 10**9)
-    return again or asked > min(one.orders_per_s_refuse for one in limits)
+    decision = intent.decision_ticks
+    far = decision is not None and intent.side * (intent.price_ticks - decision) * 10**6 > 8_000 * decision
+    return again or far or asked > min(one.orders_per_s_refuse for one in limits)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -108,6 +108,7 @@ def strategy_limits(strategy="alpha", instrument=BTC, **changes):
         churn_round_trips_max=100,
         churn_cost_e8_max=5_000 * E8,
         churn_window_ms=60_000,
+        slippage_ppm_max=8_000,
         orders_per_s_refuse=1_000,
         orders_per_s_halt=2_000,
     )

@@ -157,6 +157,7 @@ position_max = "$btc BTC"
 churn_round_trips_max = 60          # [H] in and out again; twice what the examples do. One more: a person resumes it
 churn_cost_max = "200 USDT"         # [H] fees less realised P&L there: 0.2 % of the account gone within the window
 churn_window = "1min"               # [H] a loop is found in seconds, and a slow trade is none
+slippage_max = "1%"                 # [H] the market moved so far since it decided: the decision is of another market
 orders_per_s_refuse = 40            # [H] of this strategy there
 orders_per_s_halt = 60              # [H] beyond it the strategy is halted, and the others trade on
 
@@ -166,6 +167,7 @@ position_max = "$eth ETH"
 churn_round_trips_max = 60          # as above
 churn_cost_max = "200 USDT"
 churn_window = "1min"
+slippage_max = "1%"
 orders_per_s_refuse = 40
 orders_per_s_halt = 60
 

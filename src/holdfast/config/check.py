@@ -249,6 +249,8 @@ def _strategies(config: Config, document: Document) -> None:
             _unit(document, (*pair, "churn_cost_max"), limits.churn_cost_max, config.account.settle_asset)
             if limits.churn_window.ms < CHURN_WINDOW_MS_MIN:
                 document.problem((*pair, "churn_window"), f"expected at least 1s, got {limits.churn_window}")
+            if limits.slippage_max.ppm > 500_000:
+                document.problem((*pair, "slippage_max"), f"expected at most 50%, got {limits.slippage_max}")
             _rates(document, pair, limits)
 
 

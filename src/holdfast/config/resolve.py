@@ -192,6 +192,7 @@ class _Resolver:
             churn_round_trips_max=limits.churn_round_trips_max,
             churn_cost_e8_max=self._e8(limits.churn_cost_max, (*key, "churn_cost_max")),
             churn_window_ms=limits.churn_window.ms,
+            slippage_ppm_max=limits.slippage_max.ppm,
             orders_per_s_refuse=limits.orders_per_s_refuse,
             orders_per_s_halt=limits.orders_per_s_halt,
         )

@@ -102,6 +102,7 @@ class StrategyLimitsSection(Section, frozen=True, kw_only=True):
     churn_round_trips_max: int  # within the window
     churn_cost_max: Amount  # settle asset
     churn_window: Duration
+    slippage_max: Ratio
     orders_per_s_refuse: int
     orders_per_s_halt: int
 

@@ -109,6 +109,7 @@ def _priced_or_counted(
     | why.NoReference
     | why.StaleReference
     | why.OutsideCollar
+    | why.Slipped
     | why.OverRate
     | why.OverDay
     | why.TooManyOrders
@@ -135,6 +136,11 @@ def _priced_or_counted(
             limit = _ratio(refusal.limit_ppm, percent=True)
             said = f"{price} is further than {limit}% from the reference {reference}"
             return said, f"a price nearer to it; the limit is collar in {place.table}"
+        case why.Slipped():
+            pays, decided = place.price(refusal.would_pay_ticks), place.price(refusal.decision_ticks)
+            limit = _ratio(refusal.limit_ppm, percent=True)
+            said = f"it would pay {pays} and was decided at {decided}: more than {limit}% against it"
+            return said, f"a new decision; the limit is slippage_max in {place.pair}"
         case why.OverRate():
             where = {"instrument": place.table, "strategy": place.pair}.get(refusal.of, account)
             said = f"{refusal.count} orders asked for within a second; at most {refusal.limit} for the {refusal.of}"

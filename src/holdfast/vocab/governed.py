@@ -90,6 +90,7 @@ STRATEGY_ROWS: Final = (
     ),
     LimitRow("churn_cost_max", "churn_cost_e8_max", Counted.MONEY, _ANY, capped=False),
     LimitRow("churn_window", "churn_window_ms", Counted.WAIT, _WEEK_MS, less_loosens=True, capped=False),
+    LimitRow("slippage_max", "slippage_ppm_max", Counted.SHARE, _HALF_PPM, capped=False),
     LimitRow("orders_per_s_refuse", "orders_per_s_refuse", Counted.TIMES, _COUNT_MAX),
     LimitRow("orders_per_s_halt", "orders_per_s_halt", Counted.TIMES, _COUNT_MAX),
 )

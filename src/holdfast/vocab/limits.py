@@ -58,6 +58,7 @@ class StrategyLimits(Struct, frozen=True, kw_only=True, array_like=True):
     churn_round_trips_max: int  # within the window: see ``core.monitor.churn``
     churn_cost_e8_max: int
     churn_window_ms: int
+    slippage_ppm_max: int  # how far the market may have moved against it since it decided
     orders_per_s_refuse: int  # there, as the account's
     orders_per_s_halt: int
 

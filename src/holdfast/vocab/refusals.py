@@ -106,6 +106,14 @@ class OutsideCollar(_Refusal, frozen=True, tag="outside_collar"):
     limit_ppm: int
 
 
+class Slipped(_Refusal, frozen=True, tag="slipped"):
+    """The market moved against the decision: what it would pay now, and at what it was decided."""
+
+    would_pay_ticks: int
+    decision_ticks: int
+    limit_ppm: int
+
+
 class DuplicateIntent(_Refusal, frozen=True, tag="duplicate_intent"):
     """The same intent number again, or the same order again within the window."""
 
@@ -184,6 +192,7 @@ Refusal: TypeAlias = (
     | NoReference
     | StaleReference
     | OutsideCollar
+    | Slipped
     | DuplicateIntent
     | NotReducing
     | OverRate

@@ -33,6 +33,7 @@ from holdfast.vocab.refusals import (
     QtyOutOfRange,
     Refusal,
     SelfMatch,
+    Slipped,
     StaleReference,
     TooManyOrders,
     UnderNotional,
@@ -169,6 +170,27 @@ def inside_the_collar(intent: OrderIntent, desk: Desk) -> Refusal | None:
         and market.quote.mono_ns - market.mark_mono_ns <= MARK_AGE_NS_MAX
     ):
         return OutsideCollar(price_ticks=price, reference_ticks=mark, limit_ppm=limit)
+    return None
+
+
+def near_its_decision(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """What it would pay now is not further against it than tolerated from the price it was decided at, where it names
+    one: the far touch where it takes, its own price where it rests. A conditional order pays when it triggers.
+    """
+    decision = intent.decision_ticks
+    if decision is None or intent.trigger_ticks is not None:
+        return None
+    price = intent.price_ticks
+    quote = desk.market.quote
+    if intent.side is _BUY:
+        pays = quote.ask_ticks if price is None or price > quote.ask_ticks else price
+        slip = pays - decision
+    else:
+        pays = quote.bid_ticks if price is None or price < quote.bid_ticks else price
+        slip = decision - pays
+    limit = desk.slippage_ppm
+    if slip * PPM > limit * decision:
+        return Slipped(would_pay_ticks=pays, decision_ticks=decision, limit_ppm=limit)
     return None
 
 
@@ -367,6 +389,7 @@ RISK_CHECKS: Final[tuple[Check, ...]] = (
     not_a_duplicate,
     within_order_limits,
     inside_the_collar,
+    near_its_decision,
     reduces,
     within_position_limits,
     within_account_limits,
@@ -387,6 +410,7 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
         or not_a_duplicate(intent, desk)
         or within_order_limits(intent, desk)
         or inside_the_collar(intent, desk)
+        or near_its_decision(intent, desk)
         or reduces(intent, desk)
         or within_position_limits(intent, desk)
         or within_account_limits(intent, desk)
@@ -430,13 +454,18 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         return False
     everyone = desk.all_open
     position = desk.all_position.position_lots
+    decision = intent.decision_ticks
     if intent.side is _BUY:
+        if decision is not None and (price - decision) * PPM > desk.slippage_ppm * decision:
+            return False  # by its limit: what it pays may be less
         if price >= desk.resting.ask_ticks:
             return False
         lots = position + everyone.buy_lots + qty
         least = everyone.sell_lots - position
         mine = desk.my_position.position_lots + desk.my_open.buy_lots + qty
     else:
+        if decision is not None and (decision - price) * PPM > desk.slippage_ppm * decision:
+            return False
         if price <= desk.resting.bid_ticks:
             return False
         lots = everyone.sell_lots + qty - position

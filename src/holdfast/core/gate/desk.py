@@ -166,6 +166,7 @@ class Desk:
         "recent",
         "reducing",
         "resting",
+        "slippage_ppm",
         "spec",
         "strategy",
         "ticklots_max",
@@ -219,6 +220,7 @@ class Desk:
         self.qty_lots_max = min(spec.qty_lots_max, limits.order_lots_max, instrument_limits.order_lots_max)
         self.exposure.collar(instrument_limits.collar_ppm)
         self.my_lots_max = limits.position_lots_max
+        self.slippage_ppm = limits.slippage_ppm_max
         self.all_lots_max = instrument_limits.position_lots_max
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
 
