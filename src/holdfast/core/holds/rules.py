@@ -45,7 +45,7 @@ RULES: Final[dict[HoldCause, Rule]] = {
     ),
     HoldCause.POSITION_STALE: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the venue answers again"),
     HoldCause.POSITION_UNKNOWN: Rule(
-        _L.HALTED, _R.PERSON, "holdfast doctor, then holdfast resume HOLD --reason …"
+        _L.HALTED, _R.PERSON, "holdfast doctor --venue, then holdfast resume HOLD --reason …"
     ),
     HoldCause.CLOCK: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the clocks agree again"),
     HoldCause.RECONCILE_BREAK: Rule(
