@@ -145,6 +145,10 @@ KEYS = {
     ): "The hard caps, in a file of their own: no limit is looser, and no command changes them.",
     ("feed", "source"): "`binance` is our own decoder; `ccxt` serves every other venue.",
     ("feed", "streams"): "Nothing is priced without quotes.",
+    (
+        "probe",
+        "canary",
+    ): "Lets a start prove the venue's dead-man switch by a real order: the smallest, 3 % below the mark, post-only.",
     ("serve", "host"): "Where `holdfast serve` listens. Beyond this machine it needs `public` and TLS.",
     ("serve", "port"): "And its port.",
     ("serve", "hosts"): "Further names by which clients may call it.",
@@ -287,6 +291,7 @@ CONTROL = {
     ("GET", "/faults"): ("", "The faults at work, with how often each was met and struck."),
     ("POST", "/faults"): ("a fault, below", "Put a fault to work; answers its `fault_id`."),
     ("DELETE", "/faults"): ("`fault_id`", "Take one away, or all."),
+    ("DELETE", "/reshape"): ("", "Every answer in its own shape again."),
     ("DELETE", "/freeze"): ("`pattern`", "Let a frozen stream go on, or all."),
 }
 

@@ -14,6 +14,7 @@ from holdfast.config.schema import Config
 from holdfast.config.secrets import Secrets
 from holdfast.ports.clock import Clock
 from holdfast.ports.feed import FeedPort
+from holdfast.ports.probe import ProbedVenue
 from holdfast.ports.venue import VenuePort
 from holdfast.vocab.instruments import InstrumentSpec
 
@@ -35,7 +36,7 @@ def venue_identity(config: Config) -> str:
     )
 
 
-def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> VenuePort:
+def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> ProbedVenue:
     """The account's adapter. Inside a running loop. Errors: VenueUnusable for an exchange id that ccxt lacks."""
     from holdfast.venues.transport.hardened import Credentials
 

@@ -20,6 +20,7 @@ from holdfast.config.schema import (
     LimitsSection,
     LogSection,
     PathsSection,
+    ProbeSection,
     Section,
     ServeSection,
     StrategyLimitsSection,
@@ -45,6 +46,7 @@ _SECTIONS: Final = (
     "log",
     "up",
     "dead_switch",
+    "probe",
     "watchdog",
 )
 S = TypeVar("S", bound=Section)
@@ -82,6 +84,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         "serve": _section(document, ServeSection, "serve", required=False),
         "log": _section(document, LogSection, "log", required=False),
         "up": _section(document, UpSection, "up", required=False),
+        "probe": _section(document, ProbeSection, "probe", required=False),
         "dead_switch": _section(document, DeadSwitchSection, "dead_switch"),
     }
     watchdog = _section(document, WatchdogSection, "watchdog") if "watchdog" in document.root else None

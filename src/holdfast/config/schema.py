@@ -158,6 +158,12 @@ class FeedSection(Section, frozen=True, kw_only=True):
     streams: list[Literal["quotes", "trades", "marks", "depth"]]
 
 
+class ProbeSection(Section, frozen=True, kw_only=True):
+    """``[probe]``: the look at the venue. ``canary``: a real order, the smallest, may prove the dead-man switch."""
+
+    canary: bool = False
+
+
 class ServeSection(Section, frozen=True, kw_only=True):
     """``[serve]``: the control API. Beyond this machine it needs TLS and the word ``public``."""
 
@@ -252,6 +258,7 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogSection
     up: UpSection
     dead_switch: DeadSwitchSection
+    probe: ProbeSection = ProbeSection()
     watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside
     caps: CapsFile | None = None
     firm_share: FirmNumbers | None = None  # None: no firm above this account

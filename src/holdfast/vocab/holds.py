@@ -41,6 +41,7 @@ class HoldCause(Enum):
     QUARANTINE = "quarantine"
     UNKNOWN_ERROR = "unknown_error"
     VENUE_AUTH = "venue_auth"
+    VENUE_CONTRACT = "venue_contract"
     LOST_LEASE = "lost_lease"
     STRATEGY_FAILED = "strategy_failed"
     CHURN = "churn"

@@ -63,6 +63,11 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _L.REDUCE_ONLY, _R.PERSON, "read the alert; then holdfast resume HOLD --reason …"
     ),
     HoldCause.VENUE_AUTH: Rule(_L.HALTED, _R.PERSON, "mend the key; then holdfast resume HOLD --reason …"),
+    HoldCause.VENUE_CONTRACT: Rule(
+        _L.HALTED,
+        _R.AUTOMATIC,
+        "holdfast doctor --venue; mend what it names: the next look, soon, releases it",
+    ),
     HoldCause.LOST_LEASE: Rule(
         _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
     ),

@@ -56,6 +56,8 @@ def _started(state: State, event: events.Started) -> Out:
     state.begin(event)  # again: now the ledger knows the units
     place_hold(state, out, HoldCause.STARTUP, by="start", reason="started: reconcile, then arm")
     reconcile.begin_start(state, out)
+    if event.probes:
+        state.live.start_steps[reconcile.CONTRACT] = False
     timers.set_first_timers(state, out)
     for began in list(state.books.flattens.values()):
         resume_flatten(state, out, scope=began.scope, by=began.by, reason=began.reason, patient=began.patient)
@@ -117,6 +119,12 @@ def _notice(state: State, event: events.VenueNotice) -> Out:
     return out
 
 
+def _probed(state: State, event: events.Probed) -> Out:
+    out: Out = []
+    reconcile.contract_answer(state, out, event.checks)
+    return out
+
+
 def _stream(state: State, event: events.StreamChanged) -> Out:
     out: Out = []
     session = state.live
@@ -173,6 +181,7 @@ _STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.TradeReported: _trade_reported,
     events.CashHinted: _cash_hinted,
     events.VenueNotice: _notice,
+    events.Probed: _probed,
     events.StreamChanged: _stream,
     events.TimerFired: timers.on_timer,
     events.LatchSeen: commands.on_latch,
