@@ -84,6 +84,14 @@ class _Change(Struct, forbid_unknown_fields=True):
     uid: str | None = None
 
 
+class _Misbook(Struct, forbid_unknown_fields=True):
+    """POST /misbook: the venue's position changes by so much, with no order, execution or event that would tell why."""
+
+    symbol: str
+    quantity: str  # below zero: less
+    account: str = ""
+
+
 class _Transfer(Struct, forbid_unknown_fields=True):
     """POST /transfer: bring cash in (+) or take it out (−)."""
 
@@ -154,6 +162,7 @@ class Control:
             ("POST", "/say"): self._say,
             ("POST", "/legacy_ws"): self._legacy_ws,
             ("POST", "/account"): self._change_account,
+            ("POST", "/misbook"): self._misbook,
             ("POST", "/reshape"): self._reshape,
             ("DELETE", "/reshape"): self._keep_shape,
             ("POST", "/transfer"): self._transfer,
@@ -320,6 +329,18 @@ class Control:
         for name, new in changed.items():
             setattr(account, name, new)
         return changed
+
+    def _misbook(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Misbook)
+        exchange, view = self._venue.exchange, self._venue.view(wish.symbol)
+        size = view.numerals.lots_of(wish.quantity.removeprefix("-"), "quantity")
+        lots = -size if wish.quantity.startswith("-") else size
+        row = self._account(wish.account).positions.get((view.symbol, "BOTH"))
+        if row is None:
+            raise BadRequest(f"no one-way position in {view.symbol} to change")
+        row.position_lots += lots
+        row.cost_e8 += lots * exchange.mark_ticks(view.symbol) * exchange.specs[view.symbol].tick_lot_e8
+        return {"position_lots": row.position_lots}
 
     def _reshape(self, asked: dict[str, str], body: bytes) -> object:
         wish = msgspec.json.decode(body, type=Reshape)
