@@ -226,6 +226,15 @@ def test_a_leverage_that_somebody_changed_and_one_that_the_venue_does_not_allow(
     assert {"leverage BTCUSDT", "leverage ETHUSDT"} == failing(probed(bench, too_high))
 
 
+def test_a_practice_venue_is_not_asked_for_a_keys_rights(sim, bench):
+    """It has no such address: a bot that practises there must be able to."""
+    sim.fault("retire", path="/sapi/*")
+    checks = probed(bench, msgspec.structs.replace(EXPECTED, rights_told=False))
+    assert set() == failing(checks)
+    assert Verdict.WARN is checks["key"].verdict
+    assert 0 == sim.struck()
+
+
 def test_a_clock_far_from_here_is_said_and_is_no_reason_not_to_trade(sim, bench):
     sim.control("POST", "/clock", {"step_ms": 3_000})
     try:

@@ -55,6 +55,7 @@ def expected_of(config: Config) -> Expected:
         account_uid=config.account.uid,
         leverage=config.venue.leverage,
         clock_offset_ms_max=config.timings.clock_offset_max.ms,
+        rights_told=config.venue.kind in {VenueKind.LIVE, VenueKind.SIMULATED},
     )
 
 

@@ -28,12 +28,14 @@ class Canary(Struct, frozen=True, kw_only=True):
 class Expected(Struct, frozen=True, kw_only=True):
     """What the account should be like. ``account_uid`` empty: not pinned.
 
+    ``rights_told``: the venue can be asked what a key may do; a practice system cannot.
     ``starting``: a bot is setting the leverage at this very moment, so another one is no news.
     """
 
     account_uid: str
     leverage: int
     clock_offset_ms_max: int
+    rights_told: bool = True
     starting: bool = False
 
 

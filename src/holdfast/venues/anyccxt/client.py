@@ -28,6 +28,7 @@ from holdfast.vocab.probe import Check, Verdict
 from holdfast.vocab.requests import Request
 
 _BUDGET_MS = 10_000
+_LOOK_BACK_NS = 3_600_000_000_000
 
 
 class AnyCcxtConfig(Struct, frozen=True, kw_only=True):
@@ -155,7 +156,13 @@ class AnyCcxtVenue:
         """Ask what every exchange can answer. After ``load()``."""
         grids = self._calls.book.grids
         signed = bool(self._config.credentials.for_ccxt())
-        return await probe(self._calls, expected, specs=[grid.spec for grid in grids.values()], signed=signed)
+        return await probe(
+            self._calls,
+            expected,
+            specs=[grid.spec for grid in grids.values()],
+            signed=signed,
+            since_ns=self._clock.wall_ns() - _LOOK_BACK_NS,
+        )
 
     async def canary(self, canary: Canary) -> Check:
         """Not here: few exchanges have the tool, and each its own."""

@@ -27,10 +27,9 @@ NOT_TOLD: Final = "ccxt has no common way to ask for a key's rights, position mo
 
 
 async def probe(
-    work: Calls, expected: Expected, *, specs: Sequence[InstrumentSpec], signed: bool
+    work: Calls, expected: Expected, *, specs: Sequence[InstrumentSpec], signed: bool, since_ns: int
 ) -> tuple[Check, ...]:
-    """Ask each question once, one after the other: an exchange's budget may be small."""
-    since_ns = 0
+    """Ask each question once, one after the other: an exchange's budget may be small. ``since_ns``: of executions."""
     questions: dict[str, Request] = {"clock": MeasureClock()}
     if signed:
         questions |= {

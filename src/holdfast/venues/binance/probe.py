@@ -43,6 +43,8 @@ async def probe(work: Calls, expected: Expected, *, budget: Budget, signed: bool
     clauses = [clause for clause in CONTRACT if signed or not clause.endpoint.signed]
     if not signed:
         clauses = [clause for clause in clauses if clause.path.startswith("GET /fapi/v1/")]
+    if not expected.rights_told:
+        clauses = [clause for clause in clauses if clause.endpoint is not contract.RESTRICTIONS]
     clock = await _clock(work, expected)
     instruments = [spec.instrument for spec in work.specs]
     answers = await asyncio.gather(*[_asked(work, clause, instruments) for clause in clauses])
@@ -54,7 +56,10 @@ async def probe(work: Calls, expected: Expected, *, budget: Budget, signed: bool
     checks += [await _absent(work, instruments[0], cancel=cancel) for cancel in (False, True)]
     checks.append(check("not called", OK, contract.NOT_CALLED))
     read = {path: _decoded(answer) for path, answer in told.items()}
-    checks += _rights(read.get("GET /sapi/v1/account/apiRestrictions"))
+    if expected.rights_told:
+        checks += _rights(read.get("GET /sapi/v1/account/apiRestrictions"))
+    else:
+        checks.append(check("key", WARN, "a practice venue does not tell what its keys may do"))
     checks.append(_account(read.get("GET /fapi/v3/balance"), expected))
     checks += _modes(read)
     checks += _leverage(read, expected, instruments)
