@@ -134,47 +134,6 @@ def test_config_check_says_every_problem_in_a_line_of_its_own(tmp_path):
     assert all(line.startswith("holdfast: holdfast.toml") for line in said.error_lines)
 
 
-STRATEGY_FAULTS = [
-    # what is done to strategy.py, what the line says
-    ("import no_such_module_anywhere\n", "cannot be imported: ModuleNotFoundError"),
-    ("class TwoSided(:\n", "line 1: SyntaxError"),
-    ("class Other:\n    pass\n", "no class 'TwoSided' there; it has Other"),
-    (
-        "class TwoSided:\n    def on_quote(self, quote):\n        pass\n",
-        "on_quote must take (self, ctx, quote)",
-    ),
-]
-
-
-@pytest.mark.parametrize(("text", "named"), STRATEGY_FAULTS)
-@pytest.mark.parametrize("words", [("config", "check"), ("doctor",)])
-def test_a_strategy_that_cannot_be_loaded_is_found_without_a_run(tmp_path, words, text, named):
-    """A newcomer learned it at the first start only."""
-    holdfast("init", cwd=tmp_path, guard_dir=tmp_path / "guard")
-    (tmp_path / "strategy.py").write_text(text)
-    said = holdfast(*words, cwd=tmp_path, guard_dir=tmp_path / "guard")
-    lines = [line for line in (said.out + said.err).splitlines() if named in line]
-    assert said.code in {2, 3}
-    assert 1 == len(lines), said
-    assert "strategy." in lines[0]
-
-
-def test_a_file_that_is_not_the_pinned_one_is_not_even_imported(tmp_path):
-    """A live account loads a strategy by the hash of its file: looking at the hash only in the doctor is no lock."""
-    holdfast("init", cwd=tmp_path, guard_dir=tmp_path / "guard")
-    config = tmp_path / "holdfast.toml"
-    line = next(one for one in config.read_text().splitlines() if one.startswith("class = "))
-    config.write_text(config.read_text().replace(line, f'{line}\nsha256 = "{"0" * 64}"'))
-    (tmp_path / "strategy.py").write_text("raise SystemExit('imported')\n")
-    for words in (
-        ("config", "check"),
-        ("backtest", "--quotes", "10", "--seed", "1", "--config", "holdfast.toml"),
-    ):
-        said = holdfast(*words, cwd=tmp_path, guard_dir=tmp_path / "guard")
-        assert (2, 1) == (said.code, len(said.error_lines)), said
-        assert "not the file that sha256 pins" in said.error_lines[0]
-
-
 def test_doctor_finds_nothing_bad_in_what_init_wrote(made, tmp_path):
     said = holdfast("doctor", "--json", cwd=made[0], guard_dir=tmp_path / "guard")
     verdicts = {finding["what"]: finding["verdict"] for finding in said.json["findings"]}

@@ -25,7 +25,8 @@ from tests.process.reading import faults_of, read_story
 pytestmark = pytest.mark.process
 POSITION_LOTS_MAX = 500  # 0.5 BTC
 SEEDS = range(1, 21) if FULL else [1]
-STEPS = 25 if FULL else 6
+STEPS = 25 if FULL else 5
+MEND_S = 4.0 if FULL else 1.0
 
 
 class Proxied:
@@ -74,6 +75,7 @@ class Trouble:
         self.rng = random.Random(seed)
         self.sim, self.bot, self.proxy = sim, bot, proxy
         self.done: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()  # looks at which a hold of this cause stood
         self.acts = (
             (2 * (seed % 2), self.kill),  # days of an even seed are of one life: all of it can be replayed
             (2, self.freeze),
@@ -153,15 +155,23 @@ class Trouble:
         time.sleep(self.rng.uniform(0.4, 1.0))
 
     def mend(self) -> None:
-        """What a person does who sees it: resume what may be resumed, arm. Refused is refused."""
+        """What a person does who sees it, for a while: resume what may be resumed, arm. Refused is refused."""
+        end = time.monotonic() + MEND_S
+        while not self._mended() and time.monotonic() < end:
+            time.sleep(0.1)
+
+    def _mended(self) -> bool:
         self.bot.alive()
         try:
-            for hold in (self.bot.look("status") or {"holds": []})["holds"]:
+            holds = (self.bot.look("status") or {"holds": []})["holds"]
+            for hold in holds:
+                self.held[hold["cause"]] += 1
                 if hold["release"] == "person" and hold["cause"] != "startup":
                     self.bot.tell_to("resume", hold_id=hold["hold_id"])
             self.bot.tell_to("arm")
         except (NotRunning, TimeoutError):
-            self.done["unheard"] += 1
+            return False
+        return not holds
 
 
 @pytest.mark.timeout(300)
@@ -195,7 +205,7 @@ def test_whatever_goes_wrong_no_order_is_lost_or_doubled_and_the_books_are_the_v
             ended = bot.stop()
         story, truth = read_story(bot.journal_dir), sim.truth()
         figure(
-            f"seed {seed}: {dict(trouble.done)}; proxy {proxy.counts}; {len(story.orders)} orders, "
+            f"seed {seed}: {dict(trouble.done)}; held {dict(trouble.held)}; proxy {proxy.counts}; {len(story.orders)} orders, "
             f"{len(story.fills)} fills; worst {exposure.worst_lots} of {POSITION_LOTS_MAX} lots in "
             f"{exposure.looks} looks; settled {settled_s:.1f} s after"
         )

@@ -7,12 +7,18 @@ import pytest
 
 from holdfast.vocab.events import TradeReported
 from holdfast.vocab.facts import BreakFound, FillBooked
+from tests.process.conftest import FULL
 from tests.process.processes import a_home, until
 from tests.process.reading import read_story
 
 pytestmark = pytest.mark.process
 FOUND_S_MAX = 15.0  # G6
 LOT = Decimal("0.001")
+# the proof is of the intervals that the configuration comes with; the quick form only has shorter ones
+QUICK = {
+    'reconcile_orders = "5s"': 'reconcile_orders = "1s"',
+    'reconcile_positions = "10s"': 'reconcile_positions = "2s"',
+}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +26,12 @@ def trading(tmp_path_factory):
     """A venue and an armed bot on it for these stories, in their order: the last leaves it halted."""
     with a_home(tmp_path_factory.mktemp("reconcile")) as home:
         sim = home.sim()
-        bot = home.bot(sim, strategy="Joiner", params={"flag": str(home.path / "bot" / "go")})
+        bot = home.bot(
+            sim,
+            strategy="Joiner",
+            params={"flag": str(home.path / "bot" / "go")},
+            edits={} if FULL else QUICK,
+        )
         bot.start()
         bot.arm()
         yield sim, bot

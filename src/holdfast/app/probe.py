@@ -32,6 +32,7 @@ from holdfast.vocab.units import NS_PER_MS
 
 DEADMAN: Final = "dead-man switch"
 _COUNTDOWN_MS: Final = 10_000  # Binance asks for no short ones
+_LATE_MS: Final = 3_000
 _COUNTDOWN_SIMULATED_MS: Final = 1_000
 
 
@@ -154,6 +155,7 @@ async def fly(
         spec=spec,
         order_lots_max=limits.order_lots_max,
         notional_e8_max=limits.order_notional_e8_max,
+        late_ms=_LATE_MS,
         countdown_ms=_COUNTDOWN_SIMULATED_MS if simulated else _COUNTDOWN_MS,
         may_send=may_send,
     )

@@ -15,13 +15,15 @@ class Canary(Struct, frozen=True, kw_only=True):
     """An order that proves the dead-man switch: as small as the venue takes, far from the market, post-only.
 
     ``order_lots_max`` and ``notional_e8_max``: this bot's own limits of one order, which it must be within.
-    ``countdown_ms``: how long the venue waits before it cancels. ``may_send``: asked at the write of the order.
+    ``countdown_ms``: how long the venue waits before it cancels; ``late_ms``: how much later it still counts.
+    ``may_send``: asked at the write of the order.
     """
 
     spec: InstrumentSpec
     order_lots_max: int
     notional_e8_max: int
     countdown_ms: int
+    late_ms: int
     may_send: MaySend
 
 

@@ -50,7 +50,7 @@ MAINTENANCE_S: Final = 0.25
 ANSWER_S_MAX: Final = 5.0
 START: Final = "start"
 LOOK_EVERY_S: Final = 86_400.0
-LOOK_AGAIN_S: Final = 20.0
+LOOK_AGAIN_S: Final = 60.0  # a look weighs a tenth of what Binance grants in a minute
 
 Look = Callable[[], Awaitable[tuple[Check, ...]]]
 """One look at the venue's contract; never raises for what a venue can do."""

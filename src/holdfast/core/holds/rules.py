@@ -66,7 +66,7 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.VENUE_CONTRACT: Rule(
         _L.HALTED,
         _R.AUTOMATIC,
-        "holdfast doctor --venue; mend what it names: the next look, soon, releases it",
+        "holdfast doctor --venue; mend what it names: the next look, within a minute, releases it",
     ),
     HoldCause.LOST_LEASE: Rule(
         _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"

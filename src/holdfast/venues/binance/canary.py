@@ -28,7 +28,6 @@ from holdfast.vocab.units import NS_PER_MS, NotANumber, decimal_of, text_of
 
 # Binance refuses a buy below 95 % of the mark (PERCENT_PRICE); nearer than this it might fill on a wild day.
 _BELOW_MARK: Final = Decimal("0.97")
-_LATE_MS_MAX: Final = 3_000  # beyond the countdown, until it counts as not fired
 _LOOK_S: Final = 0.25
 _OPEN: Final = ("NEW", "PARTIALLY_FILLED")
 NAME: Final = "dead-man switch"
@@ -78,7 +77,7 @@ class _Flight:
             )
         began_ns = self._clock.mono_ns()
         status = "NEW"
-        while self._ms_since(began_ns) < canary.countdown_ms + _LATE_MS_MAX:
+        while self._ms_since(began_ns) < canary.countdown_ms + canary.late_ms:
             await asyncio.sleep(_LOOK_S)
             status = await self._status() or status
             if status not in _OPEN:
