@@ -25,7 +25,7 @@ from tests.process.reading import faults_of, read_story
 pytestmark = pytest.mark.process
 POSITION_LOTS_MAX = 500  # 0.5 BTC
 SEEDS = range(1, 21) if FULL else [1]
-STEPS = 25 if FULL else 5
+STEPS = 25 if FULL else 4
 MEND_S = 4.0 if FULL else 1.0
 
 
@@ -85,6 +85,7 @@ class Trouble:
             (1, self.throttle),
             (2, self.corrupt),
             (2, self.stall),
+            (2, self.deafen),
             (6, self.venue_fault),
         )
 
@@ -134,6 +135,14 @@ class Trouble:
     def bear(self) -> None:
         time.sleep(self.rng.uniform(0.2, 0.9))
         self.proxy.heal()
+
+    def deafen(self) -> None:
+        """Acknowledgements are lost, and the stream says nothing of those orders either."""
+        self.sim.control("POST", "/freeze", {"stream": "user"})
+        fault = self.sim.fault("ack_reset", rate=0.5, path="/fapi/v1/order", method="POST")
+        time.sleep(0.8)
+        self.sim.heal(fault)
+        self.sim.control("DELETE", "/freeze")
 
     def venue_fault(self) -> None:
         spec: dict[str, Any] = self.rng.choice(
@@ -195,6 +204,8 @@ def test_whatever_goes_wrong_no_order_is_lost_or_doubled_and_the_books_are_the_v
         bot.arm()
         trouble = Trouble(seed, sim, bot, proxy)
         with Exposure(sim) as exposure:
+            trouble.deafen()  # with any seed: while it certainly trades
+            trouble.mend()
             for _ in range(STEPS):
                 trouble.step()
             proxy.heal()
@@ -215,6 +226,9 @@ def test_whatever_goes_wrong_no_order_is_lost_or_doubled_and_the_books_are_the_v
         if bot.starts == 1:  # a kill takes the last frames of the market log with it
             code, said = bot.cli("journal", "replay", "--state-dir", str(bot.state_dir))
             assert 0 == code, said
+        assert any(one["fault"] for one in truth["requests"] if one["kind"] == "place"), (
+            "no order met a fault"
+        )
         assert exposure.worst_lots <= POSITION_LOTS_MAX
         assert story.orders
         assert exposure.looks > STEPS
