@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.core.orders.lifecycle import is_final, next_state
+from holdfast.core.orders.parents import Parents
 from holdfast.vocab.facts import (
     AmendStep,
     EpochBegan,
@@ -31,6 +33,8 @@ FINAL_KEPT_MAX: Final = (
 )
 FINAL_DROPPED: Final = 256  # so many at once: looking for the oldest in a dict costs more than dropping it
 _SENT: Final = OrderState.SENT
+_RISK: Final = Lane.RISK
+_BUY: Final = Side.BUY
 
 
 class OrderRow(Struct, kw_only=True):
@@ -55,6 +59,7 @@ class OrderRow(Struct, kw_only=True):
     amend_price_ticks: int = 0
     amend_mono_ns: int = 0  # when the last amend was asked
     cancel_wanted: bool = False
+    parent_id: int = 0
 
     @property
     def side(self) -> Side:
@@ -73,6 +78,14 @@ class OrderRow(Struct, kw_only=True):
         if is_final(self.state):
             return max(0, self.reported_lots - self.filled_lots)
         return max(0, max(self.qty_lots, self.amend_qty_lots) - self.filled_lots)
+
+    def resting_ticks(self) -> tuple[int, ...]:
+        """The prices at which it may be in the venue's book: none once final, both while an amend is unanswered."""
+        if self.price_ticks is None or is_final(self.state):
+            return ()
+        if self.amend_price_ticks:
+            return (self.price_ticks, self.amend_price_ticks)
+        return (self.price_ticks,)
 
     def settled(self) -> bool:
         """Final, and every reported fill booked."""
@@ -104,6 +117,28 @@ class OpenLots:
                 self.protective_sell_lots += lots
 
 
+@dataclass(slots=True, kw_only=True)
+class Day:
+    """What the account did since its day began. ``orders_count``: approved orders and amends; ``exits_count``: orders
+    of the flatten lane, which are counted and shown and use nothing up; ``cancels_count``: orders asked to cancel.
+    """
+
+    orders_count: int = 0
+    exits_count: int = 0
+    cancels_count: int = 0
+    fills_count: int = 0
+    traded_e8: int = 0
+
+    def fill(self, notional_e8: int) -> None:
+        """One execution, whoever's."""
+        self.fills_count += 1
+        self.traded_e8 += notional_e8
+
+    def roll(self) -> None:
+        """A new day. The same row: desks point at it."""
+        self.orders_count = self.exits_count = self.cancels_count = self.fills_count = self.traded_e8 = 0
+
+
 class ForeignRow(Struct, kw_only=True):
     """An open order on our account that is not ours."""
 
@@ -124,7 +159,8 @@ class OrderBook(Struct, kw_only=True):
     foreign: dict[str, ForeignRow] = {}
     by_instrument: dict[str, OpenLots] = {}
     by_strategy: dict[str, dict[str, OpenLots]] = {}
-    approved_count: int = 0
+    parents: dict[str, Parents] = {}
+    day: Day = msgspec.field(default_factory=Day)
 
     def row(self, order_id: int) -> OrderRow | None:
         """The order of this id, open or recently final."""
@@ -145,7 +181,7 @@ class OrderBook(Struct, kw_only=True):
 
     def next_id(self) -> int:
         """The id that the next approval will carry."""
-        return order_id_of(epoch=self.epoch, sequence=self.sequence + 1)
+        return (self.epoch << SEQUENCE_BITS) + self.sequence + 1
 
     def open_in(self, instrument: str) -> OpenLots:
         """The instrument's row, made on first use."""
@@ -163,6 +199,13 @@ class OrderBook(Struct, kw_only=True):
         if row is None:
             row = rows[instrument] = OpenLots()
         return row
+
+    def parents_of(self, strategy: str) -> Parents:
+        """The strategy's parents, made on first use."""
+        found = self.parents.get(strategy)
+        if found is None:
+            found = self.parents[strategy] = Parents()
+        return found
 
     def of_this_life(self, order_id: int) -> bool:
         """Whether this process sent it (a monotonic time of it can then be compared with now)."""
@@ -182,6 +225,7 @@ class OrderBook(Struct, kw_only=True):
     def begin_epoch(self, fact: EpochBegan) -> None:
         """Every id from here on carries a new epoch."""
         invariant(fact.epoch > self.epoch, "an epoch is never used twice", epoch=fact.epoch, last=self.epoch)
+        order_id_of(epoch=fact.epoch, sequence=1)  # an epoch that does not fit its bits is found here
         self.epoch = fact.epoch
         self.sequence = 0
         # monotonic times of an earlier life say nothing in this one: the machine may have booted between
@@ -192,39 +236,52 @@ class OrderBook(Struct, kw_only=True):
 
     def approve(self, fact: OrderApproved) -> None:
         """A new order, counted in full from now on."""
+        instrument = fact.terms.instrument
+        self.count(fact, mine=self.open_of(fact.strategy, instrument), everyone=self.open_in(instrument))
+
+    def count(self, fact: OrderApproved, *, mine: OpenLots, everyone: OpenLots) -> None:
+        """The same for whoever has its rows at hand."""
         sequence = self.sequence + 1
-        if fact.order_id != self.epoch << SEQUENCE_BITS | sequence:
+        if fact.order_id != self.epoch << SEQUENCE_BITS | sequence:  # nor is it where a sequence overflows
             invariant(False, "order ids are dense within an epoch", order_id=fact.order_id)
+        order_id = fact.order_id
         terms = fact.terms
-        row = OrderRow(
-            order_id=fact.order_id,
+        lots = terms.qty_lots
+        at = fact.approved_mono_ns
+        self.live[order_id] = OrderRow(
+            order_id=order_id,
             strategy=fact.strategy,
             intent_seq=fact.intent_seq,
             lane=fact.lane,
             terms=terms,
             state=_SENT,
-            qty_lots=terms.qty_lots,
+            qty_lots=lots,
             price_ticks=terms.price_ticks,
             decision_ticks=fact.decision_ticks,
-            approved_mono_ns=fact.approved_mono_ns,
-            changed_mono_ns=fact.approved_mono_ns,
+            approved_mono_ns=at,
+            changed_mono_ns=at,
         )
         self.sequence = sequence
-        self.approved_count += 1
-        self.live[fact.order_id] = row
-        everyone = self.by_instrument.get(terms.instrument) or self.open_in(terms.instrument)
-        mine = self.open_of(fact.strategy, terms.instrument)
+        if fact.lane is _RISK:
+            self.day.orders_count += 1
+        else:
+            self.day.exits_count += 1
+        if fact.child_of is not None:
+            self.live[order_id].parent_id = fact.child_of.parent_id
+            self.parents_of(fact.strategy).begin(
+                fact.child_of, instrument=terms.instrument, side=terms.side, lots=lots
+            )
         everyone.orders_count += 1
         mine.orders_count += 1
-        if terms.trigger_ticks is None and terms.side > 0:
-            everyone.buy_lots += terms.qty_lots
-            mine.buy_lots += terms.qty_lots
-        elif terms.trigger_ticks is None:
-            everyone.sell_lots += terms.qty_lots
-            mine.sell_lots += terms.qty_lots
+        if terms.trigger_ticks is not None:
+            everyone.add(lots, side=terms.side, protective=True)
+            mine.add(lots, side=terms.side, protective=True)
+        elif terms.side is _BUY:
+            everyone.buy_lots += lots
+            mine.buy_lots += lots
         else:
-            everyone.add(terms.qty_lots, side=terms.side, protective=True)
-            mine.add(terms.qty_lots, side=terms.side, protective=True)
+            everyone.sell_lots += lots
+            mine.sell_lots += lots
 
     def move(self, fact: OrderMoved) -> None:
         """Along the table, or not at all."""
@@ -251,6 +308,7 @@ class OrderBook(Struct, kw_only=True):
         row.reported_lots = max(row.reported_lots, fact.reported_lots)
         if fact.did is Did.CANCEL_ASK:
             row.cancel_wanted = True
+            self.day.cancels_count += 1
         if is_final(row.state):
             row.amend_qty_lots = 0
         self._recount(row, before)
@@ -266,6 +324,7 @@ class OrderBook(Struct, kw_only=True):
             row.amend_qty_lots = fact.qty_lots
             row.amend_price_ticks = fact.price_ticks
             row.amend_mono_ns = mono_ns
+            self.day.orders_count += 1
         else:
             row.amend_qty_lots = 0
             row.amend_price_ticks = 0
@@ -284,7 +343,7 @@ class OrderBook(Struct, kw_only=True):
         before = row.open_lots()
         row.filled_lots += fact.qty_lots
         row.reported_lots = max(row.reported_lots, row.filled_lots)
-        self._recount(row, before)
+        self._recount(row, before, filled_lots=fact.qty_lots)
 
     def see_foreign(self, fact: ForeignOrderSeen) -> None:
         """An order that is not ours, counted in the instrument; zero open lots: it is gone."""
@@ -304,8 +363,10 @@ class OrderBook(Struct, kw_only=True):
             row.orders_count += 1
             row.add(fact.open_lots, side=fact.side)
 
-    def _recount(self, row: OrderRow, before: int) -> None:
+    def _recount(self, row: OrderRow, before: int, *, filled_lots: int = 0) -> None:
         change = row.open_lots() - before
+        if row.parent_id:
+            self.parents_of(row.strategy).change(row.parent_id, open_lots=change, filled_lots=filled_lots)
         everyone = self.open_in(row.terms.instrument)
         mine = self.open_of(row.strategy, row.terms.instrument)
         if change:
