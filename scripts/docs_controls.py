@@ -8,6 +8,7 @@ from typing import NamedTuple
 CAPABILITIES = {
     "R1": "an unclassified venue error never passes as transient",
     "R2": "a deadline on the venue's word, then a halt",
+    "R3": "a probe of the venue's contract, at every start and daily",
     "R6": "requests stamped by the venue's time",
     "R7": "a monitor of clock skew",
     "R9": "a strategy that goes round and round is held",
@@ -232,6 +233,11 @@ HOLDS = {
         ("R79",),
         "tests/core/test_start.py::"
         "test_a_key_to_somebody_elses_account_is_found_out_before_anything_is_booked",
+    ),
+    "venue_contract": Row(
+        ("C12", "C24"),
+        ("R3",),
+        "tests/core/test_contract.py::test_a_failed_venue_contract_holds_with_its_reason_and_the_next_good_look_lifts_it",
     ),
     "endpoint_retired": Row(
         ("C24",),

@@ -195,6 +195,10 @@ KEYS = {
         "venue",
     ): "The exchange id of `ccxt`. Another than the account's is a price reference only.",
     ("feeds.backup.NAME", "instruments"): "Ours and their names there; empty: all, by our names.",
+    (
+        "probe",
+        "canary",
+    ): "Lets a start prove the venue's dead-man switch by a real order: the smallest, 3 % below the mark, post-only.",
     ("serve", "host"): "Where `holdfast serve` listens. Beyond this machine it needs `public` and TLS.",
     ("serve", "port"): "And its port.",
     ("serve", "hosts"): "Further names by which clients may call it.",
@@ -361,6 +365,7 @@ CONTROL = {
     ("GET", "/faults"): ("", "The faults at work, with how often each was met and struck."),
     ("POST", "/faults"): ("a fault, below", "Put a fault to work; answers its `fault_id`."),
     ("DELETE", "/faults"): ("`fault_id`", "Take one away, or all."),
+    ("DELETE", "/reshape"): ("", "Every answer in its own shape again."),
     ("DELETE", "/freeze"): ("`pattern`", "Let a frozen stream go on, or all."),
 }
 

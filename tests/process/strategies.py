@@ -114,6 +114,25 @@ class Holder(Strategy):
         return ctx.target("BTCUSDT", self._lots)
 
 
+class Joiner(Strategy):
+    """Once a file is there, joins the best bid, and follows it until it is filled: a maker, told of its fill later."""
+
+    def __init__(self, *, flag: str, lots: int = 20) -> None:
+        self._flag = Path(flag)
+        self._lots = lots
+        self._next_ns = 0
+
+    def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
+        if quote.instrument != "BTCUSDT" or ctx.mono_ns < self._next_ns or not self._flag.exists():
+            return None
+        self._next_ns = ctx.mono_ns + 1_000_000_000
+        if ctx.position_lots("BTCUSDT"):
+            return None
+        if ctx.orders("BTCUSDT"):
+            return [ctx.cancel_all("BTCUSDT")]
+        return [ctx.buy("BTCUSDT", qty_lots=self._lots, price_ticks=quote.bid_ticks)]
+
+
 class Nonsense(Strategy):
     """When told by a file, wants once what makes no sense: the file says what."""
 

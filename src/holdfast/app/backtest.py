@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdfast.app.data import data_dir
-from holdfast.app.errors import Exit
+from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import BacktestOptions
 from holdfast.app.parts import (
     EVENTS_CODEC,
@@ -40,6 +40,7 @@ from holdfast.sim.port import Latency, SimVenuePort
 from holdfast.sim.sources import demo_source, quotes_only, stamped
 from holdfast.sim.sources.session import AtEnd
 from holdfast.vocab.effects import Alert
+from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.market import Depth, MarketEvent
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 
@@ -67,7 +68,13 @@ def main(options: BacktestOptions) -> int:
         print("\n".join(told(result)))
         if options.state_dir:
             print(f"kept: holdfast journal verify --state-dir {options.state_dir} (or replay)")
-    return Exit.OK if result["books_equal"] and result["journal_ok"] else Exit.BOOKS_DIFFER
+    if not (result["books_equal"] and result["journal_ok"]):
+        return Exit.BOOKS_DIFFER
+    if result["strategies_failed"]:
+        raise HoldfastError(
+            Exit.REFUSED, "; ".join(result["strategies_failed"]), "the result is not of a whole run"
+        )
+    return Exit.OK
 
 
 def told(result: dict[str, Any]) -> list[str]:
@@ -190,6 +197,11 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
     )
     result["events"] = taken
     result["events_per_s"] = round(taken / took_s)
+    result["strategies_failed"] = [
+        f"strategy {hold.scope.strategy} failed: {hold.reason}"
+        for hold in state.books.holds.holds.values()
+        if hold.cause is HoldCause.STRATEGY_FAILED
+    ]
     result["alerts"] = [f"{alert.kind}: {alert.text}" for alert in alerts]
     return result
 

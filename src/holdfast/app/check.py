@@ -6,14 +6,18 @@ import json as json_text
 from pathlib import Path
 
 from holdfast.app.errors import Exit
+from holdfast.app.parts import strategy_of
+from holdfast.config.errors import ConfigError
 from holdfast.config.fingerprint import fingerprint
 from holdfast.config.load import beside, load
 from holdfast.config.operators import load_operators
+from holdfast.config.schema import Config
 from holdfast.config.secrets import load_key, load_secrets, load_webhook
+from holdfast.strategy.load import StrategyUnusable
 
 
 def main(config_path: str, *, json: bool) -> int:
-    """Errors: ConfigError with every problem of the configuration, then of its secrets and its operators."""
+    """Errors: ConfigError with every problem of the configuration, then of its secrets, strategies and operators."""
     config = load(Path(config_path))
     load_secrets(config)
     if config.watchdog is not None:
@@ -21,6 +25,9 @@ def main(config_path: str, *, json: bool) -> int:
             load_key(config, config.watchdog.key_file)
         if config.watchdog.webhook_file:
             load_webhook(config, config.watchdog.webhook_file)
+    problems = [problem for name in config.strategy if (problem := strategy_problem(config, name))]
+    if problems:
+        raise ConfigError(*problems)
     people = load_operators(beside(config, config.paths.operators_file))
     said = {
         "ok": True,
@@ -48,3 +55,15 @@ def main(config_path: str, *, json: bool) -> int:
         print(f"every limit is within the {within}")
         print(f"hash {fingerprint(config)}")
     return Exit.OK
+
+
+def strategy_problem(config: Config, name: str) -> str:
+    """Why a strategy could not be run, in one line that names its place; empty where it could.
+
+    Imports its module and builds its class, as the run does.
+    """
+    try:
+        strategy_of(config, name)
+    except StrategyUnusable as error:
+        return f"{config.path}: strategy.{name}.class: {error}"
+    return ""

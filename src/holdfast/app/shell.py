@@ -424,9 +424,19 @@ def _init(
 
 
 @app.command("doctor")
-def _doctor(*, config: Config = None, json: Json = False) -> int:
-    """Look for what would keep the bot from running well here."""
-    return _start("doctor", DoctorOptions(config=config, json=json))
+def _doctor(
+    *,
+    config: Config = None,
+    venue: Annotated[
+        bool,
+        typer.Option(
+            "--venue", help="Look at the venue: its answers, the key, the modes, the dead-man switch."
+        ),
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Look for what would keep the bot from running well here; with --venue, there."""
+    return _start("probe" if venue else "doctor", DoctorOptions(config=config, venue=venue, json=json))
 
 
 @config_app.command("check")

@@ -128,6 +128,9 @@ protective = "keep"            # stop-losses that can only reduce stay
 # key_file = "watchdog-keys.toml"
 # key_may = "cancel"           # cancel or trade: flatten needs trade
 
+# [probe]                      # every start and every day looks at the venue: holdfast doctor --venue
+# canary = true                # and a start proves the dead-man switch by a real order, the smallest, that may not fill
+
 # --- strategies -------------------------------------------------------------------------------------------------------
 
 $strategies

@@ -15,6 +15,7 @@ from holdfast.config.schema import BackupFeed, Config
 from holdfast.config.secrets import Secrets
 from holdfast.ports.clock import Clock
 from holdfast.ports.feed import FeedPort
+from holdfast.ports.probe import ProbedVenue
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.feeding import FeedPlan, FeedRank
 from holdfast.runtime.merging import MergeTimes
@@ -46,7 +47,7 @@ def venue_identity(config: Config) -> str:
     )
 
 
-def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> VenuePort:
+def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> ProbedVenue:
     """The account's adapter. Inside a running loop. Errors: VenueUnusable for an exchange id that ccxt lacks."""
     from holdfast.venues.transport.hardened import Credentials
 

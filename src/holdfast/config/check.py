@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
@@ -209,6 +210,7 @@ def _instruments(config: Config, document: Document) -> None:
     for name, limits in config.limits.instrument.items():
         key = ("limits", "instrument", name)
         _unit(document, (*key, "order_notional_max"), limits.order_notional_max, config.account.settle_asset)
+        _base_units(config, document, key, name, limits, ("order_max", "position_max", "flatten_clip"))
         if limits.flatten_collar.ppm > 500_000:
             document.problem((*key, "flatten_collar"), f"expected at most 50%, got {limits.flatten_collar}")
         if limits.collar.ppm > 500_000:
@@ -290,6 +292,7 @@ def _strategies(config: Config, document: Document) -> None:
             count = limits.churn_round_trips_max
             _whole(document, (*pair, "churn_round_trips_max"), count, up_to=CHURN_ROUND_TRIPS_MOST)
             _unit(document, (*pair, "churn_cost_max"), limits.churn_cost_max, config.account.settle_asset)
+            _base_units(config, document, pair, instrument, limits, ("order_max", "position_max"))
             if limits.churn_window.ms < CHURN_WINDOW_MS_MIN:
                 document.problem((*pair, "churn_window"), f"expected at least 1s, got {limits.churn_window}")
             if limits.slippage_max.ppm > 500_000:
@@ -390,6 +393,28 @@ def _whole(document: Document, key: tuple[str, ...], value: int, *, up_to: int) 
 def _above_zero(document: Document, key: tuple[str, ...], value: Duration) -> None:
     if value.ms <= 0:
         document.problem(key, f"expected more than zero, got {value}")
+
+
+def _base_units(
+    config: Config,
+    document: Document,
+    key: tuple[str, ...],
+    instrument: str,
+    limits: object,
+    names: Iterable[str],
+) -> None:
+    """Sizes are in the instrument's base asset, where its name tells that; the venue's own facts tell at the start."""
+    base = base_in_name(instrument, settle_asset=config.account.settle_asset)
+    for name in names if base else ():
+        _unit(document, (*key, name), getattr(limits, name), base)
+
+
+def base_in_name(instrument: str, *, settle_asset: str) -> str:
+    """BTC of ``BTCUSDT`` and of ``BTC/USDT:USDT``; empty where a name does not say it."""
+    base, slash, _ = instrument.partition("/")
+    if slash:
+        return base
+    return instrument.removesuffix(settle_asset) if instrument.endswith(settle_asset) else ""
 
 
 def _unit(document: Document, key: tuple[str, ...], value: Amount, asset: str) -> None:

@@ -21,6 +21,7 @@ from holdfast.config.schema import (
     LimitsSection,
     LogSection,
     PathsSection,
+    ProbeSection,
     Section,
     ServeSection,
     StrategyLimitsSection,
@@ -47,6 +48,7 @@ _SECTIONS: Final = (
     "log",
     "up",
     "dead_switch",
+    "probe",
     "watchdog",
 )
 S = TypeVar("S", bound=Section)
@@ -84,6 +86,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         "serve": _section(document, ServeSection, "serve", required=False),
         "log": _section(document, LogSection, "log", required=False),
         "up": _section(document, UpSection, "up", required=False),
+        "probe": _section(document, ProbeSection, "probe", required=False),
         "dead_switch": _section(document, DeadSwitchSection, "dead_switch"),
     }
     feeds = _section(document, FeedsSection, "feeds") if "feeds" in document.root else None

@@ -195,6 +195,12 @@ class FeedsSection(Section, frozen=True, kw_only=True):
     backup: dict[str, BackupFeed]
 
 
+class ProbeSection(Section, frozen=True, kw_only=True):
+    """``[probe]``: the look at the venue. ``canary``: a real order, the smallest, may prove the dead-man switch."""
+
+    canary: bool = False
+
+
 class ServeSection(Section, frozen=True, kw_only=True):
     """``[serve]``: the control API. Beyond this machine it needs TLS and the word ``public``."""
 
@@ -290,6 +296,7 @@ class Config(Struct, frozen=True, kw_only=True):
     up: UpSection
     dead_switch: DeadSwitchSection
     feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
+    probe: ProbeSection = ProbeSection()
     watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside
     caps: CapsFile | None = None
     firm_share: FirmNumbers | None = None  # None: no firm above this account

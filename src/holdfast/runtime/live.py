@@ -7,7 +7,7 @@ answered here and asked by the venue client at the very write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -30,16 +30,31 @@ from holdfast.vocab.effects import (
     Record,
     TripLatch,
 )
-from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, LeaseLost, Started, Stopping
+from holdfast.vocab.events import (
+    CallDone,
+    Command,
+    Event,
+    LatchSeen,
+    LeaseLost,
+    Probed,
+    Started,
+    Stopping,
+)
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok, Withheld
+from holdfast.vocab.probe import Check, Verdict
 from holdfast.vocab.units import NS_PER_S
 
 TICK_S: Final = 0.1  # renewing the lease, looking at the latch, closing bars
 MAINTENANCE_S: Final = 0.25
 ANSWER_S_MAX: Final = 5.0
 START: Final = "start"
+LOOK_EVERY_S: Final = 86_400.0
+LOOK_AGAIN_S: Final = 60.0  # a look weighs a tenth of what Binance grants in a minute
+
+Look = Callable[[], Awaitable[tuple[Check, ...]]]
+"""One look at the venue's contract; never raises for what a venue can do."""
 
 
 class Lease(Protocol):
@@ -113,6 +128,7 @@ class Live:
         on_alert: Callable[[Alert], None],
         on_maintenance: Callable[[], None],
         tap: Callable[[int, Record], None] | None = None,
+        probe: Look | None = None,
     ) -> None:
         self.settings = settings
         self.state = state
@@ -138,6 +154,7 @@ class Live:
         self._on_alert = on_alert
         self._on_maintenance = on_maintenance
         self._tap = tap
+        self._probe = probe
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[Ended] | None = None
         self._flush_due = False
@@ -186,6 +203,7 @@ class Live:
                     boot_id=self.identity.boot_id,
                     epoch_floor=self.identity.epoch_floor,
                     build=self.identity.build,
+                    probes=self._probe is not None,
                 )
             )
             self.look_at_latch()
@@ -198,6 +216,8 @@ class Live:
                 engine.put(event)
             self._tick(ticks)
             self._maintain(ticks)
+            if self._probe is not None:
+                self._spawn(self._look(self._probe))
             await self.venue.open(self._put)
             feeding = self.feeding = Feeding(
                 self._feed_plan,
@@ -431,9 +451,25 @@ class Live:
         """Ask the venue in a task of its own."""
         if self._loop is None or self._ending:
             return
-        task = self._loop.create_task(self._ask(call))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._ask(call))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        if self._loop is not None:
+            task = self._loop.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _look(self, probe: Look) -> None:
+        """The venue's contract: now, daily, and again soon while something of it fails."""
+        while not self._ending:
+            try:
+                checks = await probe()
+            except Exception as error:  # noqa: BLE001 - a port that raises broke its promise
+                self.fatal(error)
+                return
+            self._put(Probed(wall_ns=self.clock.wall_ns(), mono_ns=self.clock.mono_ns(), checks=checks))
+            failed = any(check.verdict is Verdict.FAIL for check in checks)
+            await asyncio.sleep(LOOK_AGAIN_S if failed else LOOK_EVERY_S)
 
     async def _ask(self, call: Call) -> None:
         try:

@@ -14,6 +14,7 @@ from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.outcome import Outcome
+from holdfast.vocab.probe import Check
 from holdfast.vocab.reports import OrderReport, TradeReport
 
 
@@ -26,12 +27,14 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
     """The process began (again): places the startup hold, begins an epoch, asks the venue for its truth.
 
     ``epoch_floor``: the epoch is at least this, so that ids stay unique even if the state directory is lost.
+    ``probes``: the venue's contract is being looked at, and arming waits for what is found (``Probed``).
     """
 
     settings: Settings
     boot_id: str
     epoch_floor: int
     build: str
+    probes: bool = False
 
 
 class Stopping(_Event, frozen=True, kw_only=True, tag="stopping"):
@@ -202,6 +205,12 @@ class VenueNotice(_Event, frozen=True, kw_only=True, tag="venue_notice"):
     text: str
 
 
+class Probed(_Event, frozen=True, kw_only=True, tag="probed"):
+    """The venue's contract was looked at: at the start, daily, and again soon while something of it fails."""
+
+    checks: tuple[Check, ...]
+
+
 class Stream(Enum):
     """Which connection."""
 
@@ -336,6 +345,7 @@ Event: TypeAlias = (
     | TradeReported
     | CashHinted
     | VenueNotice
+    | Probed
     | StreamChanged
     | FeedChosen
     | StreamSilent

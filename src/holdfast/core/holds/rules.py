@@ -49,7 +49,7 @@ RULES: Final[dict[HoldCause, Rule]] = {
     ),
     HoldCause.POSITION_STALE: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the venue answers again"),
     HoldCause.POSITION_UNKNOWN: Rule(
-        _L.HALTED, _R.PERSON, "holdfast doctor, then holdfast resume HOLD --reason …"
+        _L.HALTED, _R.PERSON, "holdfast doctor --venue, then holdfast resume HOLD --reason …"
     ),
     HoldCause.CLOCK: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the clocks agree again"),
     HoldCause.RECONCILE_BREAK: Rule(
@@ -67,6 +67,11 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _L.REDUCE_ONLY, _R.PERSON, "read the alert; then holdfast resume HOLD --reason …"
     ),
     HoldCause.VENUE_AUTH: Rule(_L.HALTED, _R.PERSON, "mend the key; then holdfast resume HOLD --reason …"),
+    HoldCause.VENUE_CONTRACT: Rule(
+        _L.HALTED,
+        _R.AUTOMATIC,
+        "holdfast doctor --venue; mend what it names: the next look, within a minute, releases it",
+    ),
     HoldCause.ENDPOINT_RETIRED: Rule(
         _L.REDUCE_ONLY,
         _R.PERSON,

@@ -51,6 +51,8 @@ def _started(state: State, event: events.Started) -> Out:
     state.begin(event)  # again: now the ledger knows the units
     place_hold(state, out, HoldCause.STARTUP, by="start", reason="started: reconcile, then arm")
     reconcile.begin_start(state, out)
+    if event.probes:
+        state.live.start_steps[reconcile.CONTRACT] = False
     timers.set_first_timers(state, out)
     for began in list(state.books.flattens.values()):
         resume_flatten(state, out, scope=began.scope, by=began.by, reason=began.reason, patient=began.patient)
@@ -109,6 +111,12 @@ def _notice(state: State, event: events.VenueNotice) -> Out:
         reconcile.full_round(state, out)
     elif event.kind is events.NoticeKind.POSITION_MODE_CHANGED:
         place_hold(state, out, HoldCause.SPEC_CHANGED, by="venue", reason="the position mode was changed")
+    return out
+
+
+def _probed(state: State, event: events.Probed) -> Out:
+    out: Out = []
+    reconcile.contract_answer(state, out, event.checks)
     return out
 
 
@@ -181,6 +189,7 @@ STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.TradeReported: _timed(_trade_reported),
     events.CashHinted: _timed(_cash_hinted),
     events.VenueNotice: _timed(_notice),
+    events.Probed: _timed(_probed),
     events.StreamChanged: _timed(_stream),
     events.FeedChosen: _timed(feeds.on_chosen),
     events.StreamSilent: _timed(feeds.on_silent),

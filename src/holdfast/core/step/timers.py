@@ -14,7 +14,7 @@ from holdfast.core.step.feeds import ALL_DOWN, all_down
 from holdfast.core.step.flatten import work
 from holdfast.core.step.glass import end_all, glass_due
 from holdfast.core.step.ladder import cool
-from holdfast.core.step.orders import ack_due, chase_due
+from holdfast.core.step.orders import ack_due, cancel_scope, chase_due
 from holdfast.core.step.reconcile import (
     ASK_BALANCES,
     ASK_POSITIONS,
@@ -30,7 +30,7 @@ from holdfast.core.step.reconcile import (
 from holdfast.core.step.retries import spent_in
 from holdfast.vocab.effects import EndProcess, Severity
 from holdfast.vocab.events import TimerFired, TimerKind
-from holdfast.vocab.holds import HoldCause, Release, Scope
+from holdfast.vocab.holds import ACCOUNT, HoldCause, Release, Scope
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import ArmDeadman, QuerySpecs
 from holdfast.vocab.units import NS_PER_MS
@@ -156,21 +156,25 @@ def _sweep_words(state: State, out: Out) -> None:
     """How old the venue's word on our account is: reduce first, then halt, and say why."""
     timings = state.live.settings.timings
     name, age_ms = stalest_word(state)
+    reduce_ms, halt_ms = timings.position_age_ms_reduce, timings.position_age_ms_halt
     _condition(
         state,
         out,
         HoldCause.POSITION_STALE,
-        stands=age_ms > timings.position_age_ms_reduce,
-        reason=f"the venue has not told our {name} for more than {timings.position_age_ms_reduce} ms",
+        stands=age_ms > reduce_ms,
+        reason=f"the venue has not told our {name} for more than {reduce_ms} ms; from {halt_ms} ms on all stops",
     )
-    if age_ms > timings.position_age_ms_halt:
-        place_hold(
-            state,
-            out,
-            HoldCause.POSITION_UNKNOWN,
-            by="monitor",
-            reason=f"the venue has not told our {name} for more than {timings.position_age_ms_halt} ms",
-        )
+    if age_ms <= halt_ms or state.books.holds.find(HoldCause.POSITION_UNKNOWN) is not None:
+        return
+    place_hold(
+        state,
+        out,
+        HoldCause.POSITION_UNKNOWN,
+        by="monitor",
+        reason=f"the venue has not told our {name} for more than {halt_ms} ms (only reducing since {reduce_ms} ms)",
+    )
+    # what rests would go on filling into a position that nobody sees; protective stops stay, as in every stop
+    cancel_scope(state, out, scope=ACCOUNT, why="the venue does not tell our account", protective=False)
 
 
 def _sweep_retries(state: State, out: Out) -> None:
