@@ -272,7 +272,7 @@ class _Run:
                 config, self.secrets, latch=latch, lease=lease, clock_ns=clock.mono_ns, log=self.log
             )
             with rare_rounds():
-                lease.renew(clock.mono_ns())
+                _have_again(lease, clock)
                 switch.start()
                 self._began = True
                 ended = await live.run()
@@ -435,12 +435,16 @@ async def _renewing(loading: Any, lease: Lease, clock: SystemClock) -> Any:
     """Keep the lease while the venue is read: nothing may be sent yet, but nobody else may begin."""
     task = asyncio.ensure_future(loading)
     while not task.done():
-        if lease.renew(clock.mono_ns()) is not None:
-            lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
+        _have_again(lease, clock)
         await asyncio.wait({task}, timeout=0.1)
+    _have_again(lease, clock)
+    return task.result()
+
+
+def _have_again(lease: Lease, clock: SystemClock) -> None:
+    """Prolong the lease, or have it again: before anything was sent its end means no more than a slow machine."""
     if lease.renew(clock.mono_ns()) is not None:
         lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
-    return task.result()
 
 
 async def _account_number(venue: VenuePort) -> str:
