@@ -270,6 +270,7 @@ def risk_ladder() -> str:
     for (before, push), move in LADDER.items():
         does = [f"places `{move.places.value}`"] if move.places else []
         does += ["cancels what is open"] if move.cancels else []
+        does += ["exits positions"] if move.flattens else []
         does += [f"releases `{move.releases.value}`"] if move.releases else []
         where = f"`{move.to.value}`" + (", or the rung whose hold still stands" if move.or_standing else "")
         who = {

@@ -31,6 +31,7 @@ class HoldCause(Enum):
     DRAWDOWN_BREAKER = "drawdown_breaker"
     BREAKERS = "breakers"
     ORDER_RATE = "order_rate"
+    RUNAWAY = "runaway"
     STALE_DATA = "stale_data"
     FEEDS_LOST = "feeds_lost"
     USER_STREAM_LOST = "user_stream_lost"

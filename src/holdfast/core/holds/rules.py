@@ -39,6 +39,9 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.ORDER_RATE: Rule(
         _L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"
     ),
+    HoldCause.RUNAWAY: Rule(
+        _L.HALTED, _R.PERSON, "see why it asks so often; then holdfast resume HOLD --reason …"
+    ),
     HoldCause.STALE_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when data is fresh again"),
     HoldCause.FEEDS_LOST: Rule(_L.HALTED, _R.AUTOMATIC, "released when a feed is back"),
     HoldCause.USER_STREAM_LOST: Rule(

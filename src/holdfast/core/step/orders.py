@@ -49,6 +49,7 @@ def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None)
         reference_ticks=approved.reference_ticks,
         decision_ticks=approved.decision_ticks,
         approved_mono_ns=now,
+        child_of=approved.child_of,
     )
     out.append(fact)
     if desk is None or (would_be := desk.exposure.would_be_e8) < 0:
@@ -61,6 +62,11 @@ def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None)
         exposure = desk.exposure
         account.gross_e8 += would_be - exposure.gross_e8
         exposure.gross_e8 = would_be
+    price = terms.price_ticks
+    if price is not None:
+        resting = state.resting.get(terms.instrument) if desk is None else desk.resting
+        if resting is not None:
+            resting.send(order_id, terms.side, price)
     if books.limits.glasses and lane is Lane.RISK:
         end_used(state, out, strategy=approved.strategy, instrument=terms.instrument)
     call_id = session.next_call_id  # as ``ask`` does
@@ -247,7 +253,6 @@ def cancel(state: State, out: Out, row: OrderRow, *, why: str) -> None:
     if is_final(row.state) or (row.cancel_wanted and row.order_id in state.live.chases):
         return
     move(state, out, row.order_id, Did.CANCEL_ASK, why=why)
-    state.live.cancels_count += 1
     send_cancel(state, out, row)
 
 
@@ -329,7 +334,6 @@ def cancel_scope(
         if scope.instrument:
             instruments[scope.instrument] = True
         for instrument in sorted(instruments):
-            state.live.cancels_count += 1
             ask(state, out, CancelAll(instrument=instrument), lane=Lane.CANCEL)
             if protective:
                 ask(state, out, CancelAll(instrument=instrument, conditional=True), lane=Lane.CANCEL)
