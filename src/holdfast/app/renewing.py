@@ -18,12 +18,16 @@ async def renewing(loading: Any, lease: Lease, clock: SystemClock) -> Any:
     """Keep the lease while the venue is read: nothing may be sent yet, but nobody else may begin."""
     task = asyncio.ensure_future(loading)
     while not task.done():
-        if lease.renew(clock.mono_ns()) is not None:
-            lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
+        have_again(lease, clock)
         await asyncio.wait({task}, timeout=0.1)
+    have_again(lease, clock)
+    return task.result()
+
+
+def have_again(lease: Lease, clock: SystemClock) -> None:
+    """Prolong the lease, or have it again: before anything was sent its end means no more than a slow machine."""
     if lease.renew(clock.mono_ns()) is not None:
         lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
-    return task.result()
 
 
 async def account_number(venue: VenuePort) -> str:

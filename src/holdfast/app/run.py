@@ -21,7 +21,7 @@ from holdfast.app.last_resort import make_dead_switch
 from holdfast.app.options import RunOptions
 from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, host_maker, open_state
 from holdfast.app.probe import fly, looks, not_flown
-from holdfast.app.renewing import account_number, renewing
+from holdfast.app.renewing import account_number, have_again, renewing
 from holdfast.app.summary import Truth, summary
 from holdfast.app.truth import read_truth
 from holdfast.app.venues import account_identity, feed_plan, make_feeds, make_venue, venue_identity
@@ -276,7 +276,7 @@ class _Run:
                 config, self.secrets, latch=latch, lease=lease, clock_ns=clock.mono_ns, log=self.log
             )
             with rare_rounds():
-                lease.renew(clock.mono_ns())
+                have_again(lease, clock)
                 switch.start()
                 self._began = True
                 ended = await live.run()
