@@ -6,9 +6,11 @@ import json as json_text
 from pathlib import Path
 
 from holdfast.app.errors import Exit
+from holdfast.app.reference import wanting
 from holdfast.config.fingerprint import fingerprint
 from holdfast.config.load import beside, load
 from holdfast.config.operators import load_operators
+from holdfast.config.reference import read_reference
 from holdfast.config.secrets import load_key, load_secrets, load_webhook
 
 
@@ -21,6 +23,8 @@ def main(config_path: str, *, json: bool) -> int:
             load_key(config, config.watchdog.key_file)
         if config.watchdog.webhook_file:
             load_webhook(config, config.watchdog.webhook_file)
+    reference = read_reference(beside(config, config.reference.file))
+    lacks = wanting(config, reference)
     people = load_operators(beside(config, config.paths.operators_file))
     said = {
         "ok": True,
@@ -34,6 +38,8 @@ def main(config_path: str, *, json: bool) -> int:
         "strategies": list(config.strategy),
         "caps": str(beside(config, config.paths.caps_file)),
         "firm": str(beside(config, config.paths.firm_file)) if config.paths.firm_file else "",
+        "reference": reference.path,
+        "reference_lacks": lacks,
         "operators": {one.name: one.role.value for one in people},
     }
     if json:
@@ -46,5 +52,8 @@ def main(config_path: str, *, json: bool) -> int:
         within = f"hard caps of {config.paths.caps_file}"
         within += f" and its share in {config.paths.firm_file}" if config.paths.firm_file else ""
         print(f"every limit is within the {within}")
+        print(
+            "\n".join(f"reference file: {line}" for line in lacks) or "the reference file is whole and fresh"
+        )
         print(f"hash {fingerprint(config)}")
     return Exit.OK

@@ -20,6 +20,7 @@ from holdfast.app.errors import Exit, HoldfastError, exit_of, lines_of
 from holdfast.app.last_resort import make_dead_switch
 from holdfast.app.options import RunOptions
 from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, host_maker, open_state
+from holdfast.app.reference import ReferenceReader
 from holdfast.app.summary import Truth, summary
 from holdfast.app.truth import read_truth
 from holdfast.app.venues import account_identity, make_feeds, make_venue, venue_identity
@@ -185,6 +186,8 @@ class _Run:
             if problems := misfits(disk.kept.books, settings):
                 raise HoldfastError(Exit.USAGE, "; ".join(problems), config.path)
             state = State(disk.kept.books)
+            reader = ReferenceReader(config, settings.instruments, clock=clock)
+            reader.start()  # a bad file stops the start before anything is asked of the venue's account
             host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
             # reading the past takes longer than the lease lives: in a thread, while the loop renews it
             reading = asyncio.to_thread(
@@ -231,6 +234,7 @@ class _Run:
                 who_tripped=lambda nonce: _who(latch, nonce),
                 on_alert=self._on_alert,
                 on_maintenance=lambda: self._maintain(looker),
+                reference=reader,
                 tap=lambda index, record: self._tap(looker, index, record),
             )
             looker.attach(live)

@@ -7,15 +7,18 @@ from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
 
+from holdfast.config.hours import BadHours, week_spans
+from holdfast.config.market_halts import read_halts
 from holdfast.config.schema import Config, VenueKind
 from holdfast.config.toml import Document, typed_name
-from holdfast.config.values import Amount, Duration
+from holdfast.config.values import Amount, BadValue, Duration
 from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
 LOOK_MS_MIN: Final = 5_000
 CHURN_WINDOW_MS_MIN: Final = 1_000
+REFERENCE_DAYS_MAX: Final = 366
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
 
@@ -27,6 +30,7 @@ def check(config: Config, document: Document) -> None:
     _instruments(config, document)
     _timings(config, document)
     _strategies(config, document)
+    _reference(config, document)
     _serve(config, document)
     _paths(config, document)
     _dead_switches(config, document)
@@ -149,7 +153,8 @@ def _account_limits(config: Config, document: Document) -> None:
     for lower_key, lower, upper_key, upper in ladder:
         if lower.ppm >= upper.ppm:
             document.problem((*key, lower_key), f"expected less than {upper_key} ({upper}), got {lower}")
-    _unit(document, (*key, "gross_notional_max"), limits.gross_notional_max, config.account.settle_asset)
+    for name in ("gross_notional_max", "net_notional_max"):
+        _unit(document, (*key, name), getattr(limits, name), config.account.settle_asset)
     for name in ("breaker_cooldown", "recover_cooling"):
         _above_zero(document, (*key, name), getattr(limits, name))
 
@@ -235,6 +240,31 @@ def _strategies(config: Config, document: Document) -> None:
                 document.problem((*pair, "churn_window"), f"expected at least 1s, got {limits.churn_window}")
 
 
+def _reference(config: Config, document: Document) -> None:
+    _whole(document, ("reference", "age_days_max"), config.reference.age_days_max, up_to=REFERENCE_DAYS_MAX)
+    halts = config.market_halts
+    if halts.benchmark not in config.limits.instrument:
+        document.problem(
+            ("market_halts", "benchmark"),
+            f"{halts.benchmark} has no [limits.instrument.{halts.benchmark}]: its price is not followed",
+        )
+    try:
+        read_halts(halts.levels)
+    except BadValue as error:
+        document.problem(("market_halts", "levels"), str(error))
+    for kind, named, known in (
+        ("instrument", config.hours.instrument, config.limits.instrument),
+        ("strategy", config.hours.strategy, config.strategy),
+    ):
+        for name, texts in named.items():
+            if name not in known:
+                document.problem(("hours", kind, name), f"there is no {kind} of this name")
+            try:
+                week_spans(texts)
+            except BadHours as error:
+                document.problem(("hours", kind, name), str(error))
+
+
 def _serve(config: Config, document: Document) -> None:
     serve = config.serve
     _whole(document, ("serve", "port"), serve.port, up_to=65_535)
@@ -305,13 +335,18 @@ def _after_lease(config: Config, document: Document, key: tuple[str, ...], value
 def _paths(config: Config, document: Document) -> None:
     if not config.paths.state_dir:
         document.problem(("paths", "state_dir"), "expected a directory, got an empty text")
-    if not config.paths.caps_file:
-        document.problem(("paths", "caps_file"), "expected a file, got an empty text")
+    for section, key, value in (
+        ("paths", "caps_file", config.paths.caps_file),
+        ("reference", "file", config.reference.file),
+    ):
+        if not value:
+            document.problem((section, key), "expected a file, got an empty text")
     for section, key, value in (
         ("paths", "state_dir", config.paths.state_dir),
         ("paths", "operators_file", config.paths.operators_file),
         ("paths", "caps_file", config.paths.caps_file),
         ("paths", "firm_file", config.paths.firm_file),
+        ("reference", "file", config.reference.file),
         ("account", "key_file", config.account.key_file),
         ("watchdog", "key_file", config.watchdog.key_file if config.watchdog else ""),
         ("watchdog", "webhook_file", config.watchdog.webhook_file if config.watchdog else ""),

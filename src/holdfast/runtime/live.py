@@ -29,7 +29,16 @@ from holdfast.vocab.effects import (
     Record,
     TripLatch,
 )
-from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, LeaseLost, Started, Stopping
+from holdfast.vocab.events import (
+    CallDone,
+    Command,
+    Event,
+    LatchSeen,
+    LeaseLost,
+    ReferenceRead,
+    Started,
+    Stopping,
+)
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok, Withheld
@@ -73,6 +82,13 @@ class LiveHost(Host, Protocol):
     def stop(self, *, wall_ns: int, mono_ns: int) -> Sequence[Event]: ...
 
 
+class ReferenceSource(Protocol):
+    """Where reference data comes from: at the start, and whenever there is news."""
+
+    def start(self) -> ReferenceRead: ...
+    def again(self) -> ReferenceRead | None: ...
+
+
 class Identity(Struct, frozen=True, kw_only=True):
     """Which start of which build this is."""
 
@@ -111,7 +127,9 @@ class Live:
         on_alert: Callable[[Alert], None],
         on_maintenance: Callable[[], None],
         tap: Callable[[int, Record], None] | None = None,
+        reference: ReferenceSource | None = None,
     ) -> None:
+        self._reference = reference
         self.settings = settings
         self.state = state
         self.journal = journal
@@ -184,6 +202,8 @@ class Live:
                     build=self.identity.build,
                 )
             )
+            if self._reference is not None:
+                engine.put(self._reference.start())
             self.look_at_latch()
             for event in host.start(
                 wall_ns=self.clock.wall_ns(),
@@ -344,6 +364,9 @@ class Live:
         try:
             if self.engine is not None:
                 self.engine.look_at_disk()
+            news = None if self._reference is None else self._reference.again()
+            if news is not None:
+                self._put(news)
             self._on_maintenance()
         except BaseException as error:  # noqa: BLE001 - as above
             self.fatal(error)

@@ -34,7 +34,8 @@ class LimitRow(NamedTuple):
     """One limit. ``key`` is its word in the configuration, ``field`` its place in the record of the core.
 
     ``most``: no number above this is a limit at all. ``less_loosens``: a smaller number permits more.
-    ``capped`` False: it has no hard cap, so a running bot's may be tightened and never loosened.
+    ``capped`` False: it has no hard cap, so a running bot's may be tightened and never loosened. ``later``: settings of
+    an older journal have 0 there: it did not exist, and is not among the limits.
     """
 
     key: str
@@ -43,6 +44,7 @@ class LimitRow(NamedTuple):
     most: int
     less_loosens: bool = False
     capped: bool = True
+    later: bool = False
 
 
 _WEEK_MS: Final = 7 * 24 * 3_600_000
@@ -64,6 +66,8 @@ ACCOUNT_ROWS: Final = (
     LimitRow("breaker_cooldown", "breaker_cooldown_ms", Counted.WAIT, _WEEK_MS, less_loosens=True),
     LimitRow("breakers_per_day_max", "breakers_per_day_max", Counted.TIMES, _COUNT_MAX),
     LimitRow("recover_cooling", "recover_cooling_ms", Counted.WAIT, _WEEK_MS, less_loosens=True),
+    LimitRow("net_notional_max", "net_notional_e8_max", Counted.MONEY, _ANY, later=True),
+    LimitRow("group_share_max", "group_share_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, later=True),
 )
 INSTRUMENT_ROWS: Final = (
     LimitRow("order_max", "order_lots_max", Counted.LOTS, _ANY),
@@ -74,6 +78,9 @@ INSTRUMENT_ROWS: Final = (
     LimitRow("jump_max", "jump_ppm_max", Counted.SHARE, _WHOLE_PPM),
     LimitRow("flatten_collar", "flatten_collar_ppm", Counted.SHARE, _HALF_PPM),
     LimitRow("flatten_clip", "flatten_clip_lots", Counted.LOTS, _ANY),
+    LimitRow("equity_share_max", "equity_share_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, later=True),
+    LimitRow("adv_share_max", "adv_share_ppm_max", Counted.SHARE, _WHOLE_PPM, later=True),
+    LimitRow("depth_max", "depth_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, later=True),
 )
 STRATEGY_ROWS: Final = (
     LimitRow("order_max", "order_lots_max", Counted.LOTS, _ANY),
@@ -102,6 +109,8 @@ def limits_of(settings: Settings) -> dict[str, Limit]:
     found: dict[str, Limit] = {}
     for prefix, capped_by, scope, group, rows in _groups(settings):
         for row in rows:
+            if row.later and not getattr(group, row.field):
+                continue
             name = f"{prefix}.{row.key}"
             found[name] = Limit(
                 name=name,

@@ -10,6 +10,15 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from holdfast.core.gate.desk import Desk
+from holdfast.core.gate.reference_checks import (
+    further_permitted,
+    inside_the_bands,
+    known_by_fresh_facts,
+    within_hours,
+    within_net,
+    within_shares,
+    within_volume,
+)
 from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.events import OrderIntent
 from holdfast.vocab.holds import HoldCause, HoldLevel
@@ -283,14 +292,20 @@ def within_the_rate(intent: OrderIntent, desk: Desk) -> Refusal | None:
 RISK_CHECKS: Final[tuple[Check, ...]] = (
     not_held,
     makes_sense,
+    within_hours,
     fits_the_venue,
     priced_from_fresh_data,
+    known_by_fresh_facts,
     not_a_duplicate,
     within_order_limits,
+    within_volume,
+    inside_the_bands,
     inside_the_collar,
     reduces,
     within_position_limits,
+    within_shares,
     within_account_limits,
+    within_net,
     within_the_rate,
 )
 
@@ -300,14 +315,20 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
     return (
         not_held(intent, desk)
         or makes_sense(intent, desk)
+        or within_hours(intent, desk)
         or fits_the_venue(intent, desk)
         or priced_from_fresh_data(intent, desk)
+        or known_by_fresh_facts(intent, desk)
         or not_a_duplicate(intent, desk)
         or within_order_limits(intent, desk)
+        or within_volume(intent, desk)
+        or inside_the_bands(intent, desk)
         or inside_the_collar(intent, desk)
         or reduces(intent, desk)
         or within_position_limits(intent, desk)
+        or within_shares(intent, desk)
         or within_account_limits(intent, desk)
+        or within_net(intent, desk)
         or within_the_rate(intent, desk)
     )
 
@@ -332,6 +353,7 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         or not desk.qty_lots_min <= qty <= desk.qty_lots_max
         or not desk.ticklots_min <= price * qty <= desk.ticklots_max
         or intent.intent_seq <= desk.last_intent_seq
+        or intent.wall_ns >= desk.open_until_ns
         or intent.mono_ns - market.quote.mono_ns > account.quote_age_ns_max
         or (account.duplicate_window_ns and (intent.side, price, qty) in desk.recent)
     ):
@@ -373,4 +395,10 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         <= account.allowed_e8
         and intent.mono_ns - asked.ring_mono_ns[asked.next_index - limits.orders_per_s_refuse - 1] >= NS_PER_S
         and account.open_orders_count < limits.open_orders_max
+        and (
+            not desk.further
+            or further_permitted(
+                intent, desk, price=price, most=most, least=least, unit=value_ticks * exposure.unit_e8
+            )
+        )
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 from holdfast.core.fit import grid_of
 from holdfast.core.state import State
-from holdfast.core.step import commands, intents, market, reconcile, replies, reports, timers
+from holdfast.core.step import commands, intents, market, reconcile, reference, replies, reports, timers
 from holdfast.core.step.emit import Out, alert, emit, place_hold
 from holdfast.core.step.flatten import resume_flatten, work
 from holdfast.vocab import events
@@ -54,6 +54,7 @@ def _started(state: State, event: events.Started) -> Out:
         ),
     )
     state.begin(event)  # again: now the ledger knows the units
+    reference.learn(state)
     place_hold(state, out, HoldCause.STARTUP, by="start", reason="started: reconcile, then arm")
     reconcile.begin_start(state, out)
     timers.set_first_timers(state, out)
@@ -179,4 +180,5 @@ _STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.LeaseLost: commands.on_lease,
     events.StrategyFailed: _strategy_failed,
     events.StrategySaved: _strategy_saved,
+    events.ReferenceRead: reference.on_reference,
 }

@@ -7,7 +7,9 @@ from typing import Final
 
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
+from holdfast.core.step import reference
 from holdfast.core.step.commands import end_if_final
+from holdfast.core.step.conditions import condition
 from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import work
@@ -28,7 +30,7 @@ from holdfast.core.step.reconcile import (
 )
 from holdfast.vocab.effects import EndProcess, Severity
 from holdfast.vocab.events import TimerFired, TimerKind
-from holdfast.vocab.holds import HoldCause, Release, Scope
+from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import ArmDeadman, QuerySpecs
 from holdfast.vocab.units import NS_PER_MS
@@ -67,14 +69,14 @@ def _sweep(state: State, out: Out, _: int) -> None:
     if session.ready:
         _sweep_words(state, out)
     off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
-    _condition(
+    condition(
         state,
         out,
         HoldCause.CLOCK,
         stands=session.offset_known and off_ms > timings.clock_offset_ms_max,
         reason=f"our clock and the venue's moved {off_ms} ms apart",
     )
-    _condition(
+    condition(
         state,
         out,
         HoldCause.USER_STREAM_LOST,
@@ -84,7 +86,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     if timings.deadman_ms and session.deadman_exists:
         for instrument in state.specs:
             until = session.deadman_until_mono_ns.get(instrument, 0)
-            _condition(
+            condition(
                 state,
                 out,
                 HoldCause.DEADMAN_UNARMED,
@@ -97,6 +99,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
         for hold in list(state.books.holds.holds.values()):
             if hold.cause is HoldCause.DEADMAN_UNARMED:
                 release_hold(state, out, hold, by="monitor", reason="the venue has no dead-man switch")
+    reference.sweep(state, out)
     if session.ending and now - session.ending_since_mono_ns > ENDING_PATIENCE_MS * NS_PER_MS:
         _end_anyway(state, out)
     else:
@@ -129,7 +132,7 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
         age = now - market.quote_mono_ns
         stands = age > dead_ns and not grace
         silent += 1 if age > dead_ns else 0
-        _condition(
+        condition(
             state,
             out,
             HoldCause.STALE_DATA,
@@ -137,7 +140,7 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
             stands=stands,
             reason=f"no quote for more than {session.settings.timings.feed_dead_ms} ms",
         )
-    _condition(
+    condition(
         state,
         out,
         HoldCause.FEEDS_LOST,
@@ -150,7 +153,7 @@ def _sweep_words(state: State, out: Out) -> None:
     """How old the venue's word on our account is: reduce first, then halt, and say why."""
     timings = state.live.settings.timings
     name, age_ms = stalest_word(state)
-    _condition(
+    condition(
         state,
         out,
         HoldCause.POSITION_STALE,
@@ -165,38 +168,6 @@ def _sweep_words(state: State, out: Out) -> None:
             by="monitor",
             reason=f"the venue has not told our {name} for more than {timings.position_age_ms_halt} ms",
         )
-
-
-def _condition(
-    state: State,
-    out: Out,
-    cause: HoldCause,
-    *,
-    stands: bool,
-    reason: str,
-    scope: Scope | None = None,
-    at_once: bool = False,
-) -> None:
-    """Hold while a condition stands; release by itself once it has been gone for the time configured."""
-    session = state.live
-    where = Scope() if scope is None else scope
-    hold = state.books.holds.find(cause, where)
-    if stands:
-        if hold is None:
-            place_hold(state, out, cause, scope=where, by="monitor", reason=reason)
-        else:
-            session.clear_since_mono_ns.pop(hold.hold_id, None)
-        return
-    if hold is None or hold.release is not Release.AUTOMATIC:
-        return
-    since = session.clear_since_mono_ns.setdefault(hold.hold_id, session.now_mono_ns)
-    if at_once or _long_enough(state, since):
-        release_hold(state, out, hold, by="monitor", reason="the condition is gone")
-
-
-def _long_enough(state: State, since_mono_ns: int) -> bool:
-    session = state.live
-    return session.now_mono_ns - since_mono_ns >= session.settings.timings.hold_clear_ms * NS_PER_MS
 
 
 def _equity(state: State, out: Out, _: int) -> None:
