@@ -111,3 +111,25 @@ def gross_e8(state):
             max(abs(long), abs(short)) * max(mid, market.mark_ticks, market.last_ticks) * spec.tick_lot_e8
         )
     return total
+
+
+def _worth_e8(state, instrument, lots):
+    market = state.session.markets[instrument]
+    mid = -((market.bid_ticks + market.ask_ticks) // -2)
+    return lots * max(mid, market.mark_ticks, market.last_ticks) * state.specs[instrument].tick_lot_e8
+
+
+def net_e8(state):
+    """(net notional were every buy to fill, the same for every sell), each instrument at its largest known price."""
+    both = {name: worst_case_lots(state.books, name) for name in state.specs}
+    return (
+        sum(_worth_e8(state, name, long) for name, (long, _) in both.items()),
+        sum(_worth_e8(state, name, short) for name, (_, short) in both.items()),
+    )
+
+
+def gross_of(state, instruments):
+    """Gross notional at worst case of some instruments."""
+    return sum(
+        _worth_e8(state, name, max(map(abs, worst_case_lots(state.books, name)))) for name in instruments
+    )

@@ -19,7 +19,7 @@ from holdfast.vocab.events import ReferenceRead
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.units import NS_PER_S
 
-LOOK_S: Final = 2
+LOOK_S: Final = 1
 AGAIN_S: Final = 24 * 3_600  # the sessions of another day come into reach
 BACKTEST_DAYS: Final = 400  # a backtest reads it once
 
@@ -107,7 +107,7 @@ class ReferenceReader:
         return self._event()
 
     def again(self) -> ReferenceRead | None:
-        """What is news: None most of the time. Cheap: one look at the file every two seconds."""
+        """What is news: None most of the time. Cheap: one look at the file a second."""
         now_s = self._clock.mono_ns() // NS_PER_S
         if now_s - self._looked_s < LOOK_S:
             return None
