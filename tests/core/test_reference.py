@@ -275,7 +275,9 @@ def test_the_sums_equal_those_of_the_naive_twin(seed):
     """Kept by differences, they must never drift from what a list and a sum say."""
     rng = random.Random(seed)
     groups = ["crypto", "other"]
-    room = a_core()
+    room = a_core(
+        account_limits=account_limits(net_notional_e8_max=20_000 * E8, group_share_ppm_max=3_000_000)
+    )
     for number in range(120):
         instrument = rng.choice([BTC, ETH])
         lots, side = rng.randint(1, 60), rng.choice([room.buys, room.sells])

@@ -6,10 +6,12 @@ that the next fill will change, never by a copy.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from typing import Final
 
 from holdfast.core.gate.exposure import Exposure, GroupSum, NetSums
-from holdfast.core.gate.facts import NO_BAND, Facts
+from holdfast.core.gate.facts import Facts
 from holdfast.core.views import FAR_PAST_NS, MarketView, OpenView, PositionView
 from holdfast.vocab.holds import Hold, HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
@@ -20,32 +22,33 @@ from holdfast.vocab.units import PPM, ceil_div
 
 @dataclass(slots=True, kw_only=True)
 class AskedWindow:
-    """When the last orders were asked for: a ring one longer than the larger threshold.
+    """When the last orders were asked for: always one more than the larger threshold, the newest last.
 
-    ``kill_count``: how many within a second are too many.
+    ``kill_back``, ``refuse_back``: where in it the first of those stands that are too many within a second; −1 is
+    the newest.
     """
 
-    ring_mono_ns: list[int]
-    kill_count: int
-    next_index: int = 0
+    ring_mono_ns: deque[int]
+    kill_back: int
+    refuse_back: int
 
     def ask(self, now_mono_ns: int) -> int:
-        """Count one order asked for, whatever becomes of it; returns when the ``kill_count``-th before it was."""
+        """Count one order asked for, whatever becomes of it; returns when the one before those allowed was."""
         ring = self.ring_mono_ns
-        index = self.next_index
-        ring[index] = now_mono_ns
-        index += 1
-        if index == len(ring):
-            index = 0
-        self.next_index = index
-        return ring[index - self.kill_count - 1]
+        ring.append(now_mono_ns)
+        return ring[self.kill_back]
 
     def sized(self, *, refuse_count: int, kill_count: int) -> AskedWindow:
         """The same memory for other thresholds: the newest stay."""
         size = max(refuse_count, kill_count) + 1
-        known = min(size, len(self.ring_mono_ns))
-        newest = [self.ring_mono_ns[self.next_index - count] for count in range(known, 0, -1)]
-        return AskedWindow(ring_mono_ns=[FAR_PAST_NS] * (size - known) + newest, kill_count=kill_count)
+        return AskedWindow(
+            ring_mono_ns=deque([FAR_PAST_NS] * size + list(self.ring_mono_ns), maxlen=size),
+            kill_back=-kill_count - 1,
+            refuse_back=-refuse_count - 1,
+        )
+
+
+NOTHING_ASKED: Final = AskedWindow(ring_mono_ns=deque(), kill_back=-1, refuse_back=-1)
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
@@ -87,7 +90,6 @@ class Desk:
         "all_lots_max",
         "all_open",
         "all_position",
-        "collar_ppm",
         "exposure",
         "facts",
         "further",
@@ -105,6 +107,7 @@ class Desk:
         "qty_lots_max",
         "qty_lots_min",
         "recent",
+        "reducing",
         "spec",
         "strategy",
         "ticklots_max",
@@ -147,6 +150,7 @@ class Desk:
         self.hold: Hold | None = None
         # what ``checks.plainly_permitted`` asks, made ready: sizes, and price times size in ticks times lots
         self.plain = False
+        self.reducing = True  # only reducing is allowed
         self.qty_lots_min = max(1, spec.qty_lots_min)
         self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))
         self.limit(limits, instrument_limits)
@@ -158,7 +162,7 @@ class Desk:
         spec = self.spec
         self.limits = limits
         self.instrument_limits = instrument_limits
-        self.collar_ppm = instrument_limits.collar_ppm
+        self.exposure.collar(instrument_limits.collar_ppm)
         self.my_lots_max = limits.position_lots_max
         self.all_lots_max = instrument_limits.position_lots_max
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
@@ -176,17 +180,17 @@ class Desk:
             self.qty_lots_max = min(self.qty_lots_max, facts.adv_lots * limits.adv_share_ppm_max // PPM)
         self.open_until_ns = min(self.window_until_ns, facts.session_until_ns, facts.fresh_until_ns)
         account = self.account.limits
+        self.exposure.band(facts.band_low_ticks, facts.band_high_ticks)
         self.further = bool(
             limits.depth_ppm_max
             or limits.equity_share_ppm_max
             or account.group_share_ppm_max
             or account.net_notional_e8_max
-            or facts.band_low_ticks
-            or facts.band_high_ticks != NO_BAND
         )
 
     def fold(self, hold: Hold | None) -> None:
         """Stand under this hold, the strictest in scope; None: under no hold at all."""
         self.hold = hold
         self.level = HoldLevel.NONE if hold is None else hold.level
+        self.reducing = self.level >= HoldLevel.REDUCE_ONLY
         self.plain = self.level is HoldLevel.NONE and self.spec.status is InstrumentStatus.TRADING

@@ -182,43 +182,46 @@ def within_net(intent: OrderIntent, desk: Desk) -> Refusal | None:
     return None
 
 
-def further_permitted(
-    intent: OrderIntent, desk: Desk, *, price: int, most: int, least: int, unit: int
-) -> bool:
+def further_permitted(intent: OrderIntent, desk: Desk, price: int, worst_e8: int) -> bool:
     """The screen's second half, for desks that have such limits: yes here is yes of every check above.
 
-    ``most`` and ``least``: the worst case in lots on the order's side and on the other; ``unit``: what one lot counts.
+    ``worst_e8``: the instrument's notional at worst case with this order, as the screen has just counted it.
     """
-    facts = desk.facts
-    if not facts.band_low_ticks <= price <= facts.band_high_ticks:
-        return False
     limits = desk.instrument_limits
     account = desk.account
-    depth = limits.depth_ppm_max
-    quote = desk.market.quote
     exposure = desk.exposure
     net = exposure.net
-    if intent.tif is _POST_ONLY:
-        depth = 0
+    depth = 0 if intent.tif is _POST_ONLY else limits.depth_ppm_max
+    value = exposure.value_ticks
+    if price > value:
+        value = price
+    value *= exposure.unit_e8
+    qty = intent.qty_lots
     if intent.side is _BUY:
-        if depth and price >= quote.ask_ticks and intent.qty_lots * PPM > depth * quote.ask_lots:
-            return False
-        would_be = net.long_e8 - exposure.long_e8 + most * unit
+        if depth:
+            quote = desk.market.quote
+            if price >= quote.ask_ticks and qty * PPM > depth * quote.ask_lots:
+                return False
+        lots = desk.all_position.position_lots + desk.all_open.buy_lots + qty
+        would_be = net.long_e8 - exposure.long_e8 + lots * value
     else:
-        if depth and price <= quote.bid_ticks and intent.qty_lots * PPM > depth * quote.bid_lots:
-            return False
-        would_be = exposure.short_e8 - net.short_e8 + most * unit
-    net_max = account.limits.net_notional_e8_max
+        if depth:
+            quote = desk.market.quote
+            if price <= quote.bid_ticks and qty * PPM > depth * quote.bid_lots:
+                return False
+        lots = desk.all_open.sell_lots + qty - desk.all_position.position_lots
+        would_be = exposure.short_e8 - net.short_e8 + lots * value
+    account_limits = account.limits
+    net_max = account_limits.net_notional_e8_max
     if net_max and would_be > net_max:
         return False
-    if least > most:
-        most = least
-    worst = most * unit * PPM
+    worst_e8 *= PPM
     equity = account.equity_e8 or 0
     share = limits.equity_share_ppm_max
-    if share and worst > share * equity:
+    if share and worst_e8 > share * equity:
         return False
-    share = account.limits.group_share_ppm_max
+    share = account_limits.group_share_ppm_max
     if not share:
         return True
-    return bool(facts.group) and worst + (exposure.group.gross_e8 - exposure.gross_e8) * PPM <= share * equity
+    others = exposure.group.gross_e8 - exposure.gross_e8
+    return bool(desk.facts.group) and worst_e8 + others * PPM <= share * equity
