@@ -133,3 +133,10 @@ def gross_of(state, instruments):
     return sum(
         _worth_e8(state, name, max(map(abs, worst_case_lots(state.books, name)))) for name in instruments
     )
+
+
+def resting_ticks_of(row):
+    """Where an order may be in the venue's book: until it is final, at its price and at an unanswered amend's."""
+    if row.state in FINAL_STATES or row.terms.price_ticks is None:
+        return []
+    return [row.price_ticks] + ([row.amend_price_ticks] if row.amend_qty_lots else [])
