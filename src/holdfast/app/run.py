@@ -23,7 +23,7 @@ from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, hos
 from holdfast.app.reference import ReferenceReader
 from holdfast.app.summary import Truth, summary
 from holdfast.app.truth import read_truth
-from holdfast.app.venues import account_identity, make_feeds, make_venue, venue_identity
+from holdfast.app.venues import account_identity, feed_plan, make_feeds, make_venue, venue_identity
 from holdfast.app.warmup import histories
 from holdfast.config.load import beside, load
 from holdfast.config.resolve import resolve
@@ -226,6 +226,7 @@ class _Run:
                 histories=past,
                 venue=venue,
                 feeds=feeds,
+                feed_plan=feed_plan(config),
                 latch=latch,
                 lease=lease,
                 clock=clock,
