@@ -23,6 +23,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     SetLeverage,
 )
 from holdfast.vocab.units import NS_PER_MS
@@ -40,6 +41,7 @@ GROUPS = {
     QueryTrades: "trades",
     QueryCash: "cash",
     QuerySpecs: "config",
+    QueryVolumes: "config",
     SetLeverage: "config",
     ArmDeadman: "deadman",
     MeasureClock: "clock",

@@ -23,8 +23,10 @@ from holdfast.app.parts import (
     host_maker,
     open_state,
 )
+from holdfast.app.reference import BACKTEST_DAYS
 from holdfast.app.summary import TrueFill, Truth, summary
-from holdfast.config.load import load
+from holdfast.config.load import beside, load
+from holdfast.config.reference import as_event, read_reference
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config
 from holdfast.core.state import State
@@ -145,6 +147,14 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
     # a backtest that a power loss cut short is run again: nobody waits for its disk
     disk = open_state(state_dir, account=settings_account, files=UNSYNCED_FILES)
     state = State(disk.kept.books)
+    told = as_event(
+        read_reference(beside(config, config.reference.file)),
+        settings.instruments,
+        wall_ns=start_ns,
+        mono_ns=MONO_START_NS,
+        horizon_days=BACKTEST_DAYS,
+        always_fresh=True,
+    )
     clock = ToldClock(wall_ns=start_ns, mono_ns=MONO_START_NS)
     schedule = Schedule(clock)
     exchange = Exchange(specs)
@@ -176,6 +186,7 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
         identity=Identity(build=build_name(), boot_id="backtest", epoch_floor=1),
         encode=encode_event,
         on_alert=alerts.append,
+        reference=told,
     )
     with rare_rounds():
         began = time.perf_counter()

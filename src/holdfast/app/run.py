@@ -21,6 +21,7 @@ from holdfast.app.last_resort import make_dead_switch
 from holdfast.app.options import RunOptions
 from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, host_maker, open_state
 from holdfast.app.probe import fly, looks, not_flown
+from holdfast.app.reference import ReferenceReader
 from holdfast.app.renewing import account_number, have_again, renewing
 from holdfast.app.summary import Truth, summary
 from holdfast.app.truth import read_truth
@@ -188,6 +189,8 @@ class _Run:
             if problems := misfits(disk.kept.books, settings):
                 raise HoldfastError(Exit.USAGE, "; ".join(problems), config.path)
             state = State(disk.kept.books)
+            reader = ReferenceReader(config, settings.instruments, clock=clock)
+            reader.start()  # a bad file stops the start before anything is asked of the venue's account
             proof = await self._proof(venue, specs, lease, books=disk.kept.books, latch=latch)
             host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
             warming = asyncio.to_thread(
@@ -235,6 +238,7 @@ class _Run:
                 who_tripped=lambda nonce: _who(latch, nonce),
                 on_alert=self._on_alert,
                 on_maintenance=lambda: self._maintain(looker),
+                reference=reader,
                 tap=lambda index, record: self._tap(looker, index, record),
                 probe=looks(config, venue, proof),
             )

@@ -45,7 +45,11 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 journal_app = typer.Typer(help="The decision journal.", no_args_is_help=True)
+reference_app = typer.Typer(
+    help="The reference file: groups, volumes, sessions, bands.", no_args_is_help=True
+)
 app.add_typer(config_app, name="config")
+app.add_typer(reference_app, name="reference")
 app.add_typer(journal_app, name="journal")
 
 Config = Annotated[
@@ -445,6 +449,21 @@ def _config_check(*, config: Config = None, json: Json = False) -> int:
     from holdfast.app.check import main
 
     return main(_config(config), json=json)
+
+
+@reference_app.command("check")
+def _reference_check(
+    *,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A reference file (default: the configuration's).")
+    ] = "",
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """Read the reference file, say every problem and what it lacks in one line each."""
+    from holdfast.app.reference import main
+
+    return main(_config(config), file, json=json)
 
 
 @journal_app.command("verify")

@@ -8,9 +8,11 @@ from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
 
+from holdfast.config.hours import BadHours, week_spans
+from holdfast.config.market_halts import read_halts
 from holdfast.config.schema import Config, InstrumentLimitsSection, StrategyLimitsSection, VenueKind
 from holdfast.config.toml import Document, typed_name
-from holdfast.config.values import Amount, Duration
+from holdfast.config.values import Amount, BadValue, Duration
 from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST, PER_DAY_MOST
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -18,6 +20,7 @@ INSTRUMENTS_MAX: Final = 500
 BACKUPS_MAX: Final = 7
 LOOK_MS_MIN: Final = 5_000
 CHURN_WINDOW_MS_MIN: Final = 1_000
+REFERENCE_DAYS_MAX: Final = 366
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
 
@@ -29,6 +32,7 @@ def check(config: Config, document: Document) -> None:
     _instruments(config, document)
     _timings(config, document)
     _strategies(config, document)
+    _reference(config, document)
     _serve(config, document)
     _paths(config, document)
     _dead_switches(config, document)
@@ -193,7 +197,7 @@ def _account_limits(config: Config, document: Document) -> None:
     for lower_key, lower, upper_key, upper in ladder:
         if lower.ppm >= upper.ppm:
             document.problem((*key, lower_key), f"expected less than {upper_key} ({upper}), got {lower}")
-    for name in ("gross_notional_max", "traded_per_day_max"):
+    for name in ("gross_notional_max", "net_notional_max", "traded_per_day_max"):
         _unit(document, (*key, name), getattr(limits, name), config.account.settle_asset)
     for name in ("orders_per_day_max", "cancels_per_day_max", "fills_per_day_max"):
         _whole(document, (*key, name), getattr(limits, name), up_to=PER_DAY_MOST)
@@ -300,6 +304,31 @@ def _strategies(config: Config, document: Document) -> None:
             _rates(document, pair, limits)
 
 
+def _reference(config: Config, document: Document) -> None:
+    _whole(document, ("reference", "age_days_max"), config.reference.age_days_max, up_to=REFERENCE_DAYS_MAX)
+    halts = config.market_halts
+    if halts.benchmark not in config.limits.instrument:
+        document.problem(
+            ("market_halts", "benchmark"),
+            f"{halts.benchmark} has no [limits.instrument.{halts.benchmark}]: its price is not followed",
+        )
+    try:
+        read_halts(halts.levels)
+    except BadValue as error:
+        document.problem(("market_halts", "levels"), str(error))
+    for kind, named, known in (
+        ("instrument", config.hours.instrument, config.limits.instrument),
+        ("strategy", config.hours.strategy, config.strategy),
+    ):
+        for name, texts in named.items():
+            if name not in known:
+                document.problem(("hours", kind, name), f"there is no {kind} of this name")
+            try:
+                week_spans(texts)
+            except BadHours as error:
+                document.problem(("hours", kind, name), str(error))
+
+
 def _serve(config: Config, document: Document) -> None:
     serve = config.serve
     _whole(document, ("serve", "port"), serve.port, up_to=65_535)
@@ -370,13 +399,18 @@ def _after_lease(config: Config, document: Document, key: tuple[str, ...], value
 def _paths(config: Config, document: Document) -> None:
     if not config.paths.state_dir:
         document.problem(("paths", "state_dir"), "expected a directory, got an empty text")
-    if not config.paths.caps_file:
-        document.problem(("paths", "caps_file"), "expected a file, got an empty text")
+    for section, key, value in (
+        ("paths", "caps_file", config.paths.caps_file),
+        ("reference", "file", config.reference.file),
+    ):
+        if not value:
+            document.problem((section, key), "expected a file, got an empty text")
     for section, key, value in (
         ("paths", "state_dir", config.paths.state_dir),
         ("paths", "operators_file", config.paths.operators_file),
         ("paths", "caps_file", config.paths.caps_file),
         ("paths", "firm_file", config.paths.firm_file),
+        ("reference", "file", config.reference.file),
         ("account", "key_file", config.account.key_file),
         ("watchdog", "key_file", config.watchdog.key_file if config.watchdog else ""),
         ("watchdog", "webhook_file", config.watchdog.webhook_file if config.watchdog else ""),

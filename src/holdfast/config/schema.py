@@ -77,6 +77,8 @@ class AccountLimitsSection(Section, frozen=True, kw_only=True):
     fills_per_day_max: int
     traded_per_day_max: Amount  # settle asset
     recover_cooling: Duration
+    net_notional_max: Amount  # settle asset
+    group_share_max: Multiple  # one group's gross notional at worst case over equity
 
 
 class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
@@ -92,6 +94,9 @@ class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
     flatten_clip: Amount
     orders_per_s_refuse: int
     orders_per_s_halt: int
+    equity_share_max: Multiple  # its notional at worst case over equity
+    adv_share_max: Ratio  # one order over the average daily volume
+    depth_max: Multiple  # one order that may take at once over the size at the touch that it meets
 
 
 class StrategyLimitsSection(Section, frozen=True, kw_only=True):
@@ -136,6 +141,28 @@ class TimingsSection(Section, frozen=True, kw_only=True):
     flatten_retry: Duration
     hold_clear: Duration
     lease_ttl: Duration
+
+
+class ReferenceSection(Section, frozen=True, kw_only=True):
+    """``[reference]``: the file of groups, volumes, sessions and bands (``config.reference``); its age."""
+
+    file: str
+    age_days_max: int
+    when_stale: Literal["refuse", "reduce_only", "halted"]
+
+
+class MarketHaltsSection(Section, frozen=True, kw_only=True):
+    """``[market_halts]``: what falls since the day began do (``config.market_halts``)."""
+
+    benchmark: str
+    levels: list[str]
+
+
+class HoursSection(Section, frozen=True, kw_only=True):
+    """``[hours]``: when new risk may be taken, in UTC (``config.hours``). What is not named is always open."""
+
+    instrument: dict[str, list[str]] = field(default_factory=dict)
+    strategy: dict[str, list[str]] = field(default_factory=dict)
 
 
 class StrategySection(Section, frozen=True, kw_only=True):
@@ -289,6 +316,9 @@ class Config(Struct, frozen=True, kw_only=True):
     limits: LimitsSection
     timings: TimingsSection
     strategy: dict[str, StrategySection]
+    reference: ReferenceSection
+    market_halts: MarketHaltsSection
+    hours: HoursSection
     paths: PathsSection
     feed: FeedSection
     serve: ServeSection

@@ -37,6 +37,7 @@ from holdfast.vocab.events import (
     LatchSeen,
     LeaseLost,
     Probed,
+    ReferenceRead,
     Started,
     Stopping,
 )
@@ -89,6 +90,13 @@ class LiveHost(Host, Protocol):
     def stop(self, *, wall_ns: int, mono_ns: int) -> Sequence[Event]: ...
 
 
+class ReferenceSource(Protocol):
+    """Where reference data comes from: at the start, and whenever there is news."""
+
+    def start(self) -> ReferenceRead: ...
+    def again(self) -> ReferenceRead | None: ...
+
+
 class Identity(Struct, frozen=True, kw_only=True):
     """Which start of which build this is."""
 
@@ -129,7 +137,9 @@ class Live:
         on_maintenance: Callable[[], None],
         tap: Callable[[int, Record], None] | None = None,
         probe: Look | None = None,
+        reference: ReferenceSource | None = None,
     ) -> None:
+        self._reference = reference
         self.settings = settings
         self.state = state
         self.journal = journal
@@ -206,6 +216,8 @@ class Live:
                     probes=self._probe is not None,
                 )
             )
+            if self._reference is not None:
+                engine.put(self._reference.start())
             self.look_at_latch()
             for event in host.start(
                 wall_ns=self.clock.wall_ns(),
@@ -364,6 +376,9 @@ class Live:
         try:
             if self.engine is not None:
                 self.engine.look_at_disk()
+            news = None if self._reference is None else self._reference.again()
+            if news is not None:
+                self._put(news)
             self._on_maintenance()
         except BaseException as error:  # noqa: BLE001 - as above
             self.fatal(error)

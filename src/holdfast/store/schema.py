@@ -316,6 +316,13 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
             f"expired by {event.expired_ms} ms, {'contested' if event.contested else 'nobody else had it'}"
         ),
     ),
+    events.ReferenceRead: _told(
+        lambda event: event.digest,
+        lambda event: event.problem or f"reference file with {len(event.instruments)} instruments",
+    ),
+    facts.DayPriced: _told(
+        lambda fact: fact.instrument, lambda fact: f"day {fact.day} begins at {fact.price_ticks} ticks"
+    ),
     events.StrategyFailed: _told(lambda event: event.strategy, lambda event: event.error),
     events.VenueNotice: _told(
         lambda event: f"{event.kind.value} {event.instrument}".strip(), lambda event: event.text

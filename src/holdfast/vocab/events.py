@@ -15,6 +15,7 @@ from holdfast.vocab.limits import Settings
 from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.outcome import Outcome
 from holdfast.vocab.probe import Check
+from holdfast.vocab.reference import Calendar, InstrumentReference
 from holdfast.vocab.reports import OrderReport, TradeReport
 
 
@@ -332,6 +333,20 @@ class StrategySaved(_Event, frozen=True, kw_only=True, tag="strategy_saved"):
     state: bytes
 
 
+class ReferenceRead(_Event, frozen=True, kw_only=True, tag="reference_read"):
+    """The reference file was read: at the start, when it changed, and once a day for the sessions to come.
+
+    ``as_of_wall_ns``: when somebody last looked at all of it, by its own word. ``digest``: SHA-256 of its bytes.
+    ``problem``: it cannot be used, and why, in one line; then what was read before still stands, and grows older.
+    """
+
+    as_of_wall_ns: int
+    digest: str
+    instruments: tuple[InstrumentReference, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
+    problem: str = ""
+
+
 Event: TypeAlias = (
     Started
     | Stopping
@@ -355,5 +370,6 @@ Event: TypeAlias = (
     | LeaseLost
     | StrategyFailed
     | StrategySaved
+    | ReferenceRead
 )
 Intent: TypeAlias = OrderIntent | TargetIntent | CancelIntent | AmendIntent

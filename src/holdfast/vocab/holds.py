@@ -52,6 +52,8 @@ class HoldCause(Enum):
     DEADMAN_UNARMED = "deadman_unarmed"
     LIQUIDATION = "liquidation"
     FLATTEN = "flatten"
+    REFERENCE_STALE = "reference_stale"
+    MARKET_HALT = "market_halt"
 
 
 class Release(Enum):

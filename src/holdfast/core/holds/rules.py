@@ -96,6 +96,16 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _L.HALTED, _R.AUTOMATIC, "released when the venue's dead-man switch is armed"
     ),
     HoldCause.FLATTEN: Rule(_L.REDUCE_ONLY, _R.PERSON, "once flat: holdfast resume HOLD --reason …"),
+    HoldCause.REFERENCE_STALE: Rule(
+        _L.REDUCE_ONLY,
+        _R.AUTOMATIC,
+        "look at the reference file and renew its as_of: it is read again by itself",
+    ),
+    HoldCause.MARKET_HALT: Rule(
+        _L.REDUCE_ONLY,
+        _R.AUTOMATIC,
+        "released when the fall is below its first level again, or the day is over",
+    ),
     HoldCause.LIQUIDATION: Rule(
         _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
     ),

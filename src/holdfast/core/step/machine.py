@@ -7,7 +7,17 @@ from typing import Final
 
 from holdfast.core.fit import grid_of
 from holdfast.core.state import State
-from holdfast.core.step import commands, feeds, intents, market, reconcile, replies, reports, timers
+from holdfast.core.step import (
+    commands,
+    feeds,
+    intents,
+    market,
+    reconcile,
+    reference,
+    replies,
+    reports,
+    timers,
+)
 from holdfast.core.step.emit import Out, alert, emit, place_hold
 from holdfast.core.step.flatten import resume_flatten, work
 from holdfast.vocab import events
@@ -49,6 +59,7 @@ def _started(state: State, event: events.Started) -> Out:
         ),
     )
     state.begin(event)  # again: now the ledger knows the units
+    reference.learn(state)
     place_hold(state, out, HoldCause.STARTUP, by="start", reason="started: reconcile, then arm")
     reconcile.begin_start(state, out)
     if event.probes:
@@ -199,4 +210,5 @@ STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.LeaseLost: _timed(commands.on_lease),
     events.StrategyFailed: _timed(_strategy_failed),
     events.StrategySaved: _timed(_strategy_saved),
+    events.ReferenceRead: _timed(reference.on_reference),
 }

@@ -60,8 +60,11 @@ def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None)
         account = session.account
         account.open_orders_count += 1
         exposure = desk.exposure
-        account.gross_e8 += would_be - exposure.gross_e8
+        change = would_be - exposure.gross_e8
+        account.gross_e8 += change
         exposure.gross_e8 = would_be
+        if exposure.summed:
+            exposure.sum_up(change)
     price = terms.price_ticks
     if price is not None:
         resting = state.resting.get(terms.instrument) if desk is None else desk.resting
