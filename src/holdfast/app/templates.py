@@ -60,6 +60,7 @@ orders_per_day_max = 50000          # [H] orders and amends: one every two secon
 cancels_per_day_max = 50000         # [H] as many; over it no new order passes, and every cancel does
 fills_per_day_max = 20000           # [H]
 traded_per_day_max = "15000000 USDT"  # [H] the whole of gross_notional_max turned over a hundred times
+crash_share = "50%"                 # [H] half of the instruments beyond their swing, one way: exits only, then a person
 recover_cooling = "15min"           # leaving KILLED alone, without a second person [H] as long as the breaker
 
 [limits.instrument.BTCUSDT]
@@ -71,6 +72,8 @@ spread_max = "1%"                   # a wider quote is not a price [P]
 jump_max = "5%"                     # [H] as the collar: a larger step between two quotes must be confirmed first
 flatten_collar = "2%"               # [H] an exit pays up to this, not whatever it takes
 flatten_clip = "0.1 BTC"            # [H] about what the touch holds on a quiet day
+swing_max = "5%"                    # as a band of limit up, limit down (tier 1): beyond it sizes are halved there
+swing_window = "5min"               # as its reference price's
 orders_per_s_refuse = 60            # [H] of all strategies there; the account's, less room for another instrument
 orders_per_s_halt = 80              # [H] beyond it the instrument is halted before the account is killed
 
@@ -83,6 +86,8 @@ spread_max = "1%"
 jump_max = "5%"
 flatten_collar = "2%"
 flatten_clip = "2 ETH"
+swing_max = "5%"
+swing_window = "5min"
 orders_per_s_refuse = 60
 orders_per_s_halt = 80
 
@@ -193,6 +198,7 @@ orders_per_day_max = 100000         # [H] twice
 cancels_per_day_max = 100000        # [H] twice
 fills_per_day_max = 40000           # [H] twice
 traded_per_day_max = "30000000 USDT"  # [H] twice
+crash_share = "75%"                 # [H] three quarters
 recover_cooling = "10min"           # [H] never shorter
 
 [instrument.BTCUSDT]
@@ -204,6 +210,8 @@ spread_max = "1%"                   # [P]
 jump_max = "10%"                    # [H] twice
 flatten_collar = "5%"               # [H] as far as any order
 flatten_clip = "0.33 BTC"           # [H] all of it at once
+swing_max = "10%"                   # [H] twice
+swing_window = "1min"               # [H] never shorter
 orders_per_s_refuse = 80            # [H] what the account refuses at
 orders_per_s_halt = 100             # [H] what kills the account
 
@@ -216,6 +224,8 @@ spread_max = "1%"
 jump_max = "10%"
 flatten_collar = "5%"
 flatten_clip = "8 ETH"
+swing_max = "10%"
+swing_window = "1min"
 orders_per_s_refuse = 80
 orders_per_s_halt = 100
 """

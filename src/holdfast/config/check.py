@@ -16,6 +16,7 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
 LOOK_MS_MIN: Final = 5_000
 CHURN_WINDOW_MS_MIN: Final = 1_000
+SWING_WINDOW_MS_MIN: Final = 2_000  # looked at every quarter of a second
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
 
@@ -170,6 +171,8 @@ def _instruments(config: Config, document: Document) -> None:
             document.problem((*key, "flatten_collar"), f"expected at most 50%, got {limits.flatten_collar}")
         if limits.collar.ppm > 500_000:
             document.problem((*key, "collar"), f"expected at most 50%, got {limits.collar}")
+        if limits.swing_window.ms < SWING_WINDOW_MS_MIN:
+            document.problem((*key, "swing_window"), f"expected at least 2s, got {limits.swing_window}")
         _rates(document, key, limits)
 
 

@@ -68,6 +68,7 @@ ACCOUNT_ROWS: Final = (
     LimitRow("cancels_per_day_max", "cancels_per_day_max", Counted.TIMES, PER_DAY_MOST),
     LimitRow("fills_per_day_max", "fills_per_day_max", Counted.TIMES, PER_DAY_MOST),
     LimitRow("traded_per_day_max", "traded_e8_per_day_max", Counted.MONEY, _ANY),
+    LimitRow("crash_share", "crash_share_ppm", Counted.SHARE, _WHOLE_PPM),
     LimitRow("recover_cooling", "recover_cooling_ms", Counted.WAIT, _WEEK_MS, less_loosens=True),
 )
 INSTRUMENT_ROWS: Final = (
@@ -79,6 +80,8 @@ INSTRUMENT_ROWS: Final = (
     LimitRow("jump_max", "jump_ppm_max", Counted.SHARE, _WHOLE_PPM),
     LimitRow("flatten_collar", "flatten_collar_ppm", Counted.SHARE, _HALF_PPM),
     LimitRow("flatten_clip", "flatten_clip_lots", Counted.LOTS, _ANY),
+    LimitRow("swing_max", "swing_ppm_max", Counted.SHARE, _WHOLE_PPM),
+    LimitRow("swing_window", "swing_window_ms", Counted.WAIT, _WEEK_MS, less_loosens=True),
     LimitRow("orders_per_s_refuse", "orders_per_s_refuse", Counted.TIMES, _COUNT_MAX),
     LimitRow("orders_per_s_halt", "orders_per_s_halt", Counted.TIMES, _COUNT_MAX),
 )
