@@ -244,6 +244,16 @@ HOLDS = {
         "tests/core/test_start.py::"
         "test_a_key_to_somebody_elses_account_is_found_out_before_anything_is_booked",
     ),
+    "endpoint_retired": Row(
+        ("C24",),
+        ("R1",),
+        "tests/core/test_retries.py::test_an_address_that_is_gone_holds_to_reducing",
+    ),
+    "retries_spent": Row(
+        ("C24",),
+        ("R2",),
+        "tests/core/test_retries.py::test_a_spent_budget_holds_its_instrument_and_goes_by_itself",
+    ),
     "lost_lease": Row(
         ("C13", "C19"), ("R30",), f"{_PEOPLE}::test_a_lost_lease_halts_and_asks_for_everything"
     ),

@@ -276,6 +276,30 @@ PUSHES = {
     "arm": "`holdfast arm`, books and venue compared.",
 }
 
+ERRORS = """\
+Every reply, and every request that got none, is one of four things. *ok*: it happened. **transient**: it certainly did not, asking
+again is fine. **fatal**: it certainly did not, asking the same again is wrong. **unknown**: cannot say; an order then stays counted in
+full and is asked after ([why](../explanation/unknown-is-a-value.md)). Two more answers are as good as a success: **absent**, the venue
+knows no such order (for an order in doubt that is proof only when asked after the receive window has passed, and twice), and
+**done**, it is as asked already.
+
+**–** is no row for that kind of request: the outcome is unknown, marked unlisted, counted, alerted, and holds the account to reducing.
+A code without a row here is the same, whatever the HTTP status. *query* asks after one order by our id, *read* is everything else that
+changes nothing, *config* is leverage and the dead-man switch."""
+
+FAULT_CAUSES = {
+    "venue_auth": "the key, its rights, its address or its signature is refused, whatever was asked",
+    "endpoint_retired": "the address that was asked is gone: 404, 410, and the codes that say so",
+    "clock": "our stamps are outside the venue's window; the clock is measured again at once, and the hold goes by itself",
+    "unknown_error": "no row names the answer, or a message could not be read",
+}
+
+BUDGETS = """\
+A failure is any answer but a success; for a cancel also one that shows the order open still. What the last hop withheld does not
+count. A spent budget alerts (`retries.spent`), and holds the instrument, or the account where the request names none; the asking goes
+on, and the hold goes by itself once there is an answer or nothing is left to ask. – has no count of its own: the hold beside it has its
+own clock ([configuration](configuration.md), `[timings]`)."""
+
 LIFE_CYCLE = """\
 An order is an approved intent; it counts in full from the moment of approval until it is final. UNKNOWN is a
 state like any other: it still counts in full, is asked after by our client id, and becomes something else only

@@ -235,6 +235,15 @@ class Chase(Struct, kw_only=True):
     fills_only: bool = False  # its state is known: only executions that the venue reported are missing
 
 
+class Retries(Struct, kw_only=True):
+    """Failures in a row of one kind of request about one thing (``core.orders.retries``)."""
+
+    instrument: str  # empty: of the account
+    order_id: int  # 0: of no order
+    tries: int
+    failures: int = 0
+
+
 class Word(Struct, kw_only=True):
     """The venue's last word on one thing: when it was asked for, and whether a question is out."""
 
@@ -296,6 +305,7 @@ class Session:
     ready: bool = False
     armed: bool = False  # once in this life: whatever places the startup hold again waits for a person
     chases: dict[int, Chase] = field(default_factory=dict)
+    retries: dict[str, Retries] = field(default_factory=dict)  # by kind and order or instrument
     jobs: dict[str, FlattenJob] = field(default_factory=dict)
     deadman_until_mono_ns: dict[str, int] = field(default_factory=dict)
     deadman_exists: bool = True

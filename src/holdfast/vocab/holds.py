@@ -44,6 +44,8 @@ class HoldCause(Enum):
     QUARANTINE = "quarantine"
     UNKNOWN_ERROR = "unknown_error"
     VENUE_AUTH = "venue_auth"
+    ENDPOINT_RETIRED = "endpoint_retired"
+    RETRIES_SPENT = "retries_spent"
     LOST_LEASE = "lost_lease"
     STRATEGY_FAILED = "strategy_failed"
     CHURN = "churn"

@@ -8,6 +8,7 @@ from holdfast.core.gate.desk import Desk
 from holdfast.core.gate.gate import Approved
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.orders.retries import CHASE_PACE_MAX, TRADES_PACE_MAX
 from holdfast.core.state import Chase, State
 from holdfast.core.step.emit import Out, after_ms, alert, ask, move, touch
 from holdfast.core.step.glass import end_used
@@ -22,14 +23,12 @@ from holdfast.vocab.units import NS_PER_MS
 # After this many questions without an answer people are told; the chase itself never gives up: only the
 # venue's word or a named person closes an UNKNOWN order.
 CHASE_ALERT_TRIES: Final = 10
-CHASE_BACKOFF_TRIES_MAX: Final = 5
 _ACK: Final = TimerKind.ACK
 TRADES_OVERLAP_MS: Final = 60_000  # executions are asked for from a little before the last one booked
 # Where that does not explain a difference, from ten times as long before, and so on up to some days: a list may
 # have failed for longer than the overlap while the stream went on, with a hole in it.
 REACH_FACTOR: Final = 10
 REACH_MAX: Final = 4
-TRADES_BACKOFF_MAX: Final = 8  # times the retry: how seldom a list of executions that fails is asked for
 
 
 def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None) -> int:
@@ -167,7 +166,7 @@ def chase_due(state: State, out: Out, order_id: int) -> None:
             "its full size stays counted",
         )
     if hunt.fills_only:
-        if hunt.tries % CHASE_BACKOFF_TRIES_MAX == 0:
+        if hunt.tries % CHASE_PACE_MAX == 0:
             reach_further(state, row.terms.instrument)
         fetch_trades(state, out, row.terms.instrument)
         chase_again(state, out, row)
@@ -184,7 +183,7 @@ def chase_again(state: State, out: Out, row: OrderRow) -> None:
     """Not known yet: ask again, a little later each time."""
     hunt = _hunt(state, row)
     fills_only = hunt.fills_only
-    tries = max(1, min(hunt.tries, CHASE_BACKOFF_TRIES_MAX))
+    tries = max(1, min(hunt.tries, CHASE_PACE_MAX))
     chase(state, out, row, wait_ms=state.live.settings.timings.query_retry_ms * tries)
     hunt.fills_only = fills_only
 
@@ -198,7 +197,7 @@ def fetch_trades(state: State, out: Out, instrument: str, *, since_venue_ns: int
     words = session.words
     if words.trades_asking.get(instrument):
         return
-    failures = min(words.trades_failures.get(instrument, 0), TRADES_BACKOFF_MAX)
+    failures = min(words.trades_failures.get(instrument, 0), TRADES_PACE_MAX)
     if failures:
         pause_ns = failures * session.settings.timings.query_retry_ms * NS_PER_MS
         if session.now_mono_ns - words.trades_asked_mono_ns[instrument] < pause_ns:
