@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.stamp
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check fmt docs sim bench bench-overload bench-vs lock
+.PHONY: help setup run test quick check fmt docs sim bench bench-overload bench-vs mutants lock
 
 help:      ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' Makefile | awk -F@ '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench-overload: $(READY)  ## more quotes than one can look at: ages, what is lef
 
 bench-vs: $(READY)  ## the same work in another framework, in its own environment
 	@$(BIN)/python -m bench.vs_nautilus $(ARGS)
+
+mutants: $(READY)  ## break gate, holds and ladder one change at a time; goes on where it stopped (ARGS="--minutes 30")
+	@$(BIN)/python scripts/mutants.py $(ARGS)
 
 lock:      ## rewrite requirements.lock (the one target that needs uv)
 	@sh scripts/lock.sh

@@ -86,6 +86,7 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
             cancels_per_day_max=100_000_000,
             fills_per_day_max=100_000_000,
             traded_e8_per_day_max=(1 << 63) - 1,
+            crash_share_ppm=1_000_000,
             recover_cooling_ms=900_000,
         ),
         instrument_limits=tuple(
@@ -99,6 +100,8 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
                 jump_ppm_max=30_000,
                 flatten_collar_ppm=20_000,
                 flatten_clip_lots=1_000,
+                swing_ppm_max=1_000_000,
+                swing_window_ms=60_000,
                 orders_per_s_refuse=orders_per_s,
                 orders_per_s_halt=orders_per_s + 1,
             )

@@ -37,7 +37,7 @@ class Ordering(Strategy):
 
 
 class Bursting(Strategy):
-    """While on: so many orders at every so manieth quote, small, in turns a buy and a sale at the far touch."""
+    """While on: so many orders at every so manieth quote, small, in turns buys and sales at the far touch."""
 
     def __init__(self, *, every: int, size: int = 1) -> None:
         self.on = False
@@ -53,8 +53,8 @@ class Bursting(Strategy):
         wanted: list[Intent] = []
         spec = ctx.spec(quote.instrument)
         lots = spec.notional_e8_min // (quote.bid_ticks * spec.tick_lot_e8) + 1
+        self._turn += 1  # a burst goes one way: no order of the account may meet another of it
         for _ in range(self._size):
-            self._turn += 1
             if self._turn & 1:
                 wanted.append(ctx.buy(quote.instrument, qty_lots=lots, price_ticks=quote.ask_ticks, ioc=True))
             else:

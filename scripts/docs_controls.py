@@ -55,8 +55,8 @@ CAPABILITIES = {
     "R85": "drawdown with unrealised P&L",
     "R86": "a ladder whose repeat trips escalate",
     "R87": "a warning that halves",
+    "R89": "a crash told apart from ordinary volatility",
     "R88": "a cool-down, and a reset with checks",
-    "R89": "a market that falls is told from one that trades",
     "R91": "exposure beside its limits",
     "R92": "a failing strategy is taken out",
     "R126": "children never exceed their parent",
@@ -200,6 +200,16 @@ HOLDS = {
         ("C7",),
         ("R26", "R45"),
         "tests/core/test_rates.py::test_a_runaway_strategy_is_halted_everywhere_and_the_others_trade_on",
+    ),
+    "volatility": Row(
+        ("C11",),
+        ("R89",),
+        "tests/core/test_swing.py::test_one_volatile_instrument_is_halved_and_comes_back_by_itself",
+    ),
+    "crash": Row(
+        ("C11", "C15"),
+        ("R89",),
+        "tests/core/test_swing.py::test_many_that_fall_at_once_are_a_crash_and_wait_for_a_person",
     ),
     "stale_data": Row(
         ("C11",),

@@ -82,6 +82,10 @@ KEYS = {
     ): "Orders asked to cancel in the day. Cancels themselves are never refused.",
     ("limits.account", "fills_per_day_max"): "Executions in the day.",
     ("limits.account", "traded_per_day_max"): "Notional of the day's executions, in the settle asset.",
+    (
+        "limits.account",
+        "crash_share",
+    ): "So many of the instruments, and at least two, beyond their `swing_max` in one direction are a `crash`.",
     ("limits.account", "recover_cooling"): "What one person alone waits before `holdfast recover`.",
     ("limits.account", "net_notional_max"): "Long less short over all instruments, at worst case per side.",
     (
@@ -102,6 +106,11 @@ KEYS = {
     ): "A larger step between two quotes must be confirmed by the next.",
     ("limits.instrument.INSTRUMENT", "flatten_collar"): "How far an exit may pay.",
     ("limits.instrument.INSTRUMENT", "flatten_clip"): "The largest single exit order.",
+    (
+        "limits.instrument.INSTRUMENT",
+        "swing_max",
+    ): "How far its middle may move within the window; beyond it the instrument is REDUCED (`volatility`).",
+    ("limits.instrument.INSTRUMENT", "swing_window"): "The window: 2s to seven days.",
     (
         "limits.instrument.INSTRUMENT",
         "orders_per_s_refuse",

@@ -48,6 +48,7 @@ def test_only_these_release_themselves():
         HoldCause.POSITION_STALE,
         HoldCause.CLOCK,
         HoldCause.DEADMAN_UNARMED,
+        HoldCause.VOLATILITY,
         HoldCause.VENUE_CONTRACT,
         HoldCause.RETRIES_SPENT,
         HoldCause.REFERENCE_STALE,

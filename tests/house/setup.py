@@ -75,6 +75,7 @@ def account_limits(**changes):
         cancels_per_day_max=1_000_000,
         fills_per_day_max=1_000_000,
         traded_e8_per_day_max=10**9 * E8,
+        crash_share_ppm=1_000_000,
         recover_cooling_ms=600_000,
     )
     return structs.replace(limits, **changes)
@@ -92,6 +93,8 @@ def instrument_limits(instrument=BTC, **changes):
         jump_ppm_max=50_000,
         flatten_collar_ppm=20_000,
         flatten_clip_lots=100,
+        swing_ppm_max=1_000_000,
+        swing_window_ms=60_000,
         orders_per_s_refuse=1_000,
         orders_per_s_halt=2_000,
     )

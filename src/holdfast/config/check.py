@@ -21,6 +21,7 @@ BACKUPS_MAX: Final = 7
 LOOK_MS_MIN: Final = 5_000
 CHURN_WINDOW_MS_MIN: Final = 1_000
 REFERENCE_DAYS_MAX: Final = 366
+SWING_WINDOW_MS_MIN: Final = 2_000  # looked at every quarter of a second
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
 
@@ -219,6 +220,8 @@ def _instruments(config: Config, document: Document) -> None:
             document.problem((*key, "flatten_collar"), f"expected at most 50%, got {limits.flatten_collar}")
         if limits.collar.ppm > 500_000:
             document.problem((*key, "collar"), f"expected at most 50%, got {limits.collar}")
+        if limits.swing_window.ms < SWING_WINDOW_MS_MIN:
+            document.problem((*key, "swing_window"), f"expected at least 2s, got {limits.swing_window}")
         _rates(document, key, limits)
 
 

@@ -168,6 +168,7 @@ class _Resolver:
             traded_e8_per_day_max=self._e8(
                 limits.traded_per_day_max, (*self._root, "account", "traded_per_day_max")
             ),
+            crash_share_ppm=limits.crash_share.ppm,
             recover_cooling_ms=limits.recover_cooling.ms,
             net_notional_e8_max=self._e8(
                 limits.net_notional_max, (*self._root, "account", "net_notional_max")
@@ -187,6 +188,8 @@ class _Resolver:
             jump_ppm_max=limits.jump_max.ppm,
             flatten_collar_ppm=limits.flatten_collar.ppm,
             flatten_clip_lots=self._lots(spec, limits.flatten_clip, (*key, "flatten_clip")),
+            swing_ppm_max=limits.swing_max.ppm,
+            swing_window_ms=limits.swing_window.ms,
             orders_per_s_refuse=limits.orders_per_s_refuse,
             orders_per_s_halt=limits.orders_per_s_halt,
             equity_share_ppm_max=limits.equity_share_max.ppm,

@@ -76,6 +76,7 @@ class AccountLimitsSection(Section, frozen=True, kw_only=True):
     cancels_per_day_max: int
     fills_per_day_max: int
     traded_per_day_max: Amount  # settle asset
+    crash_share: Ratio
     recover_cooling: Duration
     net_notional_max: Amount  # settle asset
     group_share_max: Multiple  # one group's gross notional at worst case over equity
@@ -92,6 +93,8 @@ class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
     jump_max: Ratio
     flatten_collar: Ratio
     flatten_clip: Amount
+    swing_max: Ratio
+    swing_window: Duration
     orders_per_s_refuse: int
     orders_per_s_halt: int
     equity_share_max: Multiple  # its notional at worst case over equity

@@ -23,6 +23,7 @@ from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.limits.book import LimitBook, in_force
 from holdfast.core.monitor.churn import Churn
 from holdfast.core.monitor.equity import Drawdown, floor_e8
+from holdfast.core.monitor.swing import Swing
 from holdfast.core.orders.book import OpenLots, OrderBook, OrderRow
 from holdfast.core.orders.parents import Parents
 from holdfast.core.views import FAR_PAST_NS
@@ -335,6 +336,7 @@ class Session:
     equity_floor_e8: int | None = None  # the same while something is held: what every quote is held against
     equity_mono_ns: int = FAR_PAST_NS  # when equity was last marked
     marking: bool = False
+    swings: dict[str, Swing] = field(default_factory=dict)
     ending: str = ""  # why the process will end once everything is final
     ending_since_mono_ns: int = 0
     last_refusal: Refusal | None = None

@@ -32,6 +32,8 @@ class HoldCause(Enum):
     BREAKERS = "breakers"
     ORDER_RATE = "order_rate"
     RUNAWAY = "runaway"
+    VOLATILITY = "volatility"
+    CRASH = "crash"
     STALE_DATA = "stale_data"
     FEEDS_LOST = "feeds_lost"
     USER_STREAM_LOST = "user_stream_lost"

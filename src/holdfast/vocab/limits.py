@@ -32,6 +32,7 @@ class AccountLimits(Struct, frozen=True, kw_only=True, array_like=True):
     cancels_per_day_max: int  # orders asked to cancel; over it no new order, and every cancel, passes
     fills_per_day_max: int
     traded_e8_per_day_max: int  # notional of all fills
+    crash_share_ppm: int  # of the instruments: so many beyond their swing, one way, is a crash
     recover_cooling_ms: int  # the solo operator's labelled delay in place of a second person
     net_notional_e8_max: int = 0  # long less short, at worst case per side
     group_share_ppm_max: int = 0  # gross notional of one group at worst case over equity
@@ -49,6 +50,8 @@ class InstrumentLimits(Struct, frozen=True, kw_only=True, array_like=True):
     jump_ppm_max: int
     flatten_collar_ppm: int
     flatten_clip_lots: int
+    swing_ppm_max: int  # how far it may move within the window: see ``core.monitor.swing``
+    swing_window_ms: int
     orders_per_s_refuse: int  # of all strategies there, as the account's
     orders_per_s_halt: int
     equity_share_ppm_max: int = 0  # its notional at worst case over equity

@@ -42,6 +42,8 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.RUNAWAY: Rule(
         _L.HALTED, _R.PERSON, "see why it asks so often; then holdfast resume HOLD --reason …"
     ),
+    HoldCause.VOLATILITY: Rule(_L.REDUCED, _R.AUTOMATIC, "released when the market has calmed down"),
+    HoldCause.CRASH: Rule(_L.REDUCE_ONLY, _R.PERSON, "see what fell; then holdfast resume HOLD --reason …"),
     HoldCause.STALE_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when data is fresh again"),
     HoldCause.FEEDS_LOST: Rule(_L.HALTED, _R.AUTOMATIC, "released when a feed is back"),
     HoldCause.USER_STREAM_LOST: Rule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from holdfast.core.monitor.swing import Swing, crashing
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step import reference
@@ -32,6 +33,7 @@ from holdfast.core.step.reconcile import (
 from holdfast.core.step.retries import spent_in
 from holdfast.vocab.effects import EndProcess, Severity
 from holdfast.vocab.events import TimerFired, TimerKind
+from holdfast.vocab.governed import wait_text
 from holdfast.vocab.holds import ACCOUNT, HoldCause, Scope
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import ArmDeadman, QuerySpecs
@@ -68,6 +70,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     timings = session.settings.timings
     now = session.now_mono_ns
     _sweep_feeds(state, out, now)
+    _sweep_swings(state, out, now)
     if session.ready:
         _sweep_words(state, out)
     off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
@@ -153,6 +156,40 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
         stands=all_down(session) or (silent == len(session.markets) and not grace),
         reason=ALL_DOWN if all_down(session) else "no instrument has a live quote",
     )
+
+
+def _sweep_swings(state: State, out: Out, now: int) -> None:
+    """How far each market moved: one of them, or many at once. A silent one says nothing here."""
+    session = state.live
+    falls = rises = 0
+    for instrument, limits in state.instrument_limits.items():
+        market = session.markets[instrument]
+        swing = session.swings.get(instrument)
+        if swing is None:
+            swing = session.swings[instrument] = Swing()
+        window_ns = limits.swing_window_ms * NS_PER_MS
+        moved = swing.look(market.mid2_ticks, now_mono_ns=now, window_ns=window_ns)
+        stands = abs(moved) > limits.swing_ppm_max
+        falls += stands and moved < 0
+        rises += stands and moved > 0
+        condition(
+            state,
+            out,
+            HoldCause.VOLATILITY,
+            scope=Scope(instrument=instrument),
+            stands=stands,
+            reason=f"it moved by more than {limits.swing_ppm_max} ppm within {wait_text(limits.swing_window_ms)}",
+        )
+    share_ppm = session.settings.account_limits.crash_share_ppm
+    if crashing(falls, rises, instruments=len(session.markets), share_ppm=share_ppm):
+        way, count = ("fell", falls) if falls >= rises else ("rose", rises)
+        place_hold(
+            state,
+            out,
+            HoldCause.CRASH,
+            by="monitor",
+            reason=f"{count} of {len(session.markets)} instruments {way} by more than their swing at once",
+        )
 
 
 def _sweep_words(state: State, out: Out) -> None:

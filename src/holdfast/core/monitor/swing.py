@@ -1,0 +1,52 @@
+"""How far a market has moved within a window, and whether one moves or many do.
+
+Told apart by speed and breadth. One instrument that moves by more than ``swing_max`` within ``swing_window`` is
+volatile: sizes are halved there until it has calmed down. The same in one direction in at least ``crash_share`` of all
+instruments (and in two) is a crash, which no strategy's history tells it what to do about: only exits, until a person.
+
+The move is that of the newest middle against the highest and the lowest of the window. Highest and lowest are kept for
+two halves, so a move counts for one to one and a half windows, never for less. Promises: a constant amount per
+instrument, looked at by a timer and not per quote; nothing here survives a restart, and the hold does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.core.views import FAR_PAST_NS
+from holdfast.vocab.units import PPM
+
+
+@dataclass(slots=True, kw_only=True)
+class Swing:
+    """The extremes of one instrument's middle, in half ticks, of this half window and of the two before; 0: none."""
+
+    since_mono_ns: int = FAR_PAST_NS
+    lows: tuple[int, int, int] = (0, 0, 0)
+    highs: tuple[int, int, int] = (0, 0, 0)
+
+    def look(self, mid2_ticks: int, *, now_mono_ns: int, window_ns: int) -> int:
+        """The move against the window's extreme, in ppm of it: a fall is negative. 0 where nothing is known."""
+        if mid2_ticks <= 0:
+            return 0
+        half_ns = window_ns // 2
+        if now_mono_ns - self.since_mono_ns >= 3 * half_ns:
+            self.lows = self.highs = (mid2_ticks, 0, 0)
+            self.since_mono_ns = now_mono_ns
+        while now_mono_ns - self.since_mono_ns >= half_ns:
+            self.lows = (mid2_ticks, *self.lows[:2])
+            self.highs = (mid2_ticks, *self.highs[:2])
+            self.since_mono_ns += half_ns
+        self.lows = (min(self.lows[0], mid2_ticks), *self.lows[1:])
+        self.highs = (max(self.highs[0], mid2_ticks), *self.highs[1:])
+        low = min(one for one in self.lows if one)
+        high = max(self.highs)
+        fall = (high - mid2_ticks) * PPM // high
+        rise = (mid2_ticks - low) * PPM // low
+        return rise if rise > fall else -fall
+
+
+def crashing(falls: int, rises: int, *, instruments: int, share_ppm: int) -> bool:
+    """Whether so many instruments moved too far in one direction that it is not one of them alone."""
+    most = max(falls, rises)
+    return most > 1 and most * PPM >= share_ppm * instruments
