@@ -95,6 +95,7 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
                 jump_ppm_max=30_000,
                 flatten_collar_ppm=20_000,
                 flatten_clip_lots=1_000,
+                refused_ppm_max=200_000,
             )
             for spec in specs
         ),

@@ -88,6 +88,10 @@ KEYS = {
     ("limits.instrument.INSTRUMENT", "flatten_collar"): "How far an exit may pay.",
     ("limits.instrument.INSTRUMENT", "flatten_clip"): "The largest single exit order.",
     (
+        "limits.instrument.INSTRUMENT",
+        "refused_max",
+    ): "A larger share of its market data refused within ten seconds, for being bad, holds the instrument.",
+    (
         "limits.strategy.STRATEGY.INSTRUMENT",
         "order_max",
     ): "One order of this strategy. A pair that is not listed may not trade.",

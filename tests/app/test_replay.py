@@ -14,6 +14,7 @@ from holdfast.app.recordings import lines_of, providers
 from holdfast.app.replay import accounting
 from holdfast.core.ingest.depth_book import BookState
 from holdfast.journal.recording_read import CorruptRecording
+from holdfast.vocab.holds import HoldCause
 from tests.house.recorded import data_dir  # noqa: F401
 from tests.sim.recordings import diff, quote, snapshot, trade, write_recording
 
@@ -260,8 +261,14 @@ def test_a_split_day_is_refused_for_pricing_until_the_split_is_applied(data_dir)
     (provider,), held = replayed(folder)
     account = held["markets"]["equities"]["instruments"]["AAPL"]
     market = provider.ingest.state.live.markets["AAPL"]
-    assert account["refused"]["split_unapplied"] > 4_000
-    assert market.bid_ticks > 6_000_000
+    assert account["refused"]["split_unapplied"] > 1_000
+    # valued in the old scale, priced from in none, and held until a person has applied the split
+    assert (0, True) == (market.bid_ticks, market.mid2_ticks > 12_000_000)
+    assert [(HoldCause.SPLIT, "AAPL")] == [
+        (hold.cause, hold.scope.instrument)
+        for hold in provider.ingest.state.books.holds.holds.values()
+        if hold.cause is HoldCause.SPLIT
+    ]
     assert held["adds_up"]
 
     (provider,), applied = replayed(folder, apply_splits=True)

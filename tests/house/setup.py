@@ -88,6 +88,7 @@ def instrument_limits(instrument=BTC, **changes):
         jump_ppm_max=50_000,
         flatten_collar_ppm=20_000,
         flatten_clip_lots=100,
+        refused_ppm_max=500_000,
     )
     return structs.replace(limits, **changes)
 

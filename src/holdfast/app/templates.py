@@ -67,6 +67,7 @@ spread_max = "1%"                   # a wider quote is not a price [P]
 jump_max = "5%"                     # [H] as the collar: a larger step between two quotes must be confirmed first
 flatten_collar = "2%"               # [H] an exit pays up to this, not whatever it takes
 flatten_clip = "0.1 BTC"            # [H] about what the touch holds on a quiet day
+refused_max = "20%"                 # [H] more of its market data refused within ten seconds: it is held
 
 [limits.instrument.ETHUSDT]
 order_max = "4 ETH"                 # as above
@@ -77,6 +78,7 @@ spread_max = "1%"
 jump_max = "5%"
 flatten_collar = "2%"
 flatten_clip = "2 ETH"
+refused_max = "20%"
 
 # A strategy may trade only the pairs that are listed here.
 $strategy_limits
@@ -186,6 +188,7 @@ spread_max = "1%"                   # [P]
 jump_max = "10%"                    # [H] twice
 flatten_collar = "5%"               # [H] as far as any order
 flatten_clip = "0.33 BTC"           # [H] all of it at once
+refused_max = "40%"                 # [H] twice
 
 [instrument.ETHUSDT]
 order_max = "8 ETH"                 # as above
@@ -196,6 +199,7 @@ spread_max = "1%"
 jump_max = "10%"
 flatten_collar = "5%"
 flatten_clip = "8 ETH"
+refused_max = "40%"
 """
 
 OPERATORS: Final = Template("""\

@@ -154,6 +154,7 @@ class _Resolver:
             jump_ppm_max=limits.jump_max.ppm,
             flatten_collar_ppm=limits.flatten_collar.ppm,
             flatten_clip_lots=self._lots(spec, limits.flatten_clip, (*key, "flatten_clip")),
+            refused_ppm_max=limits.refused_max.ppm,
         )
 
     def _clip(self, limits: InstrumentLimits) -> None:

@@ -86,6 +86,7 @@ class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
     jump_max: Ratio
     flatten_collar: Ratio
     flatten_clip: Amount
+    refused_max: Ratio
 
 
 class StrategyLimitsSection(Section, frozen=True, kw_only=True):

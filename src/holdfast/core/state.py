@@ -15,6 +15,7 @@ from holdfast.core.gate.exposure import Exposure
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
 from holdfast.core.incident.flatten import FlattenJob
+from holdfast.core.ingest.depth_book import DepthBook
 from holdfast.core.ingest.market import Market, market_of
 from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.ledger.positions import PositionRow
@@ -238,6 +239,21 @@ class Word(Struct, kw_only=True):
     failures: int = 0
 
 
+@dataclass(slots=True, kw_only=True)
+class DepthWatch:
+    """One instrument's book, and whether another snapshot of it is asked for."""
+
+    book: DepthBook = field(default_factory=DepthBook)
+    asking: bool = False
+    ask_after_mono_ns: int = FAR_PAST_NS
+    unavailable: bool = False
+    missed_count: dict[str, int] = field(default_factory=dict)
+
+    def missed(self, why: str) -> None:
+        """Count why the book was lost."""
+        self.missed_count[why] = self.missed_count.get(why, 0) + 1
+
+
 class VenueWords(Struct, kw_only=True):
     """What the venue last said of the account."""
 
@@ -308,6 +324,9 @@ class Session:
     cancels_count: int = 0
     rejects_count: int = 0
     malformed_count: int = 0  # frames that belong to no instrument of ours, as far as one could read
+    depths: dict[str, DepthWatch] = field(default_factory=dict)
+    clock_asked_mono_ns: int = FAR_PAST_NS  # because of stamps that did not fit
+    split_held: dict[str, bool] = field(default_factory=dict)
 
 
 class _NotStarted:
@@ -344,6 +363,14 @@ class State:
         self.specs = {spec.instrument: spec for spec in settings.instruments}
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
+        for name in settings.scaled:
+            markets[name].expect_splits(
+                [
+                    split
+                    for split in settings.splits
+                    if split.instrument == name and split.from_venue_ns > event.wall_ns
+                ]
+            )
         rates = settings.account_limits
         account = AccountDesk(
             limits=rates,

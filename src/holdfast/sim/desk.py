@@ -41,6 +41,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -83,6 +84,7 @@ class Desk:
             QueryTrades: self._trades,
             QueryCash: self._cash,
             QuerySpecs: self._specs,
+            QueryDepth: self._depth,
             SetLeverage: self._leverage,
             ArmDeadman: self._deadman,
         }
@@ -214,6 +216,10 @@ class Desk:
 
     def _specs(self, request: QuerySpecs, now_ns: int) -> Specs:
         return Specs(specs=tuple(self._exchange.specs.values()))
+
+    def _depth(self, request: QueryDepth, now_ns: int) -> Report:
+        """The source's changes carry its own numbers, and its snapshots come among them."""
+        raise _Senseless(f"{request.instrument}: no snapshot but the source's own")
 
     def _leverage(self, request: SetLeverage, now_ns: int) -> Done:
         self._exchange.set_leverage(self._account, request.instrument, request.leverage, now_ns)

@@ -74,6 +74,7 @@ INSTRUMENT_ROWS: Final = (
     LimitRow("jump_max", "jump_ppm_max", Counted.SHARE, _WHOLE_PPM),
     LimitRow("flatten_collar", "flatten_collar_ppm", Counted.SHARE, _HALF_PPM),
     LimitRow("flatten_clip", "flatten_clip_lots", Counted.LOTS, _ANY),
+    LimitRow("refused_max", "refused_ppm_max", Counted.SHARE, _WHOLE_PPM),
 )
 STRATEGY_ROWS: Final = (
     LimitRow("order_max", "order_lots_max", Counted.LOTS, _ANY),

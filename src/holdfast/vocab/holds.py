@@ -32,6 +32,8 @@ class HoldCause(Enum):
     BREAKERS = "breakers"
     ORDER_RATE = "order_rate"
     STALE_DATA = "stale_data"
+    BAD_DATA = "bad_data"
+    SPLIT = "split"
     FEEDS_LOST = "feeds_lost"
     USER_STREAM_LOST = "user_stream_lost"
     POSITION_STALE = "position_stale"

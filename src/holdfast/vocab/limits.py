@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from holdfast.vocab.corporate import SplitDue
 from holdfast.vocab.instruments import InstrumentSpec
 
 
@@ -40,6 +41,7 @@ class InstrumentLimits(Struct, frozen=True, kw_only=True, array_like=True):
     jump_ppm_max: int
     flatten_collar_ppm: int
     flatten_clip_lots: int
+    refused_ppm_max: int  # of its market data within ten seconds, for being bad: more is a hold
 
 
 class StrategyLimits(Struct, frozen=True, kw_only=True, array_like=True):
@@ -107,3 +109,5 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     account_uid: str = ""  # the venue's account number that may be traded; empty: not pinned
     day_begins_utc_hour: int = 0  # when the account's day begins: its peak, and its count of breakers
     caps: tuple[LimitCap, ...] = ()  # a limit without one cannot be loosened
+    scaled: tuple[str, ...] = ()  # instruments whose scale changes are known of: without one nothing halves or doubles
+    splits: tuple[SplitDue, ...] = ()  # of those, oldest first

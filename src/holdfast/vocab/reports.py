@@ -12,6 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.market import Depth
 from holdfast.vocab.orders import Side
 
 
@@ -179,5 +180,6 @@ Report: TypeAlias = (
     | Done
     | Clock
     | Specs
+    | Depth
     | NoSuchOrder
 )

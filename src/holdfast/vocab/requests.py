@@ -85,6 +85,15 @@ class QuerySpecs(Struct, frozen=True, kw_only=True, array_like=True, tag="query_
     """The instruments' facts now. Answer: Specs."""
 
 
+class QueryDepth(Struct, frozen=True, kw_only=True, array_like=True, tag="query_depth"):
+    """The book of one instrument now, to lay under its changes. Answer: Depth, a snapshot.
+
+    Fatal where the venue's books and their changes are not numbered alike.
+    """
+
+    instrument: str
+
+
 class SetLeverage(Struct, frozen=True, kw_only=True, array_like=True, tag="set_leverage"):
     """Cap the leverage of one instrument. Answer: Done."""
 
@@ -118,6 +127,7 @@ Request: TypeAlias = (
     | QueryTrades
     | QueryCash
     | QuerySpecs
+    | QueryDepth
     | SetLeverage
     | ArmDeadman
     | MeasureClock

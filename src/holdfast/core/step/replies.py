@@ -10,6 +10,7 @@ from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, after_ms, alert, emit, move, place_hold, touch
 from holdfast.core.step.flatten import positions_failed, positions_read, work
+from holdfast.core.step.market import depth_answer
 from holdfast.core.step.orders import absent, chase, chase_again, fetch_trades, go_silent
 from holdfast.core.step.reconcile import (
     ASK_POSITIONS,
@@ -51,6 +52,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -380,6 +382,7 @@ _ROUTES: Final[dict[type, Callable[..., None]]] = {
     QueryTrades: _trades,
     QueryCash: _cash,
     QuerySpecs: _specs,
+    QueryDepth: depth_answer,
     SetLeverage: _leverage,
     ArmDeadman: _deadman,
     MeasureClock: _clock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from holdfast.core.ingest.market import Market, refused_lately
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step.commands import end_if_final
@@ -31,9 +32,10 @@ from holdfast.vocab.events import TimerFired, TimerKind
 from holdfast.vocab.holds import HoldCause, Release, Scope
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import ArmDeadman, QuerySpecs
-from holdfast.vocab.units import NS_PER_MS
+from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM
 
 SWEEP_MS: Final = 250
+REFUSED_COUNT_MIN: Final = 10  # a share of less than this says nothing
 ENDING_PATIENCE_MS: Final = 15_000
 SPECS_EVERY_CLOCKS: Final = 10
 
@@ -64,6 +66,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     timings = session.settings.timings
     now = session.now_mono_ns
     _sweep_feeds(state, out, now)
+    _sweep_data(state, out)
     if session.ready:
         _sweep_words(state, out)
     off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
@@ -144,6 +147,55 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
         stands=silent == len(session.markets) and not grace,
         reason="no instrument has a live quote",
     )
+
+
+def _sweep_data(state: State, out: Out) -> None:
+    """What was refused of each instrument's data, stamps that do not fit, and splits whose day has begun."""
+    session = state.live
+    off_clock = 0
+    for instrument, market in session.markets.items():
+        off_clock += market.clock_count
+        market.clock_count = 0
+        limit_ppm = state.instrument_limits[instrument].refused_ppm_max
+        bad, seen = refused_lately(market)
+        _condition(
+            state,
+            out,
+            HoldCause.BAD_DATA,
+            scope=Scope(instrument=instrument),
+            stands=bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen,
+            reason=f"more than {limit_ppm / 10_000:g}% of its data was refused, the last for: {market.refused_why}",
+        )
+        if market.scaled:
+            _sweep_split(state, out, market)
+    now = session.now_mono_ns
+    if off_clock and now - session.clock_asked_mono_ns >= NS_PER_S:
+        # either their clock stepped or ours did: measure now, not at the next regular time
+        session.clock_asked_mono_ns = now
+        ask_clock(state, out)
+
+
+def _sweep_split(state: State, out: Out, market: Market) -> None:
+    session = state.live
+    while session.now_wall_ns + session.offset_ns >= market.split_venue_ns and not market.split_due:
+        market.split_comes()
+    if not market.split_due:
+        return
+    scope = Scope(instrument=market.instrument)
+    if not session.split_held.get(market.instrument):
+        session.split_held[market.instrument] = True
+        split = market.splits[0]
+        place_hold(
+            state,
+            out,
+            HoldCause.SPLIT,
+            scope=scope,
+            by="monitor",
+            reason=f"its prices are the old ones times {split.up}/{split.down} from today on",
+        )
+    elif state.books.holds.find(HoldCause.SPLIT, scope) is None:  # a person has resumed: it was applied
+        session.split_held[market.instrument] = False
+        market.apply_split()
 
 
 def _sweep_words(state: State, out: Out) -> None:

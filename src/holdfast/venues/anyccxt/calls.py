@@ -40,6 +40,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -111,6 +112,8 @@ class Calls:
                 return await self._cash(request, lane, may_send)
             case QuerySpecs():
                 return await self._specs(lane, may_send)
+            case QueryDepth():
+                return Fatal(why="this client takes whole books, not their changes", code="LOCAL")
             case SetLeverage():
                 return await self._leverage(request, lane, may_send)
             case ArmDeadman():
