@@ -144,6 +144,7 @@ class Ingest:
         clock: VenueClock,
         make_host: Callable[[State], StrategyHost] | None = None,
         meter: FeedMeter | None = None,
+        on_refused: Callable[[bytes, MarketEvent, str], None] | None = None,
     ) -> None:
         self.state = State()
         self.accounts: dict[str, Account] = {}
@@ -162,6 +163,7 @@ class Ingest:
         self._measured_ns = 0
         self._host = make_host(self.state) if make_host is not None else None
         self._meter = meter
+        self._on_refused = on_refused  # told of each frame that was refused, the event that it was, and why
         self._due: dict[TimerKind, SetTimer] = {}
         self._due_mono_ns = _NEVER_NS
 
@@ -174,7 +176,7 @@ class Ingest:
         elif isinstance(event, Malformed):
             self._malformed(dialect, raw, event)
         else:
-            self._take(dialect, event)
+            self._take(dialect, raw, event)
 
     @property
     def offset_ns(self) -> int:
@@ -236,7 +238,7 @@ class Ingest:
             for wanted in self._host.start(wall_ns=wall_ns, mono_ns=mono_ns):
                 self._wish(wanted)
 
-    def _take(self, dialect: Dialect, event: Quote | Trade | Mark | Depth) -> None:
+    def _take(self, dialect: Dialect, raw: bytes, event: Quote | Trade | Mark | Depth) -> None:
         kind = KINDS[type(event)]
         timed = dialect.quotes_timed or type(event) is not Quote
         if timed:
@@ -249,7 +251,13 @@ class Ingest:
         if accepted:
             account.accepted[kind] += 1
             return
-        account.refused[why_refused(self.state, event)] += 1
+        self._refuse(account, raw, event)
+
+    def _refuse(self, account: Account, raw: bytes, event: MarketEvent) -> None:
+        why = why_refused(self.state, event)
+        account.refused[why] += 1
+        if self._on_refused is not None:
+            self._on_refused(raw, event, why)
 
     def _malformed(self, dialect: Dialect, raw: bytes, event: Malformed) -> None:
         if event.reason == UNLISTED:
@@ -257,8 +265,8 @@ class Ingest:
             return
         account = self._account(event.instrument)
         account.read += 1
-        account.refused[event.reason] += 1
         self._step(event)
+        self._refuse(account, raw, event)
 
     def _other(self, dialect: Dialect, raw: bytes) -> None:
         label = dialect.label(raw)

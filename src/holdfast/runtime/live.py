@@ -31,6 +31,7 @@ from holdfast.vocab.effects import (
 )
 from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, LeaseLost, Started, Stopping
 from holdfast.vocab.limits import Settings
+from holdfast.vocab.market import MarketEvent
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok, Withheld
 from holdfast.vocab.units import NS_PER_S
@@ -111,6 +112,7 @@ class Live:
         on_alert: Callable[[Alert], None],
         on_maintenance: Callable[[], None],
         tap: Callable[[int, Record], None] | None = None,
+        on_refused: Callable[[FeedPort, bytes, MarketEvent], None] | None = None,
     ) -> None:
         self.settings = settings
         self.state = state
@@ -134,6 +136,8 @@ class Live:
         self._on_alert = on_alert
         self._on_maintenance = on_maintenance
         self._tap = tap
+        self._on_refused = on_refused
+        self._read: tuple[FeedPort, Sequence[bytes]] | None = None  # what is being stepped
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[Ended] | None = None
         self._flush_due = False
@@ -172,6 +176,7 @@ class Live:
             need_flush=self._need_flush,
             tap=self._tap,
         )
+        engine.on_refused = self._refused
         ticks: list[asyncio.TimerHandle] = []
         try:
             engine.put(
@@ -269,11 +274,18 @@ class Live:
             try:
                 log(raws, wall_ns, mono_ns, number)
                 counts[name] += len(raws)
+                self._read = (feed, raws)
                 step_frames(decode(raws, wall_ns, mono_ns))
             except BaseException as error:  # noqa: BLE001 - as above
                 self.fatal(error)
 
         return on_read
+
+    def _refused(self, place: int, event: MarketEvent) -> None:
+        """One frame of the read that is being stepped was refused: keep it."""
+        if self._on_refused is not None and self._read is not None:
+            feed, raws = self._read
+            self._on_refused(feed, raws[place], event)
 
     def _need_flush(self) -> None:
         if not self._flush_due and self._loop is not None:

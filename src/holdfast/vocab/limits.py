@@ -109,5 +109,7 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     account_uid: str = ""  # the venue's account number that may be traded; empty: not pinned
     day_begins_utc_hour: int = 0  # when the account's day begins: its peak, and its count of breakers
     caps: tuple[LimitCap, ...] = ()  # a limit without one cannot be loosened
-    scaled: tuple[str, ...] = ()  # instruments whose scale changes are known of: without one nothing halves or doubles
+    scaled: tuple[
+        str, ...
+    ] = ()  # instruments whose scale changes are known of: without one nothing halves or doubles
     splits: tuple[SplitDue, ...] = ()  # of those, oldest first

@@ -34,7 +34,14 @@ _TWO_PPM: Final = 2 * PPM
 _ANY_HIGH: Final = 1 << 62
 # What two feeds of one stream, or a print that is none, bring by themselves: counted, and no sign of bad data.
 EXPECTED: Final = frozenset(
-    {"repeated", "out_of_order", "trade_repeated", "trade_out_of_order", "trade_outside_market", "depth_repeated"}
+    {
+        "repeated",
+        "out_of_order",
+        "trade_repeated",
+        "trade_out_of_order",
+        "trade_outside_market",
+        "depth_repeated",
+    }
 )
 
 
@@ -52,7 +59,9 @@ class Market:
     instrument: str
     spread_ppm_max: int
     jump_ppm_max: int
-    lag_ns_min: int  # how far ahead of us a venue's stamp may be: nothing is known before the clock is measured
+    lag_ns_min: (
+        int  # how far ahead of us a venue's stamp may be: nothing is known before the clock is measured
+    )
     lag_ns_max: int  # largest accepted wall_ns - venue_ns: the age limit less the clock offset
     quote: Quote
     mid2_ticks: int = 0  # 0: no quote yet
@@ -112,9 +121,7 @@ class Market:
     def _unquote(self) -> None:
         """Price from the last quote no more; its number still counts."""
         last = self.quote
-        self.quote = Quote(
-            last.instrument, last.seq, 0, 0, 0, 0, last.venue_ns, last.wall_ns, FAR_PAST_NS
-        )
+        self.quote = Quote(last.instrument, last.seq, 0, 0, 0, 0, last.venue_ns, last.wall_ns, FAR_PAST_NS)
 
     def refuse(self, reason: str) -> None:
         """Count a refused event by its reason."""
