@@ -24,9 +24,11 @@ class MemoryJournal:
 
     def write(self):
         self.written = len(self.frames)
+        return self.written
 
     def sync(self):
         self.written = self.synced = len(self.frames)
+        return self.synced
 
     def close(self):
         self.sync()

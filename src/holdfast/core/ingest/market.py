@@ -75,6 +75,7 @@ class Market:
     mark_ticks: int = 0
     funding_ppb: int = 0
     mark_mono_ns: int = FAR_PAST_NS
+    moves_count: int = 0  # how often mid, mark or last changed
     jump_ticks: int = 0
     jump_count: int = 0
     jump_seq: int = -1
@@ -167,6 +168,7 @@ class Market:
         self.mid2_ticks = ratio.of(self.mid2_ticks)
         self.last_ticks = ratio.of(self.last_ticks)
         self.mark_ticks = 0
+        self.moves_count += 1
         self.references = {}
         self.jump_count = 0
         _set_range(self)
@@ -218,6 +220,7 @@ def take_quote(market: Market, quote: Quote) -> bool:
         ) and not _at_a_level(market, quote, total):
             return False
         market.mid2_ticks = total
+        market.moves_count += 1
     market.quote = quote
     market.quotes_count += 1
     return True
@@ -372,7 +375,9 @@ def take_trade(market: Market, trade: Trade) -> bool:
     if not market.low2_ticks <= 2 * price <= market.high2_ticks and not _printable(market, trade):
         return False
     market.trade_seq = trade.seq
-    market.last_ticks = price
+    if price != market.last_ticks:
+        market.last_ticks = price
+        market.moves_count += 1
     market.trades_count += 1
     return True
 
@@ -412,7 +417,9 @@ def take_mark(market: Market, mark: Mark) -> bool:
     if mid2 and abs(2 * mark.mark_ticks - mid2) * PPM > market.jump_ppm_max * mid2:
         market.refuse("mark_disputed")
         return False
-    market.mark_ticks = mark.mark_ticks
+    if mark.mark_ticks != market.mark_ticks:
+        market.mark_ticks = mark.mark_ticks
+        market.moves_count += 1
     market.funding_ppb = mark.funding_ppb
     market.mark_mono_ns = mark.mono_ns
     return True
