@@ -255,8 +255,7 @@ class BadRoad:
         if frozen is not None and self.now_ms < frozen[1]:
             frame = {**frame, "T": frozen[0], "E": frozen[0]}
             if self._stamp_ms() - frozen[0] > LATE_MS:
-                reason = "trade_late" if kind == "trade" else "late"
-                self._frame(frame, name, "frozen", {reason})
+                self._frame(frame, name, "frozen", self._clocks(kind))
                 return
         if kind == "quote" and self.now_ms < self.outlier_until_ms.get(name, 0):
             self._outlier(venue, frame)

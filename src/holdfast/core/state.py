@@ -50,10 +50,12 @@ from holdfast.vocab.facts import (
     IntentRefused,
     LimitChanged,
     LoosenAsked,
+    MarketSeen,
     OrderAmended,
     OrderApproved,
     OrderMoved,
     PositionAdjusted,
+    SeenUpTo,
     SizeReduced,
 )
 from holdfast.vocab.holds import Hold, HoldCause, Scope
@@ -78,6 +80,7 @@ class Books(Struct, kw_only=True):
     churn: dict[str, dict[str, Churn]] = {}  # by strategy and instrument
     breaks: dict[str, BreakFound] = {}
     flattens: dict[str, FlattenBegan] = {}
+    seen: dict[str, SeenUpTo] = {}  # market data, by instrument
     refused_count: int = 0
     boot_id: str = ""
     boot_mono_ns: int = 0  # the first start since the machine booted
@@ -186,6 +189,10 @@ def _flatten_ended(books: Books, fact: FlattenEnded, _: int) -> None:
     books.flattens.pop(scope_key(fact.scope), None)
 
 
+def _seen(books: Books, fact: MarketSeen, _: int) -> None:
+    books.seen |= {row.instrument: row for row in fact.rows}
+
+
 def _nothing(books: Books, fact: Fact, _: int) -> None:
     """Written down for people and for replay; the books do not depend on it."""
 
@@ -217,6 +224,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     FlattenBegan: _flatten_began,
     FlattenEnded: _flatten_ended,
     ClockSet: _nothing,
+    MarketSeen: _seen,
     HashMark: _nothing,
 }
 
@@ -327,6 +335,7 @@ class Session:
     depths: dict[str, DepthWatch] = field(default_factory=dict)
     clock_asked_mono_ns: int = FAR_PAST_NS  # because of stamps that did not fit
     split_held: dict[str, bool] = field(default_factory=dict)
+    seen_due_mono_ns: int = FAR_PAST_NS  # when how far was seen is next written down
 
 
 class _NotStarted:
@@ -363,6 +372,9 @@ class State:
         self.specs = {spec.instrument: spec for spec in settings.instruments}
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
+        for name, seen in books.seen.items():
+            if name in markets:
+                markets[name].resume(seen)
         for name in settings.scaled:
             markets[name].expect_splits(
                 [

@@ -5,7 +5,7 @@ seen by them. Age is judged twice: by the venue's stamp against the tracked cloc
 early is refused, and nothing is clamped), and by the time since the last accepted quote (the gate asks that at each
 order).
 
-Jumps are judged by a range round the median of the last levels, one each fifth of a second, and by what other
+Jumps are judged by a range round the median of the last second's levels, five of a fifth each, and by what other
 sources say: their limits are folded into one range, so that most quotes are held against two numbers.
 """
 
@@ -17,6 +17,7 @@ from typing import Final
 from holdfast.core.ingest.corporate import OFF_SCALE, SCALE_TIMES_MAX, SPLIT_UNAPPLIED
 from holdfast.core.views import FAR_PAST_NS, MARK_AGE_NS_MAX
 from holdfast.vocab.corporate import Ratio, SplitDue
+from holdfast.vocab.facts import SeenUpTo
 from holdfast.vocab.limits import InstrumentLimits, Timings
 from holdfast.vocab.market import Mark, Quote, Trade
 from holdfast.vocab.units import NS_PER_MS, PPM, ceil_div
@@ -52,7 +53,7 @@ class Market:
     """One instrument's market. ``quote`` is the last accepted one, ``mid2_ticks`` the sum of its two prices.
 
     ``low2_ticks`` … ``high2_ticks``: sums of bid and ask that are accepted without further ado. ``levels``: sums
-    that were accepted, one each fifth of a second, the newest last. ``references``: what other sources say (the sum
+    that stood at the end of each fifth of a second, the newest last. ``references``: what other sources say (the sum
     of their two prices), and when they said it.
     """
 
@@ -71,6 +72,10 @@ class Market:
     level_due_mono_ns: int = FAR_PAST_NS
     references: dict[str, tuple[int, int]] = field(default_factory=dict)
     trade_seq: int = -1
+    trade_venue_ns: int = -1
+    resumed_trade_seq: int = -1  # the last print of the life before, until this life's first
+    missed_trades_count: int = -1  # between those two; -1: not known
+    watched: bool = False  # prints need another look: at their scale, or as the first since a start
     last_ticks: int = 0
     mark_ticks: int = 0
     funding_ppb: int = 0
@@ -141,12 +146,29 @@ class Market:
         """The larger of mark, mid and last: for exposure."""
         return max(self.mark_ticks, (self.mid2_ticks + 1) >> 1, self.last_ticks)
 
+    def resume(self, seen: SeenUpTo) -> None:
+        """Take nothing twice that a life before has seen."""
+        self.quote = Quote(self.instrument, seen.quote_seq, 0, 0, 0, 0, seen.quote_venue_ns, 0, FAR_PAST_NS)
+        self.trade_seq = self.resumed_trade_seq = seen.trade_seq
+        self.trade_venue_ns = seen.trade_venue_ns
+        self.watched = True
+
+    def seen_up_to(self) -> SeenUpTo:
+        """What ``resume`` takes in the next life."""
+        return SeenUpTo(
+            instrument=self.instrument,
+            quote_seq=self.quote.seq,
+            quote_venue_ns=self.quote.venue_ns,
+            trade_seq=self.trade_seq,
+            trade_venue_ns=self.trade_venue_ns,
+        )
+
     # --- corporate actions ------------------------------------------------------------------------------------
 
     def expect_splits(self, splits: list[SplitDue]) -> None:
         """These scale changes are to come, the next one first."""
         self.splits = splits
-        self.scaled = True
+        self.scaled = self.watched = True
         self.split_venue_ns = splits[0].from_venue_ns if splits else NEVER_NS
 
     def split_comes(self) -> None:
@@ -195,7 +217,8 @@ def set_offset(market: Market, *, quote_age_ms_max: int, offset_ns: int) -> None
 def take_quote(market: Market, quote: Quote) -> bool:
     """Accept a quote into the market, or count why not."""
     last = market.quote
-    if quote.seq <= last.seq:
+    # the first since a start, lower and yet later: the venue began to count anew
+    if quote.seq <= last.seq and (market.quotes_count or quote.venue_ns <= last.venue_ns):
         market.refuse("repeated" if quote.seq == last.seq else "out_of_order")
         return False
     bid = quote.bid_ticks
@@ -241,9 +264,11 @@ def _at_a_level(market: Market, quote: Quote, total: int) -> bool:
         return False
     now = quote.mono_ns
     _forget_references(market, now)
+    if now >= market.level_due_mono_ns:
+        _keep_levels(market, now)
     if market.low2_ticks <= total <= market.high2_ticks:
-        if now >= market.level_due_mono_ns:
-            _keep_level(market, total, now)
+        if not market.levels:
+            _begin_levels(market, total, now)
         return True
     known = _median(market.levels)
     if market.scaled and known and not known <= total * SCALE_TIMES_MAX <= known * SCALE_TIMES_MAX**2:
@@ -255,8 +280,7 @@ def _at_a_level(market: Market, quote: Quote, total: int) -> bool:
     if not _confirmed(market, total, quote.seq):
         market.refuse("jump")
         return False
-    market.levels.clear()
-    _keep_level(market, total, now)
+    _begin_levels(market, total, now)
     return True
 
 
@@ -281,11 +305,17 @@ def _confirmed(market: Market, total: int, seq: int) -> bool:
     return True
 
 
-def _keep_level(market: Market, total: int, now_mono_ns: int) -> None:
-    levels = market.levels
-    if len(levels) >= LEVELS_MAX:
-        del levels[0]
-    levels.append(total)
+def _keep_levels(market: Market, now_mono_ns: int) -> None:
+    """What was the price until now counts for as long as it stood: a price of one moment is no level yet."""
+    if market.mid2_ticks and market.levels:
+        stood = 1 + (now_mono_ns - market.level_due_mono_ns) // LEVEL_EVERY_NS
+        market.levels = (market.levels + [market.mid2_ticks] * min(stood, LEVELS_MAX))[-LEVELS_MAX:]
+    market.level_due_mono_ns = now_mono_ns + LEVEL_EVERY_NS
+    _set_range(market)
+
+
+def _begin_levels(market: Market, total: int, now_mono_ns: int) -> None:
+    market.levels = [total]
     market.level_due_mono_ns = now_mono_ns + LEVEL_EVERY_NS
     _set_range(market)
 
@@ -358,8 +388,10 @@ def _others_agree(market: Market, total: int) -> bool:
 def take_trade(market: Market, trade: Trade) -> bool:
     """Accept a print. One outside the market (insurance fund…) is refused: it moves no last price."""
     if trade.seq <= market.trade_seq:
-        market.refuse("trade_repeated" if trade.seq == market.trade_seq else "trade_out_of_order")
-        return False
+        if market.trades_count or trade.venue_ns <= market.trade_venue_ns:
+            market.refuse("trade_repeated" if trade.seq == market.trade_seq else "trade_out_of_order")
+            return False
+        market.resumed_trade_seq = -1
     price = trade.price_ticks
     if price <= 0 or trade.qty_lots <= 0:
         market.refuse("trade_empty")
@@ -370,19 +402,27 @@ def take_trade(market: Market, trade: Trade) -> bool:
     if not market.lag_ns_min <= trade.wall_ns - trade.venue_ns <= market.lag_ns_max:
         _off_time(market, trade, "trade_")
         return False
-    if market.scaled:
-        _look_at_scale(market, trade)
+    if market.watched:
+        _look_closer(market, trade)
     if not market.low2_ticks <= 2 * price <= market.high2_ticks and not _printable(market, trade):
         return False
     market.trade_seq = trade.seq
     if price != market.last_ticks:
         market.last_ticks = price
         market.moves_count += 1
+    market.trade_venue_ns = trade.venue_ns
     market.trades_count += 1
     return True
 
 
-def _look_at_scale(market: Market, trade: Trade) -> None:
+def _look_closer(market: Market, trade: Trade) -> None:
+    """The first print since a start tells what was missed; where splits are known of, each is looked at."""
+    if market.resumed_trade_seq >= 0:
+        market.missed_trades_count = max(0, trade.seq - market.resumed_trade_seq - 1)
+        market.resumed_trade_seq = -1
+        market.watched = market.scaled
+    if not market.scaled:
+        return
     while trade.venue_ns >= market.split_venue_ns and not market.split_due:
         market.split_comes()
     if not market.levels:

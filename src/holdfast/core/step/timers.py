@@ -14,6 +14,7 @@ from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import work
 from holdfast.core.step.glass import end_all, glass_due
 from holdfast.core.step.ladder import cool
+from holdfast.core.step.market import mark_seen
 from holdfast.core.step.orders import ack_due, chase_due
 from holdfast.core.step.reconcile import (
     ASK_BALANCES,
@@ -35,6 +36,7 @@ from holdfast.vocab.requests import ArmDeadman, QuerySpecs
 from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM
 
 SWEEP_MS: Final = 250
+SEEN_EVERY_NS: Final = 10 * NS_PER_S
 REFUSED_COUNT_MIN: Final = 10  # a share of less than this says nothing
 ENDING_PATIENCE_MS: Final = 15_000
 SPECS_EVERY_CLOCKS: Final = 10
@@ -168,7 +170,18 @@ def _sweep_data(state: State, out: Out) -> None:
         )
         if market.scaled:
             _sweep_split(state, out, market)
+        if market.missed_trades_count > 0:
+            alert(
+                out,
+                Severity.INFO,
+                "data.resumed",
+                f"{instrument}: {market.missed_trades_count} numbers of prints passed while we were away",
+            )
+            market.missed_trades_count = -1
     now = session.now_mono_ns
+    if session.ready and now >= session.seen_due_mono_ns:
+        session.seen_due_mono_ns = now + SEEN_EVERY_NS
+        mark_seen(state, out)
     if off_clock and now - session.clock_asked_mono_ns >= NS_PER_S:
         # either their clock stepped or ours did: measure now, not at the next regular time
         session.clock_asked_mono_ns = now
