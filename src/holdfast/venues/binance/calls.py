@@ -303,7 +303,7 @@ class Calls:
         spec = next((one for one in self.specs if one.instrument == request.instrument), None)
         if spec is None:
             raise Unreadable(f"{request.instrument} is not an instrument of this account")
-        params: dict[str, Any] = {"symbol": spec.instrument, "limit": DEPTH_LEVELS}
+        params: Params = {"symbol": spec.instrument, "limit": str(DEPTH_LEVELS)}
         answer = await self.asker.ask(DEPTH, params, kind=Kind.READ, lane=lane, may_send=may_send)
         if not isinstance(answer, str):
             return _outcome(answer)
