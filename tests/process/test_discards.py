@@ -8,9 +8,7 @@ import pytest
 pytestmark = pytest.mark.process
 
 FAST = '[source]\nkind = "generated"\nseed = 7\n'
-QUOTE = (
-    '{{"e":"bookTicker","u":{u},"s":"BTCUSDT","b":"{bid}","B":"1.000","a":"{ask}","A":"1.000","T":{ms},"E":{ms}}}'
-)
+QUOTE = '{{"e":"bookTicker","u":{u},"s":"BTCUSDT","b":"{bid}","B":"1.000","a":"{ask}","A":"1.000","T":{ms},"E":{ms}}}'
 
 
 def test_a_bot_keeps_what_it_refused_and_its_books_follow_the_venues(home):

@@ -39,9 +39,7 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"
     ),
     HoldCause.STALE_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when data is fresh again"),
-    HoldCause.BAD_DATA: Rule(
-        _L.REDUCE_ONLY, _R.AUTOMATIC, "released when less of the data is refused (holdfast discards says why)"
-    ),
+    HoldCause.BAD_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when less of its data is refused"),
     HoldCause.SPLIT: Rule(
         _L.HALTED, _R.PERSON, "apply the split to positions and limits; then holdfast resume HOLD --reason …"
     ),

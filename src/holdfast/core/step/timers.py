@@ -166,7 +166,7 @@ def _sweep_data(state: State, out: Out) -> None:
             HoldCause.BAD_DATA,
             scope=Scope(instrument=instrument),
             stands=bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen,
-            reason=f"more than {limit_ppm / 10_000:g}% of its data was refused, the last for: {market.refused_why}",
+            reason=f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
         )
         if market.scaled:
             _sweep_split(state, out, market)
