@@ -48,8 +48,17 @@ def test_a_bad_price_within_the_limit_is_not_what_the_next_is_judged_by():
     for number in range(LEVELS_MAX):
         assert take_quote(market, at(number, ms=number * 200))
     assert take_quote(market, at(10, ms=1_000, mid=624_000))
-    assert not take_quote(market, at(11, ms=1_001, mid=648_000))
+    assert not take_quote(market, at(11, ms=1_201, mid=648_000))
     assert {"jump": 1} == market.refused
+
+
+def test_a_price_counts_for_as_long_as_it_stood():
+    """Two seconds at one price outweigh two bad ones of a moment."""
+    market = a_market()
+    assert take_quote(market, at(1))
+    for number, mid in enumerate((624_000, 626_000), start=1):
+        assert take_quote(market, at(1 + number, ms=1_800 + 201 * number, mid=mid))
+    assert not take_quote(market, at(10, ms=2_500, mid=650_000))
 
 
 def test_a_market_that_walks_takes_the_range_along():
@@ -165,9 +174,10 @@ def test_what_two_feeds_of_one_stream_bring_is_no_bad_data():
     room = a_running_core()
     for _ in range(60):
         quote = room.quotes()
-        room.tell(quote)
+        for _ in range(3):
+            room.tell(quote)
         room.run(ms=100)
-    assert room.state.live.markets[BTC].refused["repeated"] > 50
+    assert room.state.live.markets[BTC].refused["repeated"] > 150
     assert [] == room.causes()
 
 

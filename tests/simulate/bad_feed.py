@@ -20,7 +20,7 @@ from holdfast.vocab.market import Mark, Quote, Trade
 NS_PER_MS = 1_000_000
 START_NS = 1_723_161_255_000 * NS_PER_MS
 MONO_NS = 1_000_000_000
-STEP_MS = 50
+STEP_MS = 100
 LATE_MS = 1_000  # what the measuring configuration calls late
 DEAD_MS = 5_000
 NAMES = ("BTCUSDT", "ETHUSDT")
@@ -211,12 +211,13 @@ class BadRoad:
         return self
 
     def _befalls(self):
-        """Things that last begin now and then; the last nine seconds are quiet, so that all can be well again."""
-        if self.now_ms > self.end_ms - 9_000 or self.rng.random() > 0.02:
+        """Things that last begin once for sure and then now and again; the last nine seconds are quiet, so that all can be well again."""
+        first = self.now_ms == 1_000
+        if self.now_ms > self.end_ms - 9_000 or (self.rng.random() > 0.03 and not first):
             return
         name = self.rng.choice(NAMES)
         for fault in self.faults:
-            if self.rng.random() > 0.5:
+            if self.rng.random() > 0.5 and not first:
                 continue
             if fault == "silence":
                 self.silent_until_ms[name] = self.now_ms + DEAD_MS + 1_500
@@ -250,7 +251,7 @@ class BadRoad:
         """One frame along the road, or what is left of it."""
         name = venue.name
         quiet = self.now_ms > self.end_ms - 1_500  # another snapshot may have to come yet
-        fault = self.rng.choice(self.faults) if self.rng.random() < 0.03 and not quiet else ""
+        fault = self.rng.choice(self.faults) if self.rng.random() < 0.05 and not quiet else ""
         frozen = self.frozen.get((name, kind))
         if frozen is not None and self.now_ms < frozen[1]:
             frame = {**frame, "T": frozen[0], "E": frozen[0]}

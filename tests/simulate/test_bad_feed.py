@@ -13,8 +13,8 @@ from holdfast.core.ingest.depth_book import BookState
 from tests.simulate.bad_feed import FAULTS, NAMES, BadRoad
 
 FULL = os.environ.get("HOLDFAST_FULL") == "1"
-CHUNKS = 20 if FULL else 2
-PER_CHUNK = 50 if FULL else 10
+CHUNKS = 100 if FULL else 2
+PER_CHUNK = 10
 
 
 def faults_of(seed):
@@ -55,5 +55,7 @@ def test_nothing_wrong_is_accepted_and_nothing_goes_uncounted(chunk):
     did = Counter()
     for seed in seeds_of(chunk):
         did += judge(seed)
-    if seeds_of(chunk) and not os.environ.get("HOLDFAST_SEEDS") and PER_CHUNK >= 20:
-        assert set(FAULTS) - {"gap"} <= set(did)
+    if chunk == 0 and not os.environ.get("HOLDFAST_SEEDS"):
+        # one fault alone in each of these: it did befall
+        holes = {fault[0] for fault in did if isinstance(fault, tuple)}
+        assert set(FAULTS) == holes | {fault for fault in did if isinstance(fault, str)}
