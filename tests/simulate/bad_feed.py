@@ -263,7 +263,7 @@ class BadRoad:
             return
         match fault:
             case "gap" if kind != "quote":  # quotes are numbered with holes: nobody can tell
-                self.did["gap", name, kind] += 1
+                self._hole(name, kind)
             case "repeat":
                 self._frame(frame, name)
                 stem = "" if kind == "quote" else f"{kind}_"
@@ -278,8 +278,7 @@ class BadRoad:
             case "half":
                 raw = json.dumps(frame).encode()
                 self._raw(raw[: self.rng.randint(3, len(raw) - 1)], "", "half", {"not a frame"})
-                if kind != "quote":
-                    self.did["gap", name, kind] += 1
+                self._hole(name, kind)
             case "crossed" if kind == "quote":
                 bid = venue.text(venue.mid + 5)
                 self._frame({**frame, "b": bid}, name, "crossed", {"crossed", *self._clocks(kind)})
@@ -287,13 +286,18 @@ class BadRoad:
                 self._frame(frame, name)
         self._overtaken(venue, kind)
 
+    def _hole(self, name, kind):
+        """Something is missing; nobody can tell of quotes, which have holes, nor before the first of a stream."""
+        stream = {"trade": "trades", "depth": "depth"}.get(kind, "")
+        if (name, stream) in self.meter.streams:
+            self.did["gap", name, kind] += 1
+
     def _overtaken(self, venue, kind):
         """What was held back comes behind the next frame of its stream."""
         for held in [one for one in self.late_frames if one[:2] == (venue, kind)]:
             self.late_frames.remove(held)
             stem = "" if kind == "quote" else f"{kind}_"
-            if kind != "quote":
-                self.did["gap", venue.name, kind] += 1
+            self._hole(venue.name, kind)
             self._frame(
                 held[2],
                 venue.name,

@@ -163,7 +163,7 @@ class Ingest:
         self._measured_ns = 0
         self._host = make_host(self.state) if make_host is not None else None
         self._meter = meter
-        self._on_refused = on_refused  # told of each frame that was refused, the event that it was, and why
+        self.on_refused = on_refused  # told of each frame that was refused, the event that it was, and why
         self._due: dict[TimerKind, SetTimer] = {}
         self._due_mono_ns = _NEVER_NS
 
@@ -256,8 +256,8 @@ class Ingest:
     def _refuse(self, account: Account, raw: bytes, event: MarketEvent) -> None:
         why = why_refused(self.state, event)
         account.refused[why] += 1
-        if self._on_refused is not None:
-            self._on_refused(raw, event, why)
+        if self.on_refused is not None:
+            self.on_refused(raw, event, why)
 
     def _malformed(self, dialect: Dialect, raw: bytes, event: Malformed) -> None:
         if event.reason == UNLISTED:
