@@ -270,6 +270,7 @@ class BadRoad:
                 # a repeated frame that was refused, or lies behind a hole, is still seen to be an old one
                 self._frame(frame, name, "repeat", {f"{stem}repeated", *self._clocks(kind), "depth_repeated"})
             case "reorder":
+                self._hole(name, kind)  # until it comes, and then it is too late
                 self.late_frames.append((venue, kind, frame))
                 return
             case "garbage":
@@ -297,7 +298,6 @@ class BadRoad:
         for held in [one for one in self.late_frames if one[:2] == (venue, kind)]:
             self.late_frames.remove(held)
             stem = "" if kind == "quote" else f"{kind}_"
-            self._hole(venue.name, kind)
             self._frame(
                 held[2],
                 venue.name,
