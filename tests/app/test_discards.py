@@ -54,7 +54,7 @@ def test_each_is_refused_again_for_the_same_reason(state_dir):
     assert {"late", "early", "repeated", "out_of_order", "crossed", "cross_source", "not a frame"} <= set(
         answer["reasons"]
     )
-    assert {"trade_repeated", "trade_out_of_order", "trade_late", "depth_repeated"} <= set(answer["reasons"])
+    assert {"trade_repeated", "trade_late", "depth_repeated"} <= set(answer["reasons"])
 
 
 def test_a_reason_that_does_not_hold_any_more_is_said(state_dir, tmp_path):

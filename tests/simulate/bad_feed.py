@@ -224,7 +224,7 @@ class BadRoad:
             elif fault == "frozen":
                 kind = self.rng.choice(("quote", "trade"))
                 self.frozen[name, kind] = (self._stamp_ms(), self.now_ms + LATE_MS + 500)
-            elif fault == "outlier":
+            elif fault == "outlier" and self.now_ms >= 1_000:  # the first of all has nothing to be judged by
                 self.outlier_until_ms[name] = self.now_ms + 300
             elif fault == "clock":
                 self.ahead_ms += self.rng.choice((-5_000, 5_000))
