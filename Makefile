@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.stamp
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check fmt docs sim bench bench-vs lock
+.PHONY: help setup run test quick check fmt docs sim bench bench-overload bench-vs lock
 
 help:      ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' Makefile | awk -F@ '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ sim: $(READY)  ## the simulated venue alone (SEED=7 ARGS=…)
 
 bench: $(READY)  ## measure, print a table, write bench/results.json
 	@$(BIN)/python -m bench.run $(ARGS)
+
+bench-overload: $(READY)  ## more quotes than one can look at: ages, what is left out, memory (2 min)
+	@$(BIN)/python -m bench.overload $(ARGS)
 
 bench-vs: $(READY)  ## the same work in another framework, in its own environment
 	@$(BIN)/python -m bench.vs_nautilus $(ARGS)

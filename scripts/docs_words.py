@@ -179,6 +179,26 @@ KEYS = {
     ): "The hard caps, in a file of their own: no limit is looser, and no command changes them.",
     ("feed", "source"): "`binance` is our own decoder; `ccxt` serves every other venue.",
     ("feed", "streams"): "Nothing is priced without quotes.",
+    ("feeds", "dead_after"): "A stream so long silent is dead: a feed that counts by itself takes over.",
+    (
+        "feeds",
+        "too_old_after",
+    ): "A stream so far behind another feed's is too old. Half of `quote_age_max` loses nothing at the change.",
+    ("feeds", "back_after"): "So long must a feed speak without a break before it is preferred again.",
+    (
+        "feeds.backup.NAME",
+        "source",
+    ): "`binance`: the same streams over another way; `ccxt`: any exchange, the account's own or another as a reference.",
+    (
+        "feeds.backup.NAME",
+        "url",
+    ): "Where its streams are; empty: where the primary's are, by a connection of its own.",
+    ("feeds.backup.NAME", "rest_url"): "Where `ccxt` reads its markets; empty: the exchange's own address.",
+    (
+        "feeds.backup.NAME",
+        "venue",
+    ): "The exchange id of `ccxt`. Another than the account's is a price reference only.",
+    ("feeds.backup.NAME", "instruments"): "Ours and their names there; empty: all, by our names.",
     ("serve", "host"): "Where `holdfast serve` listens. Beyond this machine it needs `public` and TLS.",
     ("serve", "port"): "And its port.",
     ("serve", "hosts"): "Further names by which clients may call it.",

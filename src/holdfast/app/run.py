@@ -22,7 +22,7 @@ from holdfast.app.options import RunOptions
 from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, host_maker, open_state
 from holdfast.app.summary import Truth, summary
 from holdfast.app.truth import read_truth
-from holdfast.app.venues import account_identity, make_feeds, make_venue, venue_identity
+from holdfast.app.venues import account_identity, feed_plan, make_feeds, make_venue, venue_identity
 from holdfast.app.warmup import histories
 from holdfast.config.load import beside, load
 from holdfast.config.resolve import resolve
@@ -230,6 +230,7 @@ class _Run:
                 histories=past,
                 venue=venue,
                 feeds=feeds,
+                feed_plan=feed_plan(config),
                 latch=latch,
                 lease=lease,
                 clock=clock,

@@ -14,6 +14,7 @@ from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST, PER_DAY_MOST
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
+BACKUPS_MAX: Final = 7
 LOOK_MS_MIN: Final = 5_000
 CHURN_WINDOW_MS_MIN: Final = 1_000
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
@@ -34,6 +35,48 @@ def check(config: Config, document: Document) -> None:
         document.problem(
             ("feed", "streams"), "expected quotes (nothing is priced without them), each stream once"
         )
+    _feeds(config, document)
+
+
+def _feeds(config: Config, document: Document) -> None:
+    feeds, ours = config.feeds, config.limits.instrument
+    if feeds is None:
+        return
+    for name in ("dead_after", "too_old_after", "back_after"):
+        _above_zero(document, ("feeds", name), getattr(feeds, name))
+    if feeds.too_old_after.ms > feeds.dead_after.ms:
+        document.problem(
+            ("feeds", "too_old_after"),
+            f"expected at most dead_after ({feeds.dead_after}), got {feeds.too_old_after}",
+        )
+    if not 0 < len(feeds.backup) <= BACKUPS_MAX:
+        document.problem(("feeds", "backup"), f"expected 1 to {BACKUPS_MAX} backups, got {len(feeds.backup)}")
+    for name, backup in feeds.backup.items():
+        key = ("feeds", "backup", name)
+        if re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name) is None or name in {"binance", config.account.venue}:
+            document.problem(
+                key, "expected a name of lower case letters, digits, _ or -, and not the primary feed's"
+            )
+        if backup.source == "binance":
+            if config.account.venue != "binanceusdm" or config.feed.source != "binance":
+                document.problem((*key, "source"), "expected ccxt: the account's own feed is not binance's")
+            if backup.venue or backup.rest_url:
+                document.problem(key, "venue and rest_url are for ccxt")
+            if any(there != here for here, there in backup.instruments.items()):
+                document.problem(
+                    (*key, "instruments"), "expected the same names on both sides: it is the same venue"
+                )
+        elif not backup.venue:
+            document.problem((*key, "venue"), "expected an exchange id that ccxt knows")
+        elif config.account.venue == "binanceusdm" and not backup.instruments:
+            document.problem(
+                (*key, "instruments"), 'expected ccxt\'s symbols, such as BTCUSDT = "BTC/USDT:USDT"'
+            )
+        if backup.url and not backup.url.startswith(("ws://", "wss://")):
+            document.problem((*key, "url"), f"expected ws:// or wss://, got {typed_name(backup.url)}")
+        for here in backup.instruments:
+            if here not in ours:
+                document.problem((*key, "instruments"), f"{here} has no limits: it is not traded")
 
 
 def _account(config: Config, document: Document) -> None:

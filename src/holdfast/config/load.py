@@ -16,6 +16,7 @@ from holdfast.config.schema import (
     Config,
     DeadSwitchSection,
     FeedSection,
+    FeedsSection,
     InstrumentLimitsSection,
     LimitsSection,
     LogSection,
@@ -41,6 +42,7 @@ _SECTIONS: Final = (
     "strategy",
     "paths",
     "feed",
+    "feeds",
     "serve",
     "log",
     "up",
@@ -84,6 +86,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         "up": _section(document, UpSection, "up", required=False),
         "dead_switch": _section(document, DeadSwitchSection, "dead_switch"),
     }
+    feeds = _section(document, FeedsSection, "feeds") if "feeds" in document.root else None
     watchdog = _section(document, WatchdogSection, "watchdog") if "watchdog" in document.root else None
     limits = (
         _section(document, AccountLimitsSection, "limits", "account"),
@@ -102,6 +105,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
             strategy=limits[2],
         ),
         strategy=strategies,
+        feeds=feeds,
         watchdog=watchdog,
         **{name: _sure(part) for name, part in parts.items()},
     )

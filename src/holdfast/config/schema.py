@@ -168,6 +168,34 @@ class FeedSection(Section, frozen=True, kw_only=True):
     streams: list[Literal["quotes", "trades", "marks", "depth"]]
 
 
+class BackupFeed(Section, frozen=True, kw_only=True):
+    """``[feeds.backup.NAME]``: public data again, without a key, in the order of the file.
+
+    ``binance``: the same streams over another connection, or from ``url``. ``ccxt``: the exchange ``venue``; another
+    one than the account's is a price reference only. ``instruments``: ours, and what they are called there; none: all,
+    by our names.
+    """
+
+    source: Literal["binance", "ccxt"]
+    url: str = ""
+    rest_url: str = ""
+    venue: str = ""
+    instruments: dict[str, str] = field(default_factory=dict)
+
+
+class FeedsSection(Section, frozen=True, kw_only=True):
+    """``[feeds]``: what else brings market data, and when it takes over. Written whole or not at all.
+
+    ``dead_after``: a stream so long silent is dead; ``too_old_after``: one so far behind another is; ``back_after``: so
+    long must a feed speak without a break before it is preferred again.
+    """
+
+    dead_after: Duration
+    too_old_after: Duration
+    back_after: Duration
+    backup: dict[str, BackupFeed]
+
+
 class ServeSection(Section, frozen=True, kw_only=True):
     """``[serve]``: the control API. Beyond this machine it needs TLS and the word ``public``."""
 
@@ -262,6 +290,7 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogSection
     up: UpSection
     dead_switch: DeadSwitchSection
+    feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
     watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside
     caps: CapsFile | None = None
     firm_share: FirmNumbers | None = None  # None: no firm above this account

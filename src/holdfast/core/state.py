@@ -318,6 +318,17 @@ class Session:
     next_call_id: int = 1
     user_stream_up: bool = False
     feeds_up: dict[str, bool] = field(default_factory=dict)
+    feed_of: dict[str, str] = field(
+        default_factory=dict
+    )  # whose quotes an instrument's are, where there is a choice
+    reference_of: dict[str, str] = field(default_factory=dict)  # the same, while it is another venue's
+    feed_said: tuple[str, str] = ("", "")  # the last change of feeds that people were told of
+    feed_said_mono_ns: int = FAR_PAST_NS
+    silent: dict[str, int] = field(
+        default_factory=dict
+    )  # streams that say nothing: for how many ms when noticed
+    degraded: bool = False  # under pressure: only the newest quotes are looked at
+    conflated_count: int = 0
     offset_ns: int = 0
     offset_known: bool = False
     offset_base_ns: int = 0  # how the clocks stand: the hold is about moving away from it

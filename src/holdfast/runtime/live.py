@@ -14,11 +14,12 @@ from msgspec import Struct
 
 from holdfast.core.state import State
 from holdfast.ports.clock import Clock
-from holdfast.ports.feed import FeedPort, FrameSink
+from holdfast.ports.feed import FeedPort
 from holdfast.ports.guard import ExpiredLease, LatchPort, Progress
 from holdfast.ports.journal import JournalPort, MarketLogPort
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.engine import Engine, Host
+from holdfast.runtime.feeding import NO_PLAN, Feeding, FeedPlan
 from holdfast.strategy.warmup import History, Wanted
 from holdfast.vocab.effects import (
     Alert,
@@ -104,6 +105,7 @@ class Live:
         histories: Mapping[str, History],
         venue: VenuePort,
         feeds: Sequence[FeedPort],
+        feed_plan: FeedPlan = NO_PLAN,
         latch: LatchPort,
         lease: Lease,
         clock: Clock,
@@ -120,6 +122,8 @@ class Live:
         self.market_log = market_log
         self.venue = venue
         self.feeds = feeds
+        self.feeding: Feeding | None = None
+        self._feed_plan = feed_plan
         self.latch = latch
         self.lease = lease
         self.clock = clock
@@ -137,7 +141,6 @@ class Live:
         self._on_maintenance = on_maintenance
         self._tap = tap
         self._on_refused = on_refused
-        self._read: tuple[FeedPort, Sequence[bytes]] | None = None  # what is being stepped
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[Ended] | None = None
         self._flush_due = False
@@ -200,8 +203,19 @@ class Live:
             self._tick(ticks)
             self._maintain(ticks)
             await self.venue.open(self._put)
+            feeding = self.feeding = Feeding(
+                self._feed_plan,
+                self.feeds,
+                state=self.state,
+                engine=engine,
+                market_log=self.market_log,
+                clock=self.clock,
+                put=self._put,
+                fatal=self.fatal,
+                frames_count=self.frames_count,
+            )
             for number, feed in enumerate(self.feeds):
-                await feed.open(self._frame_sink(feed, number), self._put)
+                await feed.open(feeding.frame_sink(number), feeding.event_sink(number))
             return await self._ended
         except BaseException as error:
             self.fatal(error)
@@ -209,7 +223,7 @@ class Live:
                 raise
             return Ended(why=str(error), error=error)
         finally:
-            self._ending = True
+            self._stop_hearing()
             for handle in ticks:
                 handle.cancel()
             if self._timer is not None:
@@ -241,11 +255,16 @@ class Live:
             if ended.error is None:
                 self.lease.let_go()  # closing takes its time: nobody is to take it for a death
 
+    def _stop_hearing(self) -> None:
+        self._ending = True
+        if self.feeding is not None:
+            self.feeding.ended = True
+
     def fatal(self, error: BaseException) -> None:
         """Our own promise or the disk broke: nothing may leave any more, and the process ends."""
         if not isinstance(error, asyncio.CancelledError):
             self.latch.trip("fatal", f"{type(error).__name__}: {error}"[:200])
-        self._ending = True  # what this turn of the loop still holds is not stepped any more
+        self._stop_hearing()  # what this turn of the loop still holds is not stepped any more
         self._end(Ended(why=f"{type(error).__name__}: {error}", error=error))
 
     # --- in ---------------------------------------------------------------------------------------------------
@@ -258,33 +277,11 @@ class Live:
         except BaseException as error:  # noqa: BLE001 - InvariantBroken must end the process, not one callback
             self.fatal(error)
 
-    def _frame_sink(self, feed: FeedPort, number: int) -> FrameSink:
-        log = self.market_log.extend
-        decode = feed.decode_read
-        counts = self.frames_count
-        name = feed.name
-        engine = self.engine
-        if engine is None:
-            raise RuntimeError("the engine is made before any feed is opened")
-        step_frames = engine.frames
-
-        def on_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
-            if self._ending:
-                return
-            try:
-                log(raws, wall_ns, mono_ns, number)
-                counts[name] += len(raws)
-                self._read = (feed, raws)
-                step_frames(decode(raws, wall_ns, mono_ns))
-            except BaseException as error:  # noqa: BLE001 - as above
-                self.fatal(error)
-
-        return on_read
-
     def _refused(self, place: int, event: MarketEvent) -> None:
         """One frame of the read that is being stepped was refused: keep it."""
-        if self._on_refused is not None and self._read is not None:
-            feed, raws = self._read
+        feeding = self.feeding
+        if self._on_refused is not None and feeding is not None and feeding.reading is not None:
+            feed, raws = feeding.reading
             self._on_refused(feed, raws[place], event)
 
     def _need_flush(self) -> None:
@@ -339,6 +336,8 @@ class Live:
         try:
             self._renew()
             self.look_at_latch()
+            if self.feeding is not None:
+                self.feeding.look()
             host = self.host
             now = self.clock.mono_ns()
             host_due = host.next_due_mono_ns()

@@ -320,6 +320,20 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
     events.VenueNotice: _told(
         lambda event: f"{event.kind.value} {event.instrument}".strip(), lambda event: event.text
     ),
+    events.FeedChosen: _told(
+        lambda event: f"{event.instrument} {event.kind.value}",
+        lambda event: f"from {event.feed}: {event.why}",
+    ),
+    events.StreamSilent: _told(
+        lambda event: f"{event.feed} {event.instrument or 'all'} {event.kind.value}",
+        lambda event: f"silent for {event.silent_ms} ms" if event.silent else "speaks again",
+    ),
+    events.PressureChanged: _told(
+        _no_key,
+        lambda event: (
+            f"{'degraded' if event.degraded else 'no longer degraded'}, {event.conflated_count} quotes left out so far"
+        ),
+    ),
     events.StreamChanged: _told(
         lambda event: f"{event.stream.value} {event.name}",
         lambda event: f"{'up' if event.up else 'down'}: {event.why}",

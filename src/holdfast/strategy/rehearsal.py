@@ -93,6 +93,11 @@ class Rehearsal:
         """There are no books here."""
         return None
 
+    @property
+    def degraded(self) -> bool:
+        """Everything is shown."""
+        return False
+
     # --- playing ------------------------------------------------------------------------------------------------
 
     def play(self, events: Iterable[MarketEvent]) -> None:

@@ -218,6 +218,54 @@ class StreamChanged(_Event, frozen=True, kw_only=True, tag="stream_changed"):
     why: str
 
 
+class StreamKind(Enum):
+    """What a market stream tells of an instrument."""
+
+    QUOTE = "quote"
+    TRADE = "trade"
+    MARK = "mark"
+    DEPTH = "depth"
+
+
+class FeedChosen(_Event, frozen=True, kw_only=True, tag="feed_chosen"):
+    """From here on this stream of the instrument is taken from this feed.
+
+    ``renumbered``: its numbers do not follow on those of the feed before. ``reference``: another venue's prices, good
+    to value and to get out by; nothing new is begun on them. ``missing_count``: prints that neither feed brought.
+    """
+
+    instrument: str
+    kind: StreamKind
+    feed: str
+    renumbered: bool
+    reference: bool
+    why: str
+    missing_count: int = 0
+
+
+class StreamSilent(_Event, frozen=True, kw_only=True, tag="stream_silent"):
+    """A stream that was asked for says nothing although its connection stands, or speaks again.
+
+    ``instrument`` is empty where it is every instrument's. ``silent_ms``: for how long, when this was noticed.
+    """
+
+    feed: str
+    instrument: str
+    kind: StreamKind
+    silent: bool
+    silent_ms: int
+
+
+class PressureChanged(_Event, frozen=True, kw_only=True, tag="pressure_changed"):
+    """More quotes come than can be looked at one by one, or no longer: ``degraded`` while only the newest are.
+
+    ``conflated_count``: quotes of this life that a newer one of the same read replaced before they were decoded.
+    """
+
+    degraded: bool
+    conflated_count: int
+
+
 # --- the house ----------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +337,9 @@ Event: TypeAlias = (
     | CashHinted
     | VenueNotice
     | StreamChanged
+    | FeedChosen
+    | StreamSilent
+    | PressureChanged
     | TimerFired
     | LatchSeen
     | LeaseLost

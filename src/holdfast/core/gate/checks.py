@@ -475,11 +475,13 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         return False
     if least > lots:
         lots = least
-    value = exposure.value_ticks
+    worth = value = exposure.value_ticks
+    if price > worth:
+        worth = price
     lots *= exposure.unit_e8
     asked = account.asked
     if (
-        account.gross_e8 - exposure.gross_e8 + lots * (max(value, price)) > account.allowed_e8
+        account.gross_e8 - exposure.gross_e8 + lots * worth > account.allowed_e8
         or now - asked.ring[asked.refuse_back].mono_ns < NS_PER_S
         or account.open_orders_count >= account.limits.open_orders_max
         or account.day.orders_count >= account.orders_most

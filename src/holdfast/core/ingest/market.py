@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from holdfast.core.ingest.corporate import OFF_SCALE, SCALE_TIMES_MAX, SPLIT_UNAPPLIED
 from holdfast.core.views import FAR_PAST_NS, MARK_AGE_NS_MAX
 from holdfast.vocab.corporate import Ratio, SplitDue
@@ -87,6 +89,7 @@ class Market:
     jump_quotes_count: int = 0  # accepted before the quotes that disagree
     quotes_count: int = 0
     trades_count: int = 0
+    depths_count: int = 0  # changes and snapshots of its book that came
     bad_count: int = 0  # refused for another reason than the expected ones
     clock_count: int = 0  # refused for being late or early
     refused: dict[str, int] = field(default_factory=dict)
@@ -212,6 +215,17 @@ def set_offset(market: Market, *, quote_age_ms_max: int, offset_ns: int) -> None
     """Judge lateness against the venue's clock as now measured (venue time minus our wall time)."""
     market.lag_ns_min = -quote_age_ms_max * NS_PER_MS - offset_ns
     market.lag_ns_max = quote_age_ms_max * NS_PER_MS - offset_ns
+
+
+def renumber_quotes(market: Market) -> None:
+    """The next quote may carry any number: another feed's, which counts by itself."""
+    market.quote = msgspec.structs.replace(market.quote, seq=-1)
+    market.jump_count = 0
+
+
+def renumber_trades(market: Market) -> None:
+    """The same of prints."""
+    market.trade_seq = -1
 
 
 def take_quote(market: Market, quote: Quote) -> bool:

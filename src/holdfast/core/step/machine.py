@@ -7,7 +7,7 @@ from typing import Final
 
 from holdfast.core.fit import grid_of
 from holdfast.core.state import State
-from holdfast.core.step import commands, intents, market, reconcile, replies, reports, timers
+from holdfast.core.step import commands, feeds, intents, market, reconcile, replies, reports, timers
 from holdfast.core.step.emit import Out, alert, emit, place_hold
 from holdfast.core.step.flatten import resume_flatten, work
 from holdfast.vocab import events
@@ -124,6 +124,7 @@ def _stream(state: State, event: events.StreamChanged) -> Out:
             reconcile.arm_if_possible(state, out, by="auto", reason="arm = auto")
     else:
         session.feeds_up[event.name] = event.up
+        feeds.hold_if_all_down(state, out)
     if not event.up:
         alert(out, Severity.WARNING, f"stream.{event.stream.value}", f"{event.name} is down: {event.why}")
     return out
@@ -181,6 +182,9 @@ STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.CashHinted: _timed(_cash_hinted),
     events.VenueNotice: _timed(_notice),
     events.StreamChanged: _timed(_stream),
+    events.FeedChosen: _timed(feeds.on_chosen),
+    events.StreamSilent: _timed(feeds.on_silent),
+    events.PressureChanged: _timed(feeds.on_pressure),
     events.TimerFired: _timed(timers.on_timer),
     events.LatchSeen: _timed(commands.on_latch),
     events.LeaseLost: _timed(commands.on_lease),

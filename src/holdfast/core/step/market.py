@@ -101,6 +101,7 @@ def on_depth(state: State, depth: Depth) -> bool | Out:
     watch = session.depths.get(depth.instrument)
     if watch is None:
         watch = session.depths[depth.instrument] = DepthWatch()
+    market.depths_count += 1
     taken = watch.book.take(depth)
     if depth.snapshot:
         watch.asking = False

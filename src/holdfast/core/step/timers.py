@@ -11,6 +11,7 @@ from holdfast.core.state import State
 from holdfast.core.step.commands import end_if_final
 from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
+from holdfast.core.step.feeds import ALL_DOWN, all_down
 from holdfast.core.step.flatten import work
 from holdfast.core.step.glass import end_all, glass_due
 from holdfast.core.step.ladder import cool
@@ -134,7 +135,8 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
     silent = 0
     for instrument, market in session.markets.items():
         age = now - market.quote_mono_ns
-        stands = age > dead_ns and not grace
+        reference = session.reference_of.get(instrument)
+        stands = (age > dead_ns and not grace) or reference is not None
         silent += 1 if age > dead_ns else 0
         _condition(
             state,
@@ -142,14 +144,16 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
             HoldCause.STALE_DATA,
             scope=Scope(instrument=instrument),
             stands=stands,
-            reason=f"no quote for more than {session.settings.timings.feed_dead_ms} ms",
+            reason=f"no quote for more than {session.settings.timings.feed_dead_ms} ms"
+            if reference is None or age > dead_ns
+            else f"priced by {reference}, which is a reference only",
         )
     _condition(
         state,
         out,
         HoldCause.FEEDS_LOST,
-        stands=silent == len(session.markets) and not grace,
-        reason="no instrument has a live quote",
+        stands=all_down(session) or (silent == len(session.markets) and not grace),
+        reason=ALL_DOWN if all_down(session) else "no instrument has a live quote",
     )
 
 
