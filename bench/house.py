@@ -104,6 +104,7 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
                 swing_window_ms=60_000,
                 orders_per_s_refuse=orders_per_s,
                 orders_per_s_halt=orders_per_s + 1,
+                refused_ppm_max=200_000,
             )
             for spec in specs
         ),

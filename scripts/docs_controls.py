@@ -216,6 +216,17 @@ HOLDS = {
         ("R53", "R64"),
         f"{_AGES}::test_one_silent_instrument_may_only_be_reduced_and_comes_back_by_itself",
     ),
+    "bad_data": Row(
+        ("C11",),
+        ("R61", "R64"),
+        "tests/core/test_data.py::test_too_large_a_share_of_bad_data_holds_the_instrument_until_it_is_better",
+    ),
+    "split": Row(
+        ("C11",),
+        ("R53",),
+        "tests/core/test_data.py"
+        "::test_the_day_of_a_split_holds_its_instrument_and_prices_nothing_until_a_person_has_applied_it",
+    ),
     "feeds_lost": Row(("C11",), ("R56",), f"{_AGES}::test_with_every_instrument_silent_trading_halts"),
     "user_stream_lost": Row(
         ("C20",), ("R53",), f"{_AGES}::test_without_the_user_stream_only_exits_are_allowed"

@@ -132,6 +132,10 @@ KEYS = {
         "depth_max",
     ): "One order that may take at once over the size at the best price that it meets. One that rests is not asked.",
     (
+        "limits.instrument.INSTRUMENT",
+        "refused_max",
+    ): "A larger share of its market data refused within ten seconds, for being bad, holds the instrument.",
+    (
         "limits.strategy.STRATEGY.INSTRUMENT",
         "order_max",
     ): "One order of this strategy. A pair that is not listed may not trade.",

@@ -218,9 +218,9 @@ SHARES_CASES = [
     case(
         "at the highest known price",
         checks.within_shares,
-        {"instrument": SHARE, "position": 23, "last": BTC_TICKS * 2},
+        {"instrument": SHARE, "position": 23, "last": BTC_TICKS + 12_000},
         {},
-        OverShare(of=BTC, would_be_ppm=396_000, limit_ppm=200_000),
+        OverShare(of=BTC, would_be_ppm=201_960, limit_ppm=200_000),
     ),
     case(
         "at the mark, where that is higher",

@@ -43,6 +43,7 @@ def test_only_these_release_themselves():
     assert {
         HoldCause.DRAWDOWN_WARNING,
         HoldCause.STALE_DATA,
+        HoldCause.BAD_DATA,
         HoldCause.FEEDS_LOST,
         HoldCause.USER_STREAM_LOST,
         HoldCause.POSITION_STALE,

@@ -6,7 +6,6 @@ from holdfast.core.ingest.market import (
     JUMP_CONFIRMATIONS,
     market_of,
     set_offset,
-    take_depth,
     take_mark,
     take_quote,
     take_trade,
@@ -184,19 +183,6 @@ def test_value_is_mark_then_mid_then_last_and_exposure_the_largest():
     assert BTC_TICKS + 50 == market.worst_ticks()
 
 
-def test_a_book_update_follows_on_the_last_and_a_gap_is_counted():
-    market = a_market()
-    assert take_depth(market, a_depth(10, 5))
-    assert take_depth(market, a_depth(12, 10))
-    assert {} == market.refused
-    assert not take_depth(market, a_depth(12, 10))
-    assert {"depth_repeated": 1} == market.refused
-    assert take_depth(market, a_depth(20, 15))
-    assert take_depth(market, a_depth(3, 0, snapshot=True))
-    assert take_depth(market, a_depth(4, 0))  # a venue that does not chain its updates
-    assert {"depth_repeated": 1, "depth_gap": 1} == market.refused
-
-
 # --- in the step ----------------------------------------------------------------------------------------------------
 
 
@@ -246,7 +232,7 @@ def test_every_kind_of_accepted_data_is_delivered_and_counted():
         type(event) for event in room.delivered[-4:]
     ]
     market = room.state.session.markets[BTC]
-    assert (1, 5, 10) == (market.trades_count, market.trade_seq, market.depth_seq)
+    assert (1, 5) == (market.trades_count, market.trade_seq)
     assert {"trade_repeated": 1, "depth_repeated": 1} == market.refused
 
 

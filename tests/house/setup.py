@@ -97,6 +97,7 @@ def instrument_limits(instrument=BTC, **changes):
         swing_window_ms=60_000,
         orders_per_s_refuse=1_000,
         orders_per_s_halt=2_000,
+        refused_ppm_max=500_000,
     )
     return structs.replace(limits, **changes)
 

@@ -42,6 +42,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -99,6 +100,7 @@ class NaiveVenue:
         self.lists_name_orders_only_by_its_own_ids = (
             True  # as Binance's do: no client id in a list of executions
         )
+        self.snapshots = {}  # instrument -> the Depth that a question for it gets
         self.deadman = {}
         self.page_max = None  # how many executions or cash entries one answer holds; None: all
         self.slow = {}  # kind of request -> how many ms longer its answer takes
@@ -425,6 +427,10 @@ class NaiveVenue:
     def _volumes(self, request: QueryVolumes):
         return Ok(value=Volumes(lots=tuple(self.volumes.items())))
 
+    def _depth(self, request: QueryDepth):
+        snapshot = self.snapshots.get(request.instrument)
+        return Fatal(why="no books here") if snapshot is None else Ok(value=snapshot)
+
     def _deadman(self, request: ArmDeadman):
         self.deadman[request.instrument] = self.now_mono_ns + request.countdown_ms * 1_000_000
         return Ok(value=Done())
@@ -450,6 +456,7 @@ _ANSWERS: dict = {
     QueryCash: NaiveVenue._cash,
     QuerySpecs: NaiveVenue._specs,
     QueryVolumes: NaiveVenue._volumes,
+    QueryDepth: NaiveVenue._depth,
     SetLeverage: lambda venue, request: Ok(value=Done()),
     ArmDeadman: NaiveVenue._deadman,
     MeasureClock: NaiveVenue._clock,

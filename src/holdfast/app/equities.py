@@ -1,22 +1,22 @@
-"""Equities' files as a recording: their events through the core's ingest, with a guard against split scales."""
+"""Equities' files as a recording: their events through the core's ingest, which is told of their splits."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from holdfast.app.parts import EVENTS_CODEC, decoder_for, encode_event
-from holdfast.core.ingest.corporate import SplitGuard
+from holdfast.core.ingest.corporate import split_between
 from holdfast.journal.recording_read import CorruptRecording, Line, NotARecording
 from holdfast.runtime.ingesting import Dialect
 from holdfast.sim.sources.frames import SourceUnusable
 from holdfast.sim.sources.lean import LeanFile, factors_in, frames_of, lean_file
-from holdfast.vocab.corporate import FactorRow
-from holdfast.vocab.market import Malformed, MarketEvent, Quote, Trade
+from holdfast.vocab.corporate import FactorRow, SplitDue
 
 _ENDINGS: Final = ("_quote.zip", "_trade.zip")
 
@@ -70,48 +70,41 @@ class Label(Struct, frozen=True):
     kind: str
 
 
-class _Scale:
-    """One ticker's guard, and the days on which it is asked."""
-
-    def __init__(self, guard: SplitGuard, files: Sequence[EquityFile]) -> None:
-        self.guard = guard
-        days = sorted({(file.lean.midnight_ns, file.lean.date) for file in files})
-        self._midnights = [midnight_ns for midnight_ns, _ in days]
-        self._dates = [date for _, date in days]
-
-    def date_of(self, wall_ns: int) -> int:
-        """The day of a time; a bar that ends at midnight is still the day's before."""
-        return self._dates[max(0, bisect_right(self._midnights, wall_ns - 1) - 1)]
-
-
-def equity_dialect(files: Sequence[EquityFile], *, apply_splits: bool) -> Dialect:
-    """How to read these files. After a split nothing is priced unless ``apply_splits`` carries the scale over."""
-    decode_event = decoder_for(EVENTS_CODEC, ())
-    by_ticker: dict[str, list[EquityFile]] = {}
-    for file in files:
-        by_ticker.setdefault(file.lean.spec.instrument, []).append(file)
-    scales = {name: _Scale(SplitGuard(rows=_factors(own[0])), own) for name, own in by_ticker.items()}
-
-    def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
-        event = decode_event(raw, wall_ns, mono_ns)
-        if not isinstance(event, Quote | Trade):
-            return event
-        scale = scales[event.instrument]
-        guard = scale.guard
-        date = scale.date_of(wall_ns)
-        if date != guard.date:
-            due = guard.begin_day(date)
-            if due is not None and apply_splits:
-                guard.apply(due)
-        price = event.price_ticks if isinstance(event, Trade) else (event.bid_ticks + event.ask_ticks) // 2
-        why = guard.judge(price)
-        return Malformed(event.instrument, why, wall_ns, mono_ns) if why else event
+def equity_dialect() -> Dialect:
+    """How to read these files."""
+    decode = decoder_for(EVENTS_CODEC, ())
 
     def label(raw: bytes) -> Label:
-        event = decode_event(raw, 0, 0)
+        event = decode(raw, 0, 0)
         return Label("" if event is None else event.instrument, type(event).__name__.lower())
 
     return Dialect(decode=decode, label=label, snapshot=_no_books)
+
+
+def splits_of(files: Sequence[EquityFile], *, applied: bool) -> tuple[SplitDue, ...]:
+    """The scale changes between the days of these files, each from its day's midnight on.
+
+    ``applied``: whoever replays has everything in the new scale by then. Errors: NotARecording.
+    """
+    days: dict[str, dict[int, EquityFile]] = {}
+    for file in files:
+        days.setdefault(file.lean.spec.instrument, {})[file.lean.date] = file
+    found = []
+    for name, own in days.items():
+        rows = _factors(next(iter(own.values())))
+        for before, date in pairwise(sorted(own)):
+            ratio = split_between(rows, before=before, date=date)
+            if ratio is not None:
+                found.append(
+                    SplitDue(
+                        instrument=name,
+                        from_venue_ns=own[date].lean.midnight_ns,
+                        up=ratio.up,
+                        down=ratio.down,
+                        applied=applied,
+                    )
+                )
+    return tuple(sorted(found, key=attrgetter("from_venue_ns")))
 
 
 def _no_books(raw: bytes, about: str, wall_ns: int, mono_ns: int) -> None:

@@ -102,6 +102,16 @@ class ReplayOptions(_Options, frozen=True, kw_only=True):
     apply_splits: bool = False
 
 
+class DiscardsOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast discards``: what the bot of ``state_dir`` refused of its market data; empty words: any."""
+
+    state_dir: str
+    instrument: str = ""
+    reason: str = ""
+    last: int = 20
+    again: bool = False
+
+
 class FeedsOptions(_Options, frozen=True, kw_only=True):
     """``holdfast feeds``: of providers (``urls``), of recordings (``files``), else of the bot in ``state_dir``.
 

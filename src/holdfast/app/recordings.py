@@ -122,16 +122,20 @@ def providers(
 def _equities(
     files: tuple[EquityFile, ...], *, config: str | None, strategy: str | None, apply_splits: bool
 ) -> Provider:
-    from holdfast.app.equities import equity_dialect
+    from holdfast.app.equities import equity_dialect, splits_of
 
     specs = {file.lean.spec.instrument: file.lean.spec for file in files}
-    settings = settings_for(specs, config)
+    settings = msgspec.structs.replace(
+        settings_for(specs, config),
+        splits=splits_of(files, applied=apply_splits),
+        scaled=tuple(specs),
+    )
     meter = FeedMeter("equities", dead_ns=settings.timings.feed_dead_ms * NS_PER_MS)
     return Provider(
         name="equities",
         files=files,
         specs=specs,
-        dialect=equity_dialect(files, apply_splits=apply_splits),
+        dialect=equity_dialect(),
         ingest=Ingest(
             settings,
             clock=VenueClockMeasured(),

@@ -34,15 +34,19 @@ from holdfast.config.secrets import Secrets, load_secrets
 from holdfast.config.values import BadValue
 from holdfast.core.fit import misfits
 from holdfast.core.state import Books, State
+from holdfast.core.step.judged import judged_by
+from holdfast.core.step.market import why_refused
 from holdfast.guard.dead_switch import DeadSwitch
 from holdfast.guard.latch import Latch, boot_id, guard_dir, key_of, latch_path
 from holdfast.guard.lease import Lease, LeaseTaken
 from holdfast.guard.watch import GuardWatch
 from holdfast.journal.chain import iterate
+from holdfast.journal.discards import Discard, DiscardFile
 from holdfast.journal.export import plain
 from holdfast.journal.market_log import MarketLog, open_market_log
 from holdfast.journal.snapshots import save_snapshot
 from holdfast.ops import registry
+from holdfast.ports.feed import FeedPort
 from holdfast.ports.probe import ProbedVenue
 from holdfast.ports.venue import VenuePort, VenueUnusable
 from holdfast.runtime.clock import SystemClock
@@ -59,6 +63,7 @@ from holdfast.vocab.effects import Alert, Record, Severity
 from holdfast.vocab.events import Command, StrategySaved, Verb
 from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.market import MarketEvent
 from holdfast.vocab.probe import Check
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 
@@ -148,6 +153,8 @@ class _Run:
         self._snapshot_at = 0
         self._last_second = 0
         self._began = False
+        self._discards: DiscardFile | None = None
+        self._discards_told = False
 
     async def go(self) -> Ended:
         """Open everything in the order that safety asks, trade, close."""
@@ -241,7 +248,9 @@ class _Run:
                 reference=reader,
                 tap=lambda index, record: self._tap(looker, index, record),
                 probe=looks(config, venue, proof),
+                on_refused=lambda feed, raw, event: self._discard(state, feed, raw, event),
             )
+            self._discards = DiscardFile(self.state_dir / "discards", settings.instruments)
             looker.attach(live)
             loop = asyncio.get_running_loop()
             watch = GuardWatch(
@@ -302,6 +311,8 @@ class _Run:
             if watch is not None:
                 watch.stop()
             await venue.close()
+            if self._discards is not None:
+                self._discards.flush()
             self._commit_store()
             if self._store is not None:
                 self._store.close()
@@ -392,9 +403,34 @@ class _Run:
                 # quiet times too: a power loss must not take more than about a second of what was written
                 self.disk.opened.journal.sync()
                 self.live.market_log.flush()
+            self._flush_discards()
         if self.disk is not None and self.disk.opened.journal.record_count >= self._snapshot_at:
             self._snapshot_at = self.disk.opened.journal.record_count + SNAPSHOT_EVERY_RECORDS
             self._snapshot()
+
+    def _discard(self, state: State, feed: FeedPort, raw: bytes, event: MarketEvent) -> None:
+        """Keep a frame that the core refused, with what it was judged by."""
+        if self._discards is not None:
+            self._discards.keep(
+                Discard(
+                    wall_ns=event.wall_ns,
+                    mono_ns=event.mono_ns,
+                    feed=feed.name,
+                    codec=feed.codec,
+                    instrument=event.instrument,
+                    reason=why_refused(state, event),
+                    raw=raw,
+                    against=msgspec.Raw(judged_by(state, event)),
+                )
+            )
+
+    def _flush_discards(self) -> None:
+        if self._discards is None:
+            return
+        self._discards.flush()
+        if self._discards.failed and not self._discards_told:
+            self._discards_told = True
+            self.log.warning(self._discards.failed)
 
     def _snapshot(self) -> None:
         if self.disk is None or self.live is None:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import (
     BacktestOptions,
+    DiscardsOptions,
     DoctorOptions,
     FeedsOptions,
     InitOptions,
@@ -360,6 +361,35 @@ def _feeds(
             last_s=_seconds("--last", last) or 0.0,
             bench_instruments=tuple(dict.fromkeys(instrument or ())),
             instruments=instruments,
+            json=json,
+        ),
+    )
+
+
+@app.command("discards")
+def _discards(
+    *,
+    config: OptionalConfig = None,
+    state_dir: StateDir = None,
+    instrument: Annotated[str, typer.Option(metavar="NAME", help="Of this instrument alone.")] = "",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Refused for this alone, for example late.")
+    ] = "",
+    last: Annotated[int, typer.Option(metavar="N", help="How many of the newest are shown.", min=0)] = 20,
+    again: Annotated[
+        bool, typer.Option("--again", help="Judge each again, by what it was judged by then.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Frames of market data that a bot refused, as they came, with the reason."""
+    return _start(
+        "discards",
+        DiscardsOptions(
+            state_dir=_state_dir(config, state_dir),
+            instrument=instrument,
+            reason=reason,
+            last=last,
+            again=again,
             json=json,
         ),
     )

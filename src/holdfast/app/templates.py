@@ -81,6 +81,7 @@ orders_per_s_halt = 80              # [H] beyond it the instrument is halted bef
 equity_share_max = "20%"            # at worst case, over equity [P]
 adv_share_max = "10%"               # one order over the average daily volume [P]
 depth_max = "20x"                   # [H] one order that takes at once over the size at the touch: more walks the book
+refused_max = "20%"                 # [H] more of its market data refused within ten seconds: it is held
 
 [limits.instrument.ETHUSDT]
 order_max = "4 ETH"                 # as above
@@ -98,6 +99,7 @@ orders_per_s_halt = 80
 equity_share_max = "20%"
 adv_share_max = "10%"
 depth_max = "20x"
+refused_max = "20%"
 
 # A strategy may trade only the pairs that are listed here.
 $strategy_limits
@@ -255,6 +257,7 @@ orders_per_s_halt = 100             # [H] what kills the account
 equity_share_max = "20%"            # [P]
 adv_share_max = "10%"               # [P]
 depth_max = "100x"                  # [H] five times
+refused_max = "40%"                 # [H] twice
 
 [instrument.ETHUSDT]
 order_max = "8 ETH"                 # as above
@@ -272,6 +275,7 @@ orders_per_s_halt = 100
 equity_share_max = "20%"
 adv_share_max = "10%"
 depth_max = "100x"
+refused_max = "40%"
 """
 
 REFERENCE: Final = Template("""\

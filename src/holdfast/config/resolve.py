@@ -195,6 +195,7 @@ class _Resolver:
             equity_share_ppm_max=limits.equity_share_max.ppm,
             adv_share_ppm_max=limits.adv_share_max.ppm,
             depth_ppm_max=limits.depth_max.ppm,
+            refused_ppm_max=limits.refused_max.ppm,
         )
 
     def _clip(self, limits: InstrumentLimits) -> None:

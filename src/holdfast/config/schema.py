@@ -100,6 +100,7 @@ class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
     equity_share_max: Multiple  # its notional at worst case over equity
     adv_share_max: Ratio  # one order over the average daily volume
     depth_max: Multiple  # one order that may take at once over the size at the touch that it meets
+    refused_max: Ratio
 
 
 class StrategyLimitsSection(Section, frozen=True, kw_only=True):

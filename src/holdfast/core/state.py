@@ -17,6 +17,7 @@ from holdfast.core.gate.resting import Resting
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
 from holdfast.core.incident.flatten import FlattenJob
+from holdfast.core.ingest.depth_book import DepthBook
 from holdfast.core.ingest.market import Market, market_of
 from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.ledger.positions import PositionRow
@@ -54,10 +55,12 @@ from holdfast.vocab.facts import (
     IntentRefused,
     LimitChanged,
     LoosenAsked,
+    MarketSeen,
     OrderAmended,
     OrderApproved,
     OrderMoved,
     PositionAdjusted,
+    SeenUpTo,
     SizeReduced,
 )
 from holdfast.vocab.holds import Hold, HoldCause, Scope
@@ -83,6 +86,7 @@ class Books(Struct, kw_only=True):
     churn: dict[str, dict[str, Churn]] = {}  # by strategy and instrument
     breaks: dict[str, BreakFound] = {}
     flattens: dict[str, FlattenBegan] = {}
+    seen: dict[str, SeenUpTo] = {}  # market data, by instrument
     refused_count: int = 0
     boot_id: str = ""
     boot_mono_ns: int = 0  # the first start since the machine booted
@@ -198,6 +202,10 @@ def _flatten_ended(books: Books, fact: FlattenEnded, _: int) -> None:
     books.flattens.pop(scope_key(fact.scope), None)
 
 
+def _seen(books: Books, fact: MarketSeen, _: int) -> None:
+    books.seen |= {row.instrument: row for row in fact.rows}
+
+
 def _nothing(books: Books, fact: Fact, _: int) -> None:
     """Written down for people and for replay; the books do not depend on it."""
 
@@ -230,6 +238,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     FlattenBegan: _flatten_began,
     FlattenEnded: _flatten_ended,
     ClockSet: _nothing,
+    MarketSeen: _seen,
     HashMark: _nothing,
 }
 
@@ -259,6 +268,21 @@ class Word(Struct, kw_only=True):
     mono_ns: int = FAR_PAST_NS
     asking: bool = False
     failures: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class DepthWatch:
+    """One instrument's book, and whether another snapshot of it is asked for."""
+
+    book: DepthBook = field(default_factory=DepthBook)
+    asking: bool = False
+    ask_after_mono_ns: int = FAR_PAST_NS
+    unavailable: bool = False
+    missed_count: dict[str, int] = field(default_factory=dict)
+
+    def missed(self, why: str) -> None:
+        """Count why the book was lost."""
+        self.missed_count[why] = self.missed_count.get(why, 0) + 1
 
 
 class VenueWords(Struct, kw_only=True):
@@ -349,6 +373,10 @@ class Session:
     volumes_asked_mono_ns: int = FAR_PAST_NS
     hours_due_wall_ns: int = 0  # when something opens, closes or grows too old
     malformed_count: int = 0  # frames that belong to no instrument of ours, as far as one could read
+    depths: dict[str, DepthWatch] = field(default_factory=dict)
+    clock_asked_mono_ns: int = FAR_PAST_NS  # because of stamps that did not fit
+    split_held: dict[str, bool] = field(default_factory=dict)
+    seen_due_mono_ns: int = FAR_PAST_NS  # when how far was seen is next written down
 
 
 class _NotStarted:
@@ -386,6 +414,17 @@ class State:
         self.specs = {spec.instrument: spec for spec in settings.instruments}
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
+        for name, seen in books.seen.items():
+            if name in markets:
+                markets[name].resume(seen)
+        for name in settings.scaled:
+            markets[name].expect_splits(
+                [
+                    split
+                    for split in settings.splits
+                    if split.instrument == name and split.from_venue_ns > event.wall_ns
+                ]
+            )
         rates = settings.account_limits
         account = AccountDesk(
             limits=rates,

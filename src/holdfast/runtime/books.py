@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from heapq import nlargest, nsmallest
+
+from holdfast.core.ingest.depth_book import BookState
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.state import State
+from holdfast.strategy.api import DepthView
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.market import Quote
 
@@ -41,3 +45,19 @@ class CoreBooks:
         session = self._state.session
         market = session.markets.get(instrument) if session is not None else None
         return market.quote if market is not None and market.mid2_ticks else None
+
+    def depth(self, instrument: str, levels: int) -> DepthView | None:
+        """The best levels of the book; None while it is not whole, or older than orders may be priced from."""
+        session = self._state.session
+        watch = session.depths.get(instrument) if session is not None else None
+        if session is None or watch is None or watch.book.state is not BookState.WHOLE:
+            return None
+        book = watch.book
+        if session.now_mono_ns - book.mono_ns > session.account.quote_age_ns_max:
+            return None
+        return DepthView(
+            instrument=instrument,
+            seq=book.seq,
+            bids=tuple(nlargest(levels, book.bids.items())),
+            asks=tuple(nsmallest(levels, book.asks.items())),
+        )

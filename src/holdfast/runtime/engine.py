@@ -96,6 +96,7 @@ class Engine:
         "delivered_count",
         "full",
         "market_pos",
+        "on_refused",
         "state",
         "timers",
         "unheard_count",
@@ -116,6 +117,8 @@ class Engine:
         self.timers = Timers()
         self.delivered_count = 0
         self.full = ""  # why the journal takes only what the exit needs; empty while all is well
+        # called with the place within its read of each frame that the core refused, and the event that it was
+        self.on_refused: Callable[[int, MarketEvent], None] = _nothing
         self.unheard_count = 0  # wishes of strategies that a full journal had no room for
         self._tap = tap
         self._host = host
@@ -151,7 +154,7 @@ class Engine:
         state = self.state
         stages = MARKET_STAGES
         deliver = self._host.on_market
-        pos = self.market_pos
+        pos = began = self.market_pos
         delivered = 0
         try:
             for event in events:
@@ -168,6 +171,8 @@ class Engine:
                 elif taken:
                     self.market_pos = pos
                     self._say(taken)
+                else:
+                    self.on_refused(pos - began - 1, event)
         finally:
             self.market_pos = pos
             self.delivered_count += delivered
@@ -376,3 +381,7 @@ class Engine:
         self._record(
             HashMark(books_hash=state.books_hash(), state_hash=state.state_hash() if clean_stop else "")
         )
+
+
+def _nothing(place: int, event: MarketEvent) -> None:
+    """Nobody keeps what was refused."""

@@ -92,6 +92,7 @@ class Feeding:
         self._put = put
         self._fatal = fatal
         self.ended = False
+        self.reading: tuple[FeedPort, Sequence[bytes]] | None = None  # what is being stepped
         self._counts = frames_count
         self._connections: list[set[str]] = [set() for _ in feeds]
         self.pressure = Pressure(self._say_pressure)
@@ -137,6 +138,7 @@ class Feeding:
                     raws = relieve(raws, quote_key, wall_ns, mono_ns)
                 log(raws, wall_ns, mono_ns, number)
                 counts[name] += count
+                self.reading = (feed, raws)
                 step(decode(raws, wall_ns, mono_ns))
             except BaseException as error:  # noqa: BLE001 - InvariantBroken must end the process, not one callback
                 self._fatal(error)
@@ -224,6 +226,7 @@ class Feeding:
         mono_ns: int,
     ) -> None:
         self._log(raws, wall_ns, mono_ns, number)
+        self.reading = (self._feeds[number], raws)
         self._step(events)
 
     def _chosen(self, choice: Choice, wall_ns: int, mono_ns: int) -> None:

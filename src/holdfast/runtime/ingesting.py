@@ -1,8 +1,8 @@
 """Frames through a decoder and the core's own ingest, every one of them accounted for.
 
 The core is the one that trades, at its start: HALTED, so that whatever a strategy wants of it is refused and
-counted. It measures the venue's clock when it would, and is answered from what is known of it; nothing else that
-it asks is answered.
+counted. It looks at the ages and shares of its data and measures the venue's clock when it would, and is answered
+from what is known of it; nothing else that it asks is answered.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from holdfast.core.ingest.depth_book import BookState, DepthBook, Taken
-from holdfast.core.state import State
+from holdfast.core.ingest.depth_book import DepthBook
+from holdfast.core.state import DepthWatch, State
 from holdfast.core.step import step
+from holdfast.core.step.market import why_refused
 from holdfast.ports.feed import Decode
 from holdfast.runtime.feed_meter import KINDS, FeedMeter
 from holdfast.strategy.host import StrategyHost
-from holdfast.vocab.effects import Call, SetTimer
+from holdfast.vocab.effects import Alert, Call, SetTimer
 from holdfast.vocab.events import CallDone, Event, OrderIntent, Started, TargetIntent, TimerFired, TimerKind
 from holdfast.vocab.facts import IntentRefused
 from holdfast.vocab.limits import Settings
@@ -28,9 +29,9 @@ from holdfast.vocab.outcome import Ok
 from holdfast.vocab.reports import Clock
 from holdfast.vocab.requests import MeasureClock
 
-# Reasons that the core counts without refusing the event: a book with a hole is still told of.
-_NOT_REFUSALS: Final = frozenset({"depth_gap"})
 UNLISTED: Final = "unlisted event type"
+_KEPT_TIMERS: Final = frozenset({TimerKind.CLOCK, TimerKind.SWEEP})
+_NEVER_NS: Final = 1 << 62
 
 
 class Told(Protocol):
@@ -96,22 +97,27 @@ class Account(Struct, kw_only=True):
         }
 
 
-class BookWatch(Struct, kw_only=True):
-    """One instrument's book as rebuilt along the way."""
+class BookTold(Struct, kw_only=True):
+    """One instrument's book as the core rebuilt it, and what snapshots came."""
 
-    book: DepthBook
+    watch: DepthWatch
     snapshots: int = 0
-    applied: int = 0
-    crossed: int = 0
     off_grid: int = 0  # levels of snapshots that no tick or lot can say
 
-    def take(self, depth: Depth) -> None:
-        """Follow one change or snapshot, and look whether the book crossed."""
-        taken = self.book.take(depth)
-        self.snapshots += depth.snapshot
-        self.applied += taken is Taken.APPLIED and not depth.snapshot
-        if self.book.state is BookState.WHOLE and self.book.crossed:
-            self.crossed += 1
+    @property
+    def book(self) -> DepthBook:
+        """The core's own."""
+        return self.watch.book
+
+    @property
+    def applied(self) -> int:
+        """Changes that are in it, or were before it was lost."""
+        return self.book.applied_count
+
+    @property
+    def crossed(self) -> int:
+        """How often it crossed, looked at after each change."""
+        return self.watch.missed_count.get("depth_crossed", 0)
 
     def told(self) -> dict[str, Any]:
         """All of it, by name."""
@@ -138,10 +144,13 @@ class Ingest:
         clock: VenueClock,
         make_host: Callable[[State], StrategyHost] | None = None,
         meter: FeedMeter | None = None,
+        on_refused: Callable[[bytes, MarketEvent, str], None] | None = None,
     ) -> None:
         self.state = State()
         self.accounts: dict[str, Account] = {}
-        self.books: dict[str, BookWatch] = {}
+        self.off_grid: Counter[str] = Counter()
+        self.snapshots: Counter[str] = Counter()
+        self.alerts: Counter[str] = Counter()
         self.delivered = 0
         self.intents: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
@@ -154,9 +163,9 @@ class Ingest:
         self._measured_ns = 0
         self._host = make_host(self.state) if make_host is not None else None
         self._meter = meter
-        self._refused_before: dict[str, dict[str, int]] = {}
-        self._clock_due_mono_ns: int | None = None
-        self._clock_key = 0
+        self.on_refused = on_refused  # told of each frame that was refused, the event that it was, and why
+        self._due: dict[TimerKind, SetTimer] = {}
+        self._due_mono_ns = _NEVER_NS
 
     def frame(self, dialect: Dialect, raw: bytes, *, wall_ns: int, mono_ns: int) -> None:
         """Take one frame of a stream."""
@@ -167,7 +176,7 @@ class Ingest:
         elif isinstance(event, Malformed):
             self._malformed(dialect, raw, event)
         else:
-            self._take(dialect, event)
+            self._take(dialect, raw, event)
 
     @property
     def offset_ns(self) -> int:
@@ -186,9 +195,9 @@ class Ingest:
             account.refused[told.reason] += 1
         else:
             account.others["snapshot"] += 1
-            watch = self._watch(about)
-            watch.off_grid += told[1]
-            watch.take(told[0])
+            self.snapshots[about] += 1
+            self.off_grid[about] += told[1]
+            self._step(told[0], deliver=False)  # as an answer comes: to the core alone
 
     def note(self, kind: str) -> None:
         """A line that is no frame: what the recorder wrote of itself."""
@@ -205,11 +214,13 @@ class Ingest:
             self._begun = True
             self.first_wall_ns = wall_ns
             self._begin(wall_ns, mono_ns)
-        elif self._clock_due_mono_ns is not None and mono_ns >= self._clock_due_mono_ns:
-            self._clock_due_mono_ns = None
-            self._step(
-                TimerFired(wall_ns=wall_ns, mono_ns=mono_ns, kind=TimerKind.CLOCK, key=self._clock_key)
-            )
+        elif mono_ns >= self._due_mono_ns:
+            due = [timer for timer in self._due.values() if timer.due_mono_ns <= mono_ns]
+            for timer in due:
+                del self._due[timer.kind]
+            self._next_due()
+            for timer in due:
+                self._step(TimerFired(wall_ns=wall_ns, mono_ns=mono_ns, kind=timer.kind, key=timer.key))
         self.last_wall_ns = max(self.last_wall_ns, wall_ns)
 
     def _begin(self, wall_ns: int, mono_ns: int) -> None:
@@ -227,7 +238,7 @@ class Ingest:
             for wanted in self._host.start(wall_ns=wall_ns, mono_ns=mono_ns):
                 self._wish(wanted)
 
-    def _take(self, dialect: Dialect, event: Quote | Trade | Mark | Depth) -> None:
+    def _take(self, dialect: Dialect, raw: bytes, event: Quote | Trade | Mark | Depth) -> None:
         kind = KINDS[type(event)]
         timed = dialect.quotes_timed or type(event) is not Quote
         if timed:
@@ -236,26 +247,17 @@ class Ingest:
         account.read += 1
         if self._meter is not None:
             self._meter.see(event, offset_ns=self._measured_ns, timed=timed)
-        if type(event) is Depth:
-            self._watch(event.instrument).take(event)
         accepted = self._step(event)
         if accepted:
             account.accepted[kind] += 1
             return
-        account.refused[self._why_refused(event.instrument)] += 1
+        self._refuse(account, raw, event)
 
-    def _why_refused(self, instrument: str) -> str:
-        market = self.state.live.markets.get(instrument)
-        if market is None:
-            return "unknown instrument"
-        before = self._refused_before.setdefault(instrument, {})
-        why = "unnamed"
-        for reason, count in market.refused.items():
-            if count != before.get(reason, 0):
-                before[reason] = count
-                if reason not in _NOT_REFUSALS:
-                    why = reason
-        return why
+    def _refuse(self, account: Account, raw: bytes, event: MarketEvent) -> None:
+        why = why_refused(self.state, event)
+        account.refused[why] += 1
+        if self.on_refused is not None:
+            self.on_refused(raw, event, why)
 
     def _malformed(self, dialect: Dialect, raw: bytes, event: Malformed) -> None:
         if event.reason == UNLISTED:
@@ -263,11 +265,8 @@ class Ingest:
             return
         account = self._account(event.instrument)
         account.read += 1
-        account.refused[event.reason] += 1
         self._step(event)
-        market = self.state.live.markets.get(event.instrument)
-        if market is not None:
-            self._refused_before.setdefault(event.instrument, {})[event.reason] = market.refused[event.reason]
+        self._refuse(account, raw, event)
 
     def _other(self, dialect: Dialect, raw: bytes) -> None:
         label = dialect.label(raw)
@@ -275,17 +274,20 @@ class Ingest:
         account.read += 1
         account.others[label.kind] += 1
 
-    def _step(self, event: Event | MarketEvent) -> bool:
+    def _step(self, event: Event | MarketEvent, *, deliver: bool = True) -> bool:
         """One step; True when the event itself came out: it was accepted."""
         accepted = False
         for effect in step(self.state, event):
             if effect is event:
                 accepted = True
-                self._deliver(event)
+                if deliver:
+                    self._deliver(event)
             elif isinstance(effect, SetTimer):
-                if effect.kind is TimerKind.CLOCK:
-                    self._clock_due_mono_ns = effect.due_mono_ns
-                    self._clock_key = effect.key
+                if effect.kind in _KEPT_TIMERS:
+                    self._due[effect.kind] = effect
+                    self._next_due()
+            elif isinstance(effect, Alert):
+                self.alerts[effect.kind] += 1
             elif isinstance(effect, Call) and isinstance(effect.request, MeasureClock):
                 self._measured_ns = self._clock.offset_ns()
                 answer = Ok(value=Clock(offset_ns=self._measured_ns, rtt_ns=0))
@@ -318,8 +320,15 @@ class Ingest:
             )
         return account
 
-    def _watch(self, instrument: str) -> BookWatch:
-        watch = self.books.get(instrument)
-        if watch is None:
-            watch = self.books[instrument] = BookWatch(book=DepthBook())
-        return watch
+    def _next_due(self) -> None:
+        self._due_mono_ns = min((timer.due_mono_ns for timer in self._due.values()), default=_NEVER_NS)
+
+    @property
+    def books(self) -> dict[str, BookTold]:
+        """Every book that the core has, by instrument."""
+        if self.state.session is None:
+            return {}
+        return {
+            name: BookTold(watch=watch, snapshots=self.snapshots[name], off_grid=self.off_grid[name])
+            for name, watch in self.state.session.depths.items()
+        }

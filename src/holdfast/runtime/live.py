@@ -42,6 +42,7 @@ from holdfast.vocab.events import (
     Stopping,
 )
 from holdfast.vocab.limits import Settings
+from holdfast.vocab.market import MarketEvent
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok, Withheld
 from holdfast.vocab.probe import Check, Verdict
@@ -138,6 +139,7 @@ class Live:
         tap: Callable[[int, Record], None] | None = None,
         probe: Look | None = None,
         reference: ReferenceSource | None = None,
+        on_refused: Callable[[FeedPort, bytes, MarketEvent], None] | None = None,
     ) -> None:
         self._reference = reference
         self.settings = settings
@@ -165,6 +167,7 @@ class Live:
         self._on_maintenance = on_maintenance
         self._tap = tap
         self._probe = probe
+        self._on_refused = on_refused
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[Ended] | None = None
         self._flush_due = False
@@ -203,6 +206,7 @@ class Live:
             need_flush=self._need_flush,
             tap=self._tap,
         )
+        engine.on_refused = self._refused
         ticks: list[asyncio.TimerHandle] = []
         try:
             engine.put(
@@ -304,6 +308,13 @@ class Live:
             self.engine.put(event)
         except BaseException as error:  # noqa: BLE001 - InvariantBroken must end the process, not one callback
             self.fatal(error)
+
+    def _refused(self, place: int, event: MarketEvent) -> None:
+        """One frame of the read that is being stepped was refused: keep it."""
+        feeding = self.feeding
+        if self._on_refused is not None and feeding is not None and feeding.reading is not None:
+            feed, raws = feeding.reading
+            self._on_refused(feed, raws[place], event)
 
     def _need_flush(self) -> None:
         if not self._flush_due and self._loop is not None:

@@ -105,7 +105,7 @@ def heard_of(markets: Mapping[str, Market], kinds: frozenset[StreamKind]) -> Ite
         if StreamKind.MARK in kinds:
             yield (0, name, StreamKind.MARK), market.mark_mono_ns + refused
         if StreamKind.DEPTH in kinds:
-            yield (0, name, StreamKind.DEPTH), market.depth_seq + refused
+            yield (0, name, StreamKind.DEPTH), market.depths_count + refused
         prints += market.trade_seq
     if StreamKind.TRADE in kinds:
         yield (0, "", StreamKind.TRADE), prints

@@ -42,6 +42,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -86,6 +87,7 @@ class Desk:
             QueryCash: self._cash,
             QuerySpecs: self._specs,
             QueryVolumes: self._volumes,
+            QueryDepth: self._depth,
             SetLeverage: self._leverage,
             ArmDeadman: self._deadman,
         }
@@ -226,6 +228,10 @@ class Desk:
                 if name in self._exchange.specs
             )
         )
+
+    def _depth(self, request: QueryDepth, now_ns: int) -> Report:
+        """The source's changes carry its own numbers, and its snapshots come among them."""
+        raise _Senseless(f"{request.instrument}: no snapshot but the source's own")
 
     def _leverage(self, request: SetLeverage, now_ns: int) -> Done:
         self._exchange.set_leverage(self._account, request.instrument, request.leverage, now_ns)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Protocol, TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.strategy.bars import Bar, BarSource
@@ -23,7 +24,7 @@ from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent
 from holdfast.vocab.facts import FillBooked, IntentRefused, OrderAmended, OrderApproved, OrderMoved
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec
-from holdfast.vocab.market import Mark, Quote, Trade
+from holdfast.vocab.market import Depth, Mark, Quote, Trade
 from holdfast.vocab.orders import ChildOf, OrderState, OrderType, Side, TimeInForce
 from holdfast.vocab.units import text_of, units_floor, whole_units
 
@@ -38,6 +39,15 @@ _MARKET: Final = OrderType.MARKET
 _GTC: Final = TimeInForce.GTC
 _IOC: Final = TimeInForce.IOC
 _POST_ONLY: Final = TimeInForce.POST_ONLY
+
+
+class DepthView(Struct, frozen=True, kw_only=True):
+    """The best levels of a book, best first, as (price in ticks, lots). ``seq``: the last change in it."""
+
+    instrument: str
+    seq: int
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
 
 
 class OpenOrder(Protocol):
@@ -74,6 +84,10 @@ class Books(Protocol):
 
     def quote(self, instrument: str) -> Quote | None:
         """The newest accepted quote; None before the first."""
+        ...
+
+    def depth(self, instrument: str, levels: int) -> DepthView | None:
+        """The best levels of the book, newest; None while it is not whole, or old."""
         ...
 
     @property
@@ -144,6 +158,10 @@ class Context:
     def quote(self, instrument: str) -> Quote | None:
         """The newest accepted quote; None before the first."""
         return self._books.quote(instrument)
+
+    def depth(self, instrument: str, levels: int = 10) -> DepthView | None:
+        """The best levels of the book; None without the stream, while the book has a hole, or when it is old."""
+        return self._books.depth(instrument, levels)
 
     def trade(self, instrument: str) -> Trade | None:
         """The newest public print; None before the first."""
@@ -426,6 +444,9 @@ class Strategy:
     def on_mark(self, ctx: Context, mark: Mark) -> Wants:
         """Each accepted mark price."""
 
+    def on_depth(self, ctx: Context, depth: Depth) -> Wants:
+        """Each change of a book, also while it has a hole: ``ctx.depth`` says what may be priced from."""
+
     def on_bar(self, ctx: Context, bar: Bar) -> Wants:
         """Each closed bar, before the event that closed it."""
 
@@ -454,6 +475,7 @@ CALLBACKS: Final = (
     "on_quote",
     "on_trade",
     "on_mark",
+    "on_depth",
     "on_bar",
     "on_fill",
     "on_order",

@@ -34,7 +34,7 @@ from holdfast.vocab.facts import (
 )
 from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.instruments import InstrumentSpec
-from holdfast.vocab.market import Mark, MarketEvent, Quote, Trade
+from holdfast.vocab.market import Depth, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.orders import OrderState
 
 NOTHING: Final[Sequence[HostEvent]] = ()
@@ -56,11 +56,12 @@ class _Instant(Struct, frozen=True):
 
 
 class _Table(Struct, frozen=True):
-    """Who is called for an instrument's quotes, prints and marks."""
+    """Who is called for an instrument's quotes, prints, marks and changes of its book."""
 
     quotes: _Routes
     trades: _Routes
     marks: _Routes
+    depths: _Routes
 
 
 class StrategyHost:
@@ -119,6 +120,8 @@ class StrategyHost:
         elif type(event) is Mark:
             seen.marks[event.instrument] = event
             routes = self._marks.get(event.instrument, _NOBODY)
+        elif type(event) is Depth:
+            routes = self._depths.get(event.instrument, _NOBODY)
         else:
             return NOTHING
         out: list[HostEvent] | None = None
@@ -326,11 +329,13 @@ class StrategyHost:
     def _take_table(self) -> None:
         table = self._timed if self._watch.watching else self._plain
         self._quotes, self._trades, self._marks = table.quotes, table.trades, table.marks
+        self._depths = table.depths
 
     def _table(self, *, timed: bool) -> _Table:
         quotes: dict[str, list[_Route]] = {}
         trades: dict[str, list[_Route]] = {}
         marks: dict[str, list[_Route]] = {}
+        depths: dict[str, list[_Route]] = {}
 
         def add(
             routes: dict[str, list[_Route]], name: str, seat: Seat, callback: str, call: Callback
@@ -348,13 +353,19 @@ class StrategyHost:
                         add(quotes, name, seat, "on_bar", feed.on_quote)
                     else:
                         add(trades, name, seat, "on_bar", feed.on_trade)
-                for routes, callback in ((quotes, "on_quote"), (trades, "on_trade"), (marks, "on_mark")):
+                for routes, callback in (
+                    (quotes, "on_quote"),
+                    (trades, "on_trade"),
+                    (marks, "on_mark"),
+                    (depths, "on_depth"),
+                ):
                     if (call := seat.callbacks.get(callback)) is not None:
                         add(routes, name, seat, callback, call)
         return _Table(
             quotes={name: tuple(routes) for name, routes in quotes.items()},
             trades={name: tuple(routes) for name, routes in trades.items()},
             marks={name: tuple(routes) for name, routes in marks.items()},
+            depths={name: tuple(routes) for name, routes in depths.items()},
         )
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from holdfast.strategy.api import DepthView
 from holdfast.strategy.host import StrategyHost
 from holdfast.strategy.seat import Hosted, HostEvent
 from holdfast.strategy.warmup import NO_HISTORY, History
@@ -87,6 +88,10 @@ class Rehearsal:
     def quote(self, instrument: str) -> Quote | None:
         """The newest quote."""
         return self._quotes.get(instrument)
+
+    def depth(self, instrument: str, levels: int) -> DepthView | None:
+        """There are no books here."""
+        return None
 
     @property
     def degraded(self) -> bool:

@@ -29,3 +29,17 @@ class Ratio(Struct, frozen=True):
     def of(self, price_ticks: int) -> int:
         """A price in the new scale, to the nearest tick."""
         return (2 * price_ticks * self.up + self.down) // (2 * self.down)
+
+
+class SplitDue(Struct, frozen=True, kw_only=True, array_like=True):
+    """From ``from_venue_ns`` on an instrument's prices are the old ones times ``up`` over ``down``.
+
+    ``applied``: whoever says so has everything that is counted in prices in the new scale by then; otherwise the
+    instrument is held until a person has.
+    """
+
+    instrument: str
+    from_venue_ns: int
+    up: int
+    down: int
+    applied: bool = False

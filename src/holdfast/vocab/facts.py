@@ -344,6 +344,22 @@ class ClockSet(_Fact, frozen=True, kw_only=True, tag="clock_set"):
     rtt_ns: int
 
 
+class SeenUpTo(Struct, frozen=True, kw_only=True, array_like=True):
+    """One instrument's last accepted quote and print: their numbers, and the venue's time of each; -1: none yet."""
+
+    instrument: str
+    quote_seq: int
+    quote_venue_ns: int
+    trade_seq: int
+    trade_venue_ns: int
+
+
+class MarketSeen(_Fact, frozen=True, kw_only=True, tag="market_seen"):
+    """How far market data was seen: a restart takes nothing of it twice, and knows what it missed."""
+
+    rows: tuple[SeenUpTo, ...]
+
+
 class HashMark(_Fact, frozen=True, kw_only=True, tag="hash_mark"):
     """The books' hash at this point of the journal; with ``state_hash`` at a clean stop."""
 
@@ -379,5 +395,6 @@ Fact: TypeAlias = (
     | FlattenBegan
     | FlattenEnded
     | ClockSet
+    | MarketSeen
     | HashMark
 )

@@ -88,6 +88,7 @@ INSTRUMENT_ROWS: Final = (
     LimitRow("swing_window", "swing_window_ms", Counted.WAIT, _WEEK_MS, less_loosens=True),
     LimitRow("orders_per_s_refuse", "orders_per_s_refuse", Counted.TIMES, _COUNT_MAX),
     LimitRow("orders_per_s_halt", "orders_per_s_halt", Counted.TIMES, _COUNT_MAX),
+    LimitRow("refused_max", "refused_ppm_max", Counted.SHARE, _WHOLE_PPM),
     LimitRow("equity_share_max", "equity_share_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, later=True),
     LimitRow("adv_share_max", "adv_share_ppm_max", Counted.SHARE, _WHOLE_PPM, later=True),
     LimitRow("depth_max", "depth_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, later=True),

@@ -35,6 +35,8 @@ class HoldCause(Enum):
     VOLATILITY = "volatility"
     CRASH = "crash"
     STALE_DATA = "stale_data"
+    BAD_DATA = "bad_data"
+    SPLIT = "split"
     FEEDS_LOST = "feeds_lost"
     USER_STREAM_LOST = "user_stream_lost"
     POSITION_STALE = "position_stale"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from holdfast.vocab.corporate import SplitDue
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.reference import Hours, MarketHalt, ReferenceRules
 
@@ -54,6 +55,7 @@ class InstrumentLimits(Struct, frozen=True, kw_only=True, array_like=True):
     swing_window_ms: int
     orders_per_s_refuse: int  # of all strategies there, as the account's
     orders_per_s_halt: int
+    refused_ppm_max: int  # of its market data within ten seconds, for being bad: more is a hold
     equity_share_ppm_max: int = 0  # its notional at worst case over equity
     adv_share_ppm_max: int = 0  # one order over the average daily volume
     depth_ppm_max: int = 0  # one order that may take at once over the size at the touch that it meets
@@ -131,3 +133,7 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     hours: tuple[Hours, ...] = ()  # a scope without hours is open around the clock
     benchmark: str = ""  # the instrument whose fall is the market's
     market_halts: tuple[MarketHalt, ...] = ()  # the smallest fall first
+    scaled: tuple[
+        str, ...
+    ] = ()  # instruments whose scale changes are known of: without one nothing halves or doubles
+    splits: tuple[SplitDue, ...] = ()  # of those, oldest first

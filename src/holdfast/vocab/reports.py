@@ -12,6 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.market import Depth
 from holdfast.vocab.orders import Side
 
 
@@ -186,5 +187,6 @@ Report: TypeAlias = (
     | Clock
     | Specs
     | Volumes
+    | Depth
     | NoSuchOrder
 )

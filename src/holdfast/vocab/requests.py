@@ -91,6 +91,15 @@ class QueryVolumes(Struct, frozen=True, kw_only=True, array_like=True, tag="quer
     instruments: tuple[str, ...]
 
 
+class QueryDepth(Struct, frozen=True, kw_only=True, array_like=True, tag="query_depth"):
+    """The book of one instrument now, to lay under its changes. Answer: Depth, a snapshot.
+
+    Fatal where the venue's books and their changes are not numbered alike.
+    """
+
+    instrument: str
+
+
 class SetLeverage(Struct, frozen=True, kw_only=True, array_like=True, tag="set_leverage"):
     """Cap the leverage of one instrument. Answer: Done."""
 
@@ -125,6 +134,7 @@ Request: TypeAlias = (
     | QueryCash
     | QuerySpecs
     | QueryVolumes
+    | QueryDepth
     | SetLeverage
     | ArmDeadman
     | MeasureClock

@@ -34,6 +34,7 @@ class Taken(Enum):
     BUFFERED = "buffered"
     APPLIED = "applied"
     REPEATED = "repeated"
+    STALE = "stale"  # already in the snapshot that came before it
     GAP = "gap"
 
 
@@ -45,11 +46,13 @@ class DepthBook:
     bids: dict[int, int] = field(default_factory=dict)
     asks: dict[int, int] = field(default_factory=dict)
     seq: int = -1
+    mono_ns: int = 0  # when the last change or snapshot was received
     bid_ticks: int = 0  # the best; 0 while that side is empty
     ask_ticks: int = 0
     buffered: list[Depth] = field(default_factory=list)
     gaps_count: int = 0
     repeats_count: int = 0
+    applied_count: int = 0  # changes, bridged ones among them
     dropped_count: int = 0  # changes older than a snapshot, and those that the buffer had no room for
 
     @property
@@ -68,6 +71,9 @@ class DepthBook:
             return self._restart(depth)
         if self.state is BookState.LOST:
             return self._buffer(depth)
+        if depth.seq < self.seq and self.state is BookState.UNPROVEN:
+            self.dropped_count += 1
+            return Taken.STALE
         if depth.seq < self.seq or (depth.seq == self.seq and self.state is BookState.WHOLE):
             self.repeats_count += 1
             return Taken.REPEATED
@@ -77,11 +83,14 @@ class DepthBook:
             self.state = BookState.WHOLE
             return Taken.APPLIED
         self.gaps_count += 1
-        self._lose()
+        self.lose()
         self._buffer(depth)
         return Taken.GAP
 
     def _buffer(self, depth: Depth) -> Taken:
+        if self.buffered and depth.seq <= self.buffered[-1].seq:
+            self.repeats_count += 1
+            return Taken.REPEATED
         if len(self.buffered) >= BUFFERED_MAX:
             del self.buffered[0]
             self.dropped_count += 1
@@ -94,7 +103,7 @@ class DepthBook:
             self.repeats_count += 1
             return Taken.REPEATED
         waiting = self.buffered
-        self._lose()
+        self.lose()
         self.state = BookState.UNPROVEN
         self._apply(snapshot)
         for at, depth in enumerate(waiting):
@@ -105,7 +114,8 @@ class DepthBook:
                 return Taken.GAP
         return Taken.APPLIED
 
-    def _lose(self) -> None:
+    def lose(self) -> None:
+        """Nothing can be said of it any more until another snapshot."""
         self.state = BookState.LOST
         self.bids = {}
         self.asks = {}
@@ -115,6 +125,8 @@ class DepthBook:
 
     def _apply(self, depth: Depth) -> None:
         self.seq = depth.seq
+        self.mono_ns = depth.mono_ns
+        self.applied_count += not depth.snapshot
         if _change(self.bids, depth.bids, self.bid_ticks):
             self.bid_ticks = max(self.bids, default=0)
         else:

@@ -19,6 +19,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -51,6 +52,7 @@ class Asked(Enum):
     CASH = "cash"
     CLOCK = "clock"
     SPECS = "specs"
+    DEPTH = "depth"
     LEVERAGE = "leverage"
     DEADMAN = "deadman"
 
@@ -85,6 +87,9 @@ BUDGETS: Final[dict[Asked, Budget]] = {
     Asked.CASH: Budget(6, _H.RETRIES_SPENT, "with the next round of positions"),
     Asked.CLOCK: Budget(4, _H.RETRIES_SPENT, "by its own timer"),
     Asked.SPECS: Budget(3, _H.RETRIES_SPENT, "with every tenth measure of the clock"),
+    Asked.DEPTH: Budget(
+        0, None, "at a later change of the book, a second apart; the book is not shown meanwhile"
+    ),
     Asked.LEVERAGE: Budget(0, _H.STARTUP, "with each round until the start is complete"),
     Asked.DEADMAN: Budget(0, _H.DEADMAN_UNARMED, "after a quarter of its countdown"),
 }
@@ -102,6 +107,7 @@ _PLAIN: Final[dict[type, Asked]] = {
     QueryCash: Asked.CASH,
     QuerySpecs: Asked.SPECS,
     QueryVolumes: Asked.SPECS,
+    QueryDepth: Asked.DEPTH,
     SetLeverage: Asked.LEVERAGE,
     ArmDeadman: Asked.DEADMAN,
     MeasureClock: Asked.CLOCK,

@@ -13,6 +13,7 @@ from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.ladder import climb, cool_left_ms, rung
 from holdfast.core.step.limits import break_glass, end_by_person, set_limit
+from holdfast.core.step.market import mark_seen
 from holdfast.core.step.orders import cancel_scope
 from holdfast.core.step.persons import leave_of
 from holdfast.core.step.reconcile import arm_if_possible, full_round, not_armable, venue_ns_at
@@ -501,6 +502,7 @@ def on_stopping(state: State, event: Stopping) -> Out:
     session = state.live
     session.ending = session.ending or f"stopped by {event.by}: {event.reason}"
     session.ending_since_mono_ns = session.now_mono_ns
+    mark_seen(state, out)
     place_hold(state, out, HoldCause.STARTUP, by=event.by, reason="stopping")
     cancel_scope(state, out, scope=ACCOUNT, why="stopping", protective=False)
     end_if_final(state, out)

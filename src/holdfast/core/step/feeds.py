@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.core.ingest.market import renumber_depth, renumber_quotes, renumber_trades
+from holdfast.core.ingest.market import renumber_quotes, renumber_trades
 from holdfast.core.state import Session, State
 from holdfast.core.step.emit import Out, alert, place_hold
 from holdfast.vocab.effects import Severity
@@ -37,7 +37,9 @@ def on_chosen(state: State, event: FeedChosen) -> Out:
         elif event.kind is StreamKind.TRADE:
             renumber_trades(market)
         elif event.kind is StreamKind.DEPTH:
-            renumber_depth(market)
+            watch = session.depths.get(event.instrument)
+            if watch is not None:
+                watch.book.lose()  # another feed's changes follow on nothing that we have
     if event.kind is StreamKind.QUOTE:
         session.feed_of[event.instrument] = event.feed
         session.reference_of.pop(event.instrument, None)

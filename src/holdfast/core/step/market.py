@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from holdfast.core.ingest.market import take_depth, take_mark, take_quote, take_trade
-from holdfast.core.state import State
-from holdfast.core.step.emit import Out
+from typing import Final
+
+from holdfast.core.ingest.depth_book import BookState, Taken
+from holdfast.core.ingest.market import take_mark, take_quote, take_reference, take_trade
+from holdfast.core.state import DepthWatch, State
+from holdfast.core.step.emit import Out, ask, emit
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.views import MARK_AGE_NS_MAX
-from holdfast.vocab.market import Depth, Malformed, Mark, Quote, Trade
+from holdfast.vocab.facts import MarketSeen
+from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
+from holdfast.vocab.outcome import Fatal, Ok, Outcome
+from holdfast.vocab.requests import QueryDepth
+from holdfast.vocab.units import NS_PER_S
+
+UNKNOWN_INSTRUMENT: Final = "unknown instrument"
+SNAPSHOT_EVERY_NS: Final = NS_PER_S  # of one instrument: each costs the venue's patience
 
 
 def on_quote(state: State, quote: Quote) -> bool | Out:
@@ -17,7 +27,7 @@ def on_quote(state: State, quote: Quote) -> bool | Out:
         return False
     market = session.markets.get(quote.instrument)
     if market is None:
-        return False
+        return _unlisted(state)
     now = quote.mono_ns
     session.now_mono_ns = now
     session.now_wall_ns = quote.wall_ns
@@ -54,7 +64,7 @@ def on_trade(state: State, trade: Trade) -> bool | Out:
         return False
     market = session.markets.get(trade.instrument)
     if market is None:
-        return False
+        return _unlisted(state)
     session.now_mono_ns = trade.mono_ns
     session.now_wall_ns = trade.wall_ns
     return take_trade(market, trade)
@@ -67,7 +77,7 @@ def on_mark(state: State, mark: Mark) -> bool | Out:
         return False
     market = session.markets.get(mark.instrument)
     if market is None:
-        return False
+        return _unlisted(state)
     session.now_mono_ns = mark.mono_ns
     session.now_wall_ns = mark.wall_ns
     if not take_mark(market, mark):
@@ -85,10 +95,82 @@ def on_depth(state: State, depth: Depth) -> bool | Out:
         return False
     market = session.markets.get(depth.instrument)
     if market is None:
-        return False
+        return _unlisted(state)
     session.now_mono_ns = depth.mono_ns
     session.now_wall_ns = depth.wall_ns
-    return take_depth(market, depth)
+    watch = session.depths.get(depth.instrument)
+    if watch is None:
+        watch = session.depths[depth.instrument] = DepthWatch()
+    market.depths_count += 1
+    taken = watch.book.take(depth)
+    if depth.snapshot:
+        watch.asking = False
+    if taken is Taken.REPEATED:
+        market.refuse("depth_repeated")
+        return False
+    if taken is Taken.GAP:
+        watch.missed("depth_gap")
+    if watch.book.state is BookState.WHOLE and watch.book.crossed:
+        # no venue has such a book: it was put together wrongly, whatever the numbers say
+        watch.missed("depth_crossed")
+        watch.book.lose()
+    if (
+        watch.book.state is not BookState.LOST
+        or watch.asking
+        or watch.unavailable
+        or depth.mono_ns < watch.ask_after_mono_ns
+    ):
+        return True
+    watch.asking = True
+    watch.ask_after_mono_ns = depth.mono_ns + SNAPSHOT_EVERY_NS
+    out: Out = []
+    ask(state, out, QueryDepth(instrument=depth.instrument))
+    out.append(depth)
+    return out
+
+
+def depth_answer(state: State, out: Out, request: QueryDepth, asked_mono_ns: int, outcome: Outcome) -> None:
+    """Lay the snapshot under the changes that came meanwhile; without one, ask again at a later change."""
+    watch = state.live.depths.get(request.instrument)
+    if watch is None:
+        return
+    watch.asking = False
+    if isinstance(outcome, Ok) and isinstance(outcome.value, Depth):
+        if watch.book.take(outcome.value) is Taken.GAP:
+            watch.missed("depth_unbridged")  # the same hole as before: this snapshot was too old
+    elif isinstance(outcome, Fatal):
+        watch.unavailable = True  # a venue that does not number its books: there is nothing to bridge
+
+
+def mark_seen(state: State, out: Out) -> None:
+    """Write down how far market data was seen, where it was seen further than is written."""
+    known = state.books.seen
+    rows = [market.seen_up_to() for market in state.live.markets.values()]
+    news = tuple(
+        row for row in rows if row != known.get(row.instrument) and (row.quote_seq, row.trade_seq) != (-1, -1)
+    )
+    if news:
+        emit(state, out, MarketSeen(rows=news))
+
+
+def on_reference(state: State, quote: Quote, source: str) -> None:
+    """Another source's quote of one of our instruments, in our units: what ours are held against."""
+    market = state.live.markets.get(quote.instrument)
+    if market is not None and 0 < quote.bid_ticks < quote.ask_ticks:
+        take_reference(market, source, mid2_ticks=quote.bid_ticks + quote.ask_ticks, mono_ns=quote.mono_ns)
+
+
+def why_refused(state: State, event: MarketEvent) -> str:
+    """Of an event that was refused just now: why."""
+    if type(event) is Malformed:
+        return event.reason
+    market = state.live.markets.get(event.instrument)
+    return UNKNOWN_INSTRUMENT if market is None else market.refused_why
+
+
+def _unlisted(state: State) -> bool:
+    state.live.malformed_count += 1
+    return False
 
 
 def on_malformed(state: State, frame: Malformed) -> bool | Out:

@@ -11,6 +11,7 @@ from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, after_ms, alert, emit, move, place_hold, touch
 from holdfast.core.step.flatten import positions_failed, positions_read, work
+from holdfast.core.step.market import depth_answer
 from holdfast.core.step.orders import absent, chase, chase_again, fetch_trades, go_silent
 from holdfast.core.step.reconcile import (
     ASK_POSITIONS,
@@ -55,6 +56,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -407,6 +409,7 @@ _ROUTES: Final[dict[type, Callable[..., None]]] = {
     QueryCash: _cash,
     QuerySpecs: _specs,
     QueryVolumes: _volumes,
+    QueryDepth: depth_answer,
     SetLeverage: _leverage,
     ArmDeadman: _deadman,
     MeasureClock: _clock,

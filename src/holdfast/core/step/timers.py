@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from holdfast.core.ingest.market import Market, refused_lately
 from holdfast.core.monitor.swing import Swing, crashing
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
@@ -17,6 +18,7 @@ from holdfast.core.step.feeds import ALL_DOWN, all_down
 from holdfast.core.step.flatten import work
 from holdfast.core.step.glass import end_all, glass_due
 from holdfast.core.step.ladder import cool
+from holdfast.core.step.market import mark_seen
 from holdfast.core.step.orders import ack_due, cancel_scope, chase_due
 from holdfast.core.step.reconcile import (
     ASK_BALANCES,
@@ -37,9 +39,11 @@ from holdfast.vocab.governed import wait_text
 from holdfast.vocab.holds import ACCOUNT, HoldCause, Scope
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import ArmDeadman, QuerySpecs
-from holdfast.vocab.units import NS_PER_MS
+from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM
 
 SWEEP_MS: Final = 250
+SEEN_EVERY_NS: Final = 10 * NS_PER_S
+REFUSED_COUNT_MIN: Final = 10  # a share of less than this says nothing
 ENDING_PATIENCE_MS: Final = 15_000
 SPECS_EVERY_CLOCKS: Final = 10
 
@@ -71,6 +75,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     now = session.now_mono_ns
     _sweep_feeds(state, out, now)
     _sweep_swings(state, out, now)
+    _sweep_data(state, out)
     if session.ready:
         _sweep_words(state, out)
     off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
@@ -190,6 +195,66 @@ def _sweep_swings(state: State, out: Out, now: int) -> None:
             by="monitor",
             reason=f"{count} of {len(session.markets)} instruments {way} by more than their swing at once",
         )
+
+
+def _sweep_data(state: State, out: Out) -> None:
+    """What was refused of each instrument's data, stamps that do not fit, and splits whose day has begun."""
+    session = state.live
+    off_clock = 0
+    for instrument, market in session.markets.items():
+        off_clock += market.clock_count
+        market.clock_count = 0
+        limit_ppm = state.instrument_limits[instrument].refused_ppm_max
+        bad, seen = refused_lately(market)
+        condition(
+            state,
+            out,
+            HoldCause.BAD_DATA,
+            scope=Scope(instrument=instrument),
+            stands=bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen,
+            reason=f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
+        )
+        if market.scaled:
+            _sweep_split(state, out, market)
+        if market.missed_trades_count > 0:
+            alert(
+                out,
+                Severity.INFO,
+                "data.resumed",
+                f"{instrument}: {market.missed_trades_count} numbers of prints passed while we were away",
+            )
+            market.missed_trades_count = -1
+    now = session.now_mono_ns
+    if session.ready and now >= session.seen_due_mono_ns:
+        session.seen_due_mono_ns = now + SEEN_EVERY_NS
+        mark_seen(state, out)
+    if off_clock and now - session.clock_asked_mono_ns >= NS_PER_S:
+        # either their clock stepped or ours did: measure now, not at the next regular time
+        session.clock_asked_mono_ns = now
+        ask_clock(state, out)
+
+
+def _sweep_split(state: State, out: Out, market: Market) -> None:
+    session = state.live
+    while session.now_wall_ns + session.offset_ns >= market.split_venue_ns and not market.split_due:
+        market.split_comes()
+    if not market.split_due:
+        return
+    scope = Scope(instrument=market.instrument)
+    if not session.split_held.get(market.instrument):
+        session.split_held[market.instrument] = True
+        split = market.splits[0]
+        place_hold(
+            state,
+            out,
+            HoldCause.SPLIT,
+            scope=scope,
+            by="monitor",
+            reason=f"its prices are the old ones times {split.up}/{split.down} from today on",
+        )
+    elif state.books.holds.find(HoldCause.SPLIT, scope) is None:  # a person has resumed: it was applied
+        session.split_held[market.instrument] = False
+        market.apply_split()
 
 
 def _sweep_words(state: State, out: Out) -> None:

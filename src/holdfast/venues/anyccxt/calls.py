@@ -41,6 +41,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -115,6 +116,8 @@ class Calls:
                 return await self._specs(lane, may_send)
             case QueryVolumes():
                 return await self._volumes(request, lane, may_send)
+            case QueryDepth():
+                return Fatal(why="this client takes whole books, not their changes", code="LOCAL")
             case SetLeverage():
                 return await self._leverage(request, lane, may_send)
             case ArmDeadman():

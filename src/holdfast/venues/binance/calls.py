@@ -13,10 +13,12 @@ from holdfast.venues.binance.asking import Answer, Asker, Endpoint, Windows
 from holdfast.venues.binance.codec import Book, Params, Unreadable
 from holdfast.venues.binance.errors import Absent, AlreadySo, Failure, Kind
 from holdfast.venues.binance.histories import cash_entries, trades_since
+from holdfast.venues.binance.public import snapshot_in
 from holdfast.venues.transport.budget import Budget
 from holdfast.venues.transport.clock import VenueClock
 from holdfast.venues.transport.hop import always
 from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.market import Malformed
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Fatal, Fault, Ok, Outcome, Suppressed, Transient, Unknown
 from holdfast.vocab.reports import Balances, Done, NoSuchOrder, OrderReport, Orders, Specs, Volumes
@@ -30,6 +32,7 @@ from holdfast.vocab.requests import (
     PlaceOrder,
     QueryBalances,
     QueryCash,
+    QueryDepth,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -60,6 +63,8 @@ BALANCE: Final = Endpoint(name="fapiPrivateV3GetBalance", weight=5)
 LEVERAGE: Final = Endpoint(name="fapiPrivatePostLeverage")
 COUNTDOWN: Final = Endpoint(name="fapiPrivatePostCountdownCancelAll", weight=10)
 TIME: Final = Endpoint(name="fapiPublicGetTime", signed=False)
+DEPTH: Final = Endpoint(name="fapiPublicGetDepth", weight=5, signed=False)
+DEPTH_LEVELS: Final = 100  # a side: written into the journal with the answer
 EXCHANGE_INFO: Final = Endpoint(name="fapiPublicGetExchangeInfo", signed=False)
 TICKER_24H: Final = Endpoint(name="fapiPublicGetTicker24hr", signed=False)
 DUAL_SIDE: Final = Endpoint(name="fapiPrivateGetPositionSideDual", weight=30)
@@ -124,6 +129,8 @@ class Calls:
                     return await self._specs(lane, may_send)
                 case QueryVolumes():
                     return await self._volumes(request, lane, may_send)
+                case QueryDepth():
+                    return await self._depth(request, lane, may_send)
                 case SetLeverage():
                     return await self._leverage(request, lane, may_send)
                 case ArmDeadman():
@@ -310,6 +317,19 @@ class Calls:
             except Unreadable as error:
                 return _outcome(self.asker.unreadable(Kind.READ, str(error)))
         return Ok(value=Volumes(lots=tuple(found)))
+
+    async def _depth(self, request: QueryDepth, lane: Lane, may_send: MaySend) -> Outcome:
+        spec = next((one for one in self.specs if one.instrument == request.instrument), None)
+        if spec is None:
+            raise Unreadable(f"{request.instrument} is not an instrument of this account")
+        params: Params = {"symbol": spec.instrument, "limit": str(DEPTH_LEVELS)}
+        answer = await self.asker.ask(DEPTH, params, kind=Kind.READ, lane=lane, may_send=may_send)
+        if not isinstance(answer, str):
+            return _outcome(answer)
+        read = snapshot_in(answer.encode(), spec, self._clock.wall_ns(), self._clock.mono_ns())
+        if isinstance(read, Malformed):
+            return _outcome(self.asker.unreadable(Kind.READ, read.reason))
+        return Ok(value=read[0])
 
     async def _record(
         self, endpoint: Endpoint, kind: type[T], lane: Lane, may_send: MaySend
