@@ -312,7 +312,11 @@ class Engine:
         kept: list[Effect] = []
         session = self.state.live
         for effect in self._out:
-            if type(effect) is Call and effect.lane is _RISK and self._halted(effect.request, fact.hold.scope):
+            if (
+                type(effect) is Call
+                and effect.lane is _RISK
+                and self._halted(effect.request, fact.hold.scope)
+            ):
                 self._inbox.append(
                     CallDone(
                         wall_ns=session.now_wall_ns,

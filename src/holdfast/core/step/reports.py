@@ -255,7 +255,9 @@ def _may_be_ours(state: State, out: Out, trade: TradeReport) -> bool:
             if row.conditional:
                 state.live.words.named_mono_ns.pop(row.order_id, None)
                 if row.order_id not in state.live.chases:
-                    chase(state, out, row, wait_ms=0)  # it may have been triggered, and goes by another id now
+                    chase(
+                        state, out, row, wait_ms=0
+                    )  # it may have been triggered, and goes by another id now
     return True
 
 
