@@ -15,8 +15,13 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 run: $(READY)  ## trade on a simulated venue (ARGS="--for 60s --json")
 	@$(BIN)/holdfast run $(ARGS)
 
-test: $(READY)  ## every test (ARGS="-k latch")
+test: $(READY)  ## every test, those of real processes one by one (ARGS="-k latch")
+ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest -n auto -m "not process"
+	@$(BIN)/python -m pytest -m process
+endif
 
 quick: $(READY)  ## the tests without the slow ones
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -1,6 +1,6 @@
 """What the gate reads, set by hand: a desk at which everything is in order."""
 
-from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
+from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
@@ -74,9 +74,7 @@ def a_desk(
         assert take_mark(market, a_mark(price=mark, mono_ns=MONO_NS - mark_age_ns))
     if last is not None:
         assert take_trade(market, a_print(price=last))
-    asked = AskedWindow(ring_mono_ns=[], kill_count=0).sized(
-        refuse_count=rules.orders_per_s_refuse, kill_count=rules.orders_per_s_kill
-    )
+    asked = NOTHING_ASKED.sized(refuse_count=rules.orders_per_s_refuse, kill_count=rules.orders_per_s_kill)
     for ago_ms in sorted(asked_ms_ago, reverse=True):
         asked.ask(MONO_NS - ago_ms * NS_PER_MS)
     asked.ask(MONO_NS)  # the intent to be judged

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from holdfast.journal import Anchor, CorruptJournal, iterate, iterate_raw, open_for_append, verify
+from holdfast.journal import Anchor, CorruptJournal, iterate, open_for_append, verify
 from holdfast.journal.chain import Chain
-from holdfast.journal.codec import encode_record, genesis
+from holdfast.journal.codec import FRAME, encode_record, genesis
 from holdfast.ports.journal import JournalFailed
 from tests.journal.records import SMALL, a_journal, a_timer, killed, records
 
@@ -62,8 +62,6 @@ def test_any_flipped_bit_of_a_closed_journal_is_found_and_named(closed):
 def test_a_flipped_bit_in_a_record_stops_reading_and_starting(closed):
     """The same in the readers that matter: no record behind the bad one is handed out, and nothing is cut."""
     path = segments(closed)[1]
-    first = next(index for index, _, _ in iterate_raw(str(closed)) if index)
-    assert first == 1
     for offset in range(256, used_bytes(path), 13):
         whole = path.read_bytes()
         flip(path, offset)
@@ -90,17 +88,15 @@ def test_a_flip_in_the_durable_mark_alone_is_reported_and_mended(closed):
 
 
 def frames(directory):
-    """(path, start, end) of every record, found by walking."""
-    found, pos, segment = [], 256, 0
-    for _, _, payload in iterate_raw(str(directory)):
-        path = segments(directory)[segment]
-        end = pos + 28 + len(payload) + 16
-        if path.read_bytes()[pos : pos + 3] != b"HFR":
-            segment, pos = segment + 1, 256
-            path = segments(directory)[segment]
-            end = pos + 28 + len(payload) + 16
-        found.append((path, pos, end))
-        pos = end
+    """(path, start, end) of every frame, found by walking."""
+    found = []
+    for path in segments(directory):
+        data, pos = path.read_bytes(), 256
+        while data[pos : pos + 3] == b"HFR":
+            end = pos + FRAME.size + FRAME.unpack_from(data, pos)[1] + 16
+            found.append((path, pos, end))
+            pos = end
+    assert len(found) == COUNT
     return found
 
 
@@ -155,6 +151,7 @@ def test_a_segment_of_another_history_of_the_same_account_is_found(closed, tmp_p
     journal = open_for_append(str(other), account="uid-1", **SMALL).journal
     for number, record in enumerate(records(COUNT)):
         journal.append(record, number + 100)
+        journal.write()
     journal.close()
     shutil.copy(segments(other)[1], segments(closed)[1])
 
@@ -164,14 +161,14 @@ def test_a_segment_of_another_history_of_the_same_account_is_found(closed, tmp_p
 def test_a_record_with_a_wrong_number_is_found(tmp_path):
     """Dense or not at all, even where the chain of hashes agrees."""
     journal = a_journal(tmp_path, 5)
-    journal.record_count += 1
+    journal._framed_count += 1
     journal.append(a_timer(), 0)
     journal.sync()
     journal.append(a_timer(), 0)
     journal.sync()
     killed(journal)
 
-    assert "calls itself 6" in bad_of(verify(str(tmp_path))).what
+    assert "begins with record 6" in bad_of(verify(str(tmp_path))).what
 
 
 def test_a_durable_mark_in_another_segment_is_found(closed):
@@ -210,6 +207,7 @@ def test_a_segment_of_another_journal_is_found(closed, tmp_path_factory):
     journal = open_for_append(str(other), account="uid-2", **SMALL).journal
     for number, record in enumerate(records(COUNT)):
         journal.append(record, number)
+        journal.write()
     journal.close()
     shutil.copy(segments(other)[1], segments(closed)[1])
 
@@ -288,12 +286,47 @@ def test_a_record_that_this_build_does_not_know_is_named(tmp_path):
     journal = a_journal(tmp_path, 3)
     journal._encode = lambda _: b"\x91\xa6future"
     journal.append(a_timer(), 0)
+    journal.write()
     journal._encode = encode_record
     journal.close()
 
     assert verify(str(tmp_path)).ok
     with pytest.raises(CorruptJournal, match=r"record 3.*not a record that this build knows"):
         list(iterate(str(tmp_path)))
+
+
+def test_a_frame_that_does_not_hold_as_many_as_it_says_is_named(tmp_path):
+    """Its hash agrees with its bytes: only counting tells."""
+    journal = a_journal(tmp_path, 3)
+    journal.append(a_timer(), 0)
+    journal._places_count = -1
+    journal.close()
+
+    with pytest.raises(CorruptJournal, match=r"record 3.*holds 1 records and says 2"):
+        list(iterate(str(tmp_path)))
+
+
+def test_a_read_begins_and_an_anchor_stands_anywhere_that_a_write_ended(tmp_path):
+    """Several records in one frame: each has its number and place; a hash stands behind the last of them only."""
+    journal = a_journal(tmp_path)
+    made = records(7)
+    places = [3, 3, 5, 5, 5, 9, 9]
+    for record, place in zip(made, places, strict=True):
+        journal.append(record, place)
+    journal.sync()
+    told = journal.anchor()
+    journal.append(a_timer(), 9)
+    journal.append(a_timer(2), 9)
+    journal.close()
+
+    found = list(iterate(str(tmp_path)))
+    assert [(index, place, made[index]) for index, place in enumerate(places)] == found[:7]
+    assert [(7, 9), (8, 9)] == [(index, place) for index, place, _ in found[7:]]
+    assert found[4:] == list(iterate(str(tmp_path), 4)) == list(iterate(str(tmp_path), 4, whole=False))
+    assert 6 == told.index
+    assert verify(str(tmp_path), anchors=[told]).ok
+    within = Anchor(5, told.hash_hex)
+    assert not verify(str(tmp_path), anchors=[within]).ok
 
 
 def test_a_disk_that_cannot_be_read_is_not_called_corrupt(closed, monkeypatch):

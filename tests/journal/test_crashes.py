@@ -8,13 +8,19 @@ from typing import Any
 
 import pytest
 
-from holdfast.journal import iterate, open_for_append, save_snapshot, verify
+from holdfast.journal import iterate, open_for_append, save_snapshot, segments, verify
 from holdfast.ports.journal import JournalFailed
 from tests.journal.memory_files import Crash, MemoryFiles
 from tests.journal.records import SMALL, records
 
 RECORDS = records(60)
 OPEN: dict[str, Any] = {"account": "uid-1", **SMALL, "segment_bytes": 2048, "reserve_bytes": 512}
+
+
+@pytest.fixture(autouse=True, params=[segments.UNMEASURED_ROOM_BYTES, 300], ids=["measured", "unmeasured"])
+def room(request, monkeypatch):
+    """Segments as small as these are always measured, unless told that so little room is plenty."""
+    monkeypatch.setattr(segments, "UNMEASURED_ROOM_BYTES", request.param)
 
 
 class Life:

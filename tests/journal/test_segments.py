@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -103,15 +104,47 @@ def test_a_closed_journal_takes_nothing_more(tmp_path):
 def test_memory_and_the_unsynced_part_are_bounded(tmp_path, monkeypatch):
     """A runtime that forgets to write, or never sends, must not risk an hour of records."""
     monkeypatch.setattr(module, "BUFFER_BYTES_MAX", 2_000)
-    monkeypatch.setattr(module, "UNSYNCED_BYTES_MAX", 5_000)
+    monkeypatch.setattr(module, "UNSYNCED_BYTES_MAX", 3_000)
     files = MemoryFiles()
     journal = open_for_append("j", account="a", files=files, segment_bytes=1 << 20, reserve_bytes=0).journal
     synced = files.calls["sync"]
     for record in records(400):
         journal.append(record, 0)
-        assert journal._pending_bytes <= 2_200
+        assert journal._measured_bytes <= 2_200
 
     assert files.calls["sync"] - synced >= 5
+    journal.close()
+
+
+def test_what_waits_unmeasured_goes_on_in_the_next_segment(tmp_path, monkeypatch):
+    """With room to spare records wait as they are: what then does not fit a segment goes one by one."""
+    monkeypatch.setattr(module, "UNMEASURED_ROOM_BYTES", 100)
+    rng = random.Random(5)
+    journal = a_journal(tmp_path)
+    made, places, place = records(900), [], 0
+    for number, record in enumerate(made):
+        place += rng.choice((0, 0, 0, 1, 3))
+        places.append(place)
+        journal.append(record, place)
+        assert number + 1 == journal.record_count
+        if rng.random() < 0.03:
+            assert number + 1 == journal.write()
+    assert len(made) == journal.sync()
+    journal.close()
+
+    assert list(enumerate(made)) == [(index, record) for index, _, record in iterate(str(tmp_path))]
+    assert places == [market_pos for _, market_pos, _ in iterate(str(tmp_path))]
+    assert verify(str(tmp_path)).segment_count > 10
+
+
+def test_a_forgetful_runtime_s_records_are_written_all_the_same(tmp_path):
+    """Unmeasured is not unbounded."""
+    journal = a_journal(tmp_path, segment_bytes=16 << 20)
+    for record in records(1_000):
+        journal.append(record, 0)
+
+    assert len(journal._pending) <= module.UNMEASURED_MAX
+    assert verify(str(tmp_path)).record_count >= 1_000 - module.UNMEASURED_MAX
     journal.close()
 
 

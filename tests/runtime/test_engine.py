@@ -29,11 +29,13 @@ class Paper:
         self.record_count += 1
         self.lines.append(record)
 
-    def write(self) -> None:
+    def write(self) -> int:
         self.lines.append("write")
+        return self.record_count
 
-    def sync(self) -> None:
+    def sync(self) -> int:
         self.lines.append("sync")
+        return self.record_count
 
     def close(self) -> None:
         self.lines.append("close")

@@ -10,7 +10,7 @@ from typing import Final, NoReturn, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
-from holdfast.core.gate.desk import AccountDesk, AskedWindow, Desk
+from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
@@ -347,7 +347,7 @@ class State:
         rates = settings.account_limits
         account = AccountDesk(
             limits=rates,
-            asked=_NOTHING_ASKED.sized(
+            asked=NOTHING_ASKED.sized(
                 refuse_count=rates.orders_per_s_refuse, kill_count=rates.orders_per_s_kill
             ),
             quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
@@ -480,10 +480,9 @@ class State:
         return _hash((_without_empty_rows(self.books), self.session, gates))
 
 
-_NOTHING_ASKED: Final = AskedWindow(ring_mono_ns=[], kill_count=0)
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
-_ENCODER: Final = msgspec.msgpack.Encoder()
+_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=list)  # a deque, hashed as what it holds
 Row = TypeVar("Row")
 _BOOKS_DECODER: Final = msgspec.msgpack.Decoder(Books)
 

@@ -32,13 +32,17 @@ class OpenView(Protocol):
 
 
 class MarketView(Protocol):
-    """What is known of a market; 0 where nothing is. ``quote``: the last accepted one, or one of zeros."""
+    """What is known of a market; 0 where nothing is. ``quote``: the last accepted one, or one of zeros.
+
+    ``moves_count``: how often mid, mark or last changed.
+    """
 
     quote: Quote
     mid2_ticks: int
     mark_ticks: int
     last_ticks: int
     mark_mono_ns: int
+    moves_count: int
 
     @property
     def bid_ticks(self) -> int: ...

@@ -5,7 +5,6 @@ from holdfast.journal.chain import (
     Tail,
     VerifyReport,
     iterate,
-    iterate_raw,
     verify,
 )
 from holdfast.journal.codec import CorruptJournal
@@ -33,7 +32,6 @@ __all__ = [
     "VerifyReport",
     "frames",
     "iterate",
-    "iterate_raw",
     "latest_snapshot",
     "open_for_append",
     "open_market_log",

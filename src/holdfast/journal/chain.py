@@ -1,4 +1,4 @@
-"""Reading a decision journal: every record proven, none skipped.
+"""Reading a decision journal: every frame proven, none skipped.
 
 Two kinds of damage, told apart by whether the damaged bytes had been on the disk: rot, or anything missing before
 such bytes, is ``CorruptJournal``; a **tail** that no later sync vouches for is torn: it is reported, and cut only
@@ -27,8 +27,8 @@ from holdfast.journal.codec import (
     RECORD_START,
     CorruptJournal,
     Header,
-    decode_record,
     genesis,
+    split_records,
     unpack_header,
     unpack_mark,
 )
@@ -88,7 +88,7 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
 
 
 class Chain:
-    """One pass over a journal; iterate ``payloads`` to its end, then read what it found."""
+    """One pass over a journal; iterate ``records`` to its end, then read what it found."""
 
     def __init__(
         self,
@@ -119,8 +119,8 @@ class Chain:
         self._stop = 0
         self._durable_count = 0
 
-    def payloads(self) -> Iterator[tuple[int, int, bytes]]:
-        """(index, market_pos, payload) of each record from ``from_index`` on.
+    def records(self) -> Iterator[tuple[int, int, Record]]:
+        """(index, market_pos, record) of each record from ``from_index`` on.
 
         Raises CorruptJournal naming the place, JournalFailed when the disk cannot be read.
         """
@@ -134,14 +134,14 @@ class Chain:
                 return
             self._begin(name, number, header)
             self._read_mark(name, number, data)
-            yield from self._records(name, data)
+            yield from self._frames(name, data)
             self._end(name, number, data, last=not self._started(numbers[at + 1 :]))
             self.segment_count += 1
 
     def prove(self) -> int:
-        """Read to the end without handing out payloads. Returns the last record's market position (0: none)."""
+        """Read to the end without looking into frames. Returns the last record's market position (0: none)."""
         self._from_index = _NOWHERE
-        deque(self.payloads(), maxlen=0)
+        deque(self.records(), maxlen=0)
         return self.market_pos
 
     # --- segments -----------------------------------------------------------------------------------------------
@@ -215,9 +215,9 @@ class Chain:
                 last_hash=self.last_hash,
             )
 
-    # --- records ------------------------------------------------------------------------------------------------
+    # --- frames -------------------------------------------------------------------------------------------------
 
-    def _records(self, name: str, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    def _frames(self, name: str, data: bytes) -> Iterator[tuple[int, int, Record]]:
         view = memoryview(data)
         size = len(data) - HASH_BYTES
         from_index, expected, pos = self._from_index, self.record_count, HEADER_BYTES
@@ -225,26 +225,40 @@ class Chain:
         wanted = iter([index for index in self._wanted if index >= expected])
         want = next(wanted, _NOWHERE)
         while pos + FRAME_BYTES <= size:
-            mark, length, _, index, frames = _unpack(data, pos)
+            mark, length, _, count, index, frames = _unpack(data, pos)
             body = pos + FRAME_BYTES
             end = body + length
-            if mark not in _MARKS or index != expected or end > size:
+            if mark not in _MARKS or index != expected or count == 0 or end > size:
                 break
             digest = blake2b(view[pos - HASH_BYTES : end], digest_size=HASH_BYTES).digest()
             if data[end : end + HASH_BYTES] != digest:
                 break
-            pos = end + HASH_BYTES
-            expected += 1
+            began, pos = pos, end + HASH_BYTES
+            expected += count
             market_pos = frames
-            if index == want:
-                self.hashes[index] = digest
+            while want < expected:
+                # one stands behind the last record of a frame, and nowhere else
+                self.hashes[want] = digest if want == expected - 1 else b""
                 want = next(wanted, _NOWHERE)
-            if index >= from_index:
-                yield index, market_pos, data[body:end]
+            if expected > from_index:
+                yield from self._records(name, began, index, count, frames, view[body:end])
         if expected > self.record_count:
             self.last_hash = data[pos - HASH_BYTES : pos]
         self.record_count, self.market_pos = expected, market_pos
         self._stop = pos
+
+    def _records(
+        self, name: str, began: int, index: int, count: int, market_pos: int, payload: memoryview
+    ) -> Iterator[tuple[int, int, Record]]:
+        try:
+            found = split_records(payload, market_pos)
+        except ValueError as error:
+            raise CorruptJournal(name, index, began, str(error)) from error
+        if len(found) != count:
+            raise CorruptJournal(name, index, began, f"the frame holds {len(found)} records and says {count}")
+        for number, (stands, record) in enumerate(found, index):
+            if number >= self._from_index:
+                yield number, stands, record
 
     def _end(self, name: str, number: int, data: bytes, *, last: bool) -> None:
         """Judge what stands behind the last good record of a segment."""
@@ -304,31 +318,31 @@ def _used(data: bytes, pos: int) -> int:
 
 
 def _fault(data: bytes, pos: int, expected: int) -> str:
-    """What is wrong with the record at ``pos``, in one line."""
+    """What is wrong with the frame at ``pos``, in one line."""
     if pos + OVERHEAD_BYTES > len(data):
-        return "the file ends within the record"
-    mark, length, crc, index, _ = _unpack(data, pos)
+        return "the file ends within the frame"
+    mark, length, crc, _, index, _ = _unpack(data, pos)
     if mark not in _MARKS:
-        return "no record begins here"
+        return "no frame begins here"
     if index != expected:
-        return f"the record here calls itself {index}"
+        return f"the frame here begins with record {index}"
     end = pos + FRAME_BYTES + length
     if end + HASH_BYTES > len(data):
         return f"its length of {length} bytes leads beyond the end of the file"
     if crc32(data[pos + FRAME_BYTES : end]) != crc:
         return "the payload's checksum does not match it"
-    return "the record's hash does not follow from the record before it"
+    return "the frame's hash does not follow from the frame before it"
 
 
 def _whole_after(data: bytes, pos: int, expected: int, *, durable_only: bool) -> bool:
-    """Whether a record that is whole by its checksum stands behind a bad one at ``pos``.
+    """Whether a frame that is whole by its checksum stands behind a bad one at ``pos``.
 
     ``durable_only``: one that was written when everything before it was already on the disk.
     """
     while (pos := data.find(RECORD_START, pos + 1)) >= 0:
         if pos + OVERHEAD_BYTES > len(data):
             continue
-        mark, length, crc, index, _ = _unpack(data, pos)
+        mark, length, crc, _, index, _ = _unpack(data, pos)
         body = pos + FRAME_BYTES
         end = body + length
         if mark not in _MARKS or index < expected or end + HASH_BYTES > len(data):
@@ -341,26 +355,14 @@ def _whole_after(data: bytes, pos: int, expected: int, *, durable_only: bool) ->
     return False
 
 
-def iterate_raw(
-    directory: str, from_index: int = 0, *, whole: bool = True, files: Files = REAL_FILES
-) -> Iterator[tuple[int, int, bytes]]:
-    """(index, market_pos, payload) from ``from_index`` on; the whole chain is proven on the way.
-
-    Raises CorruptJournal, JournalFailed. A torn tail ends it. Without ``whole``: see ``Chain``.
-    """
-    return Chain(directory, from_index=from_index, whole=whole, files=files).payloads()
-
-
 def iterate(
     directory: str, from_index: int = 0, *, whole: bool = True, files: Files = REAL_FILES
 ) -> Iterator[tuple[int, int, Record]]:
-    """Like ``iterate_raw``, decoded: (index, market_pos, record)."""
-    for index, market_pos, payload in iterate_raw(directory, from_index, whole=whole, files=files):
-        try:
-            record = decode_record(payload)
-        except ValueError as error:
-            raise CorruptJournal(directory, index, 0, str(error)) from error
-        yield index, market_pos, record
+    """(index, market_pos, record) from ``from_index`` on; the whole chain is proven on the way.
+
+    Raises CorruptJournal, JournalFailed. A torn tail ends it. Without ``whole``: see ``Chain``.
+    """
+    return Chain(directory, from_index=from_index, whole=whole, files=files).records()
 
 
 def verify(directory: str, *, anchors: Iterable[Anchor] = (), files: Files = REAL_FILES) -> VerifyReport:

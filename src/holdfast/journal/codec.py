@@ -1,14 +1,16 @@
 """What a decision journal's bytes are: framing, chaining and the records inside.
 
 A journal is a directory of preallocated segments ``journal-000000.seg``, ``journal-000001.seg``, …: a header of
-256 bytes, then records back to back, then zeros.
+256 bytes, then frames back to back, then zeros. A frame is what one write appended: it is there whole or not at all.
 
-* record: ``"HFR"``, a byte of flags, u32 payload length, u32 CRC-32 of the payload, u64 index (dense from 0),
-  u64 market position (frames in the market log before it), the payload, and 16 bytes of hash. Little endian.
-* payload: one MessagePack value, a ``Record`` of vocab/effects.py.
+* frame: ``"HFR"``, a byte of flags, u32 payload length, u32 CRC-32 of the payload, u32 how many records, u64 index
+  of the first of them (dense from 0), u64 market position of the last (frames in the market log before it), the
+  payload, and 16 bytes of hash. Little endian.
+* payload: a MessagePack array of ``Record`` (vocab/effects.py). Where they stand at several market positions, each
+  is an integer before the records that stand there; else all stand where the last does.
 * hash: BLAKE2b-128 of everything between the start of the previous hash and the end of the payload. Since that
-  hash stands right before the record, one slice of the file proves a record, its place and its predecessor.
-* flag ``AFTER_SYNC``: everything before this record had reached the disk before this record was written. It is
+  hash stands right before the frame, one slice of the file proves a frame, its place and its predecessor.
+* flag ``AFTER_SYNC``: everything before this frame had reached the disk before this frame was written. It is
   how a reader tells rot (durable bytes gone bad) from a torn tail (bytes that never became durable).
 * header: magic, version, sizes, segment number, first index, account, its own CRC, and as its last 16 bytes the
   hash of the record before the segment. In the first segment's header one mutable part, the durable mark: how many
@@ -27,15 +29,14 @@ from msgspec import DecodeError, Struct, msgpack
 from holdfast.ports.journal import JournalFailed
 from holdfast.vocab.effects import Record
 
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER_BYTES: Final = 256
 HASH_BYTES: Final = 16
 RECORD_START: Final = b"HFR"
 PLAIN: Final = int.from_bytes(RECORD_START + b"\x00", "little")
 AFTER_SYNC: Final = int.from_bytes(RECORD_START + b"\x01", "little")
-FRAME: Final = Layout(
-    "<IIIQQ"
-)  # mark with flags, payload length, CRC-32 of the payload, index, market position
+# mark with flags, payload length, CRC-32 of the payload, records, index of the first, market position
+FRAME: Final = Layout("<IIIIQQ")
 FRAME_BYTES: Final = FRAME.size
 OVERHEAD_BYTES: Final = FRAME_BYTES + HASH_BYTES
 PAYLOAD_BYTES_MAX: Final = 16 << 20
@@ -48,8 +49,12 @@ _MARK: Final = Layout("<Q16sI")
 _CRC: Final = Layout("<I")
 _CRC_OFFSET: Final = HEADER_BYTES - HASH_BYTES - _CRC.size
 
+POSITION_BYTES_MAX: Final = 9  # of a market position among the records
+ARRAY_BYTES_MAX: Final = 5  # of what says how many values an array has
+
 encode_record: Final = msgpack.Encoder().encode
 _decode: Final = msgpack.Decoder(Record).decode
+_decode_all: Final = msgpack.Decoder(list[int | Record]).decode
 
 
 class CorruptJournal(JournalFailed):
@@ -135,6 +140,24 @@ def unpack_mark(data: bytes) -> DurableMark | str | None:
     if crc != crc32(record_count.to_bytes(8, "little") + last_hash):
         return "the durable mark's checksum does not match it"
     return DurableMark(record_count=record_count, last_hash=last_hash)
+
+
+def split_records(payload: bytes | memoryview, market_pos: int) -> list[tuple[int, Record]]:
+    """The records of a payload, each with its market position; ``market_pos``: the frame's own.
+
+    Errors: ValueError when there is one that this build does not know.
+    """
+    try:
+        values = _decode_all(payload)
+    except DecodeError as error:
+        raise ValueError(f"not a record that this build knows: {error}") from None
+    found: list[tuple[int, Record]] = []
+    for value in values:
+        if type(value) is int:
+            market_pos = value
+        else:
+            found.append((market_pos, value))  # type: ignore[arg-type] # what is no integer is a record
+    return found
 
 
 def decode_record(payload: bytes | memoryview) -> Record:

@@ -1,13 +1,14 @@
-"""The writer of a decision journal: frame into memory, write once, sync in line.
+"""The writer of a decision journal: encode into memory, frame and write once, sync in line.
 
-Promises: a record is whole within one segment; a segment is durable before the next one is begun; the next one is
-allocated before it is needed. When the disk is full the last ``reserve_bytes`` of what is already allocated are
-kept for urgent records, so that a full disk stops risk and not the exit.
+Promises: what one write appended is whole within one segment; a segment is durable before the next one is begun;
+the next one is allocated before it is needed. When the disk is full the last ``reserve_bytes`` of what is already
+allocated are kept for urgent records, so that a full disk stops risk and not the exit.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
@@ -18,12 +19,14 @@ from msgspec import Struct
 
 from holdfast.journal.codec import (
     AFTER_SYNC,
+    ARRAY_BYTES_MAX,
     FRAME,
     HASH_BYTES,
     HEADER_BYTES,
     OVERHEAD_BYTES,
     PAYLOAD_BYTES_MAX,
     PLAIN,
+    POSITION_BYTES_MAX,
     DurableMark,
     Header,
     encode_record,
@@ -42,7 +45,12 @@ UNSYNCED_BYTES_MAX: Final = (
     256 << 10
 )  # written since the last sync; beyond it write syncs: what a crash can tear
 BUFFER_BYTES_MAX: Final = 1 << 20  # appended and not yet written; beyond it append writes by itself
+UNMEASURED_MAX: Final = (
+    256  # so many records wait as they are, where there is so much space that none can fail
+)
+UNMEASURED_ROOM_BYTES: Final = 4 << 20
 
+_AROUND_BYTES: Final = OVERHEAD_BYTES + ARRAY_BYTES_MAX
 _pack = FRAME.pack
 _chained = partial(blake2b, digest_size=HASH_BYTES)
 
@@ -87,14 +95,18 @@ class Journal:
         "_failed",
         "_files",
         "_first",
+        "_framed_count",
         "_full_why",
         "_handle",
         "_hash",
+        "_last_base",
         "_lock",
         "_mark",
+        "_measured_bytes",
         "_number",
         "_pending",
-        "_pending_bytes",
+        "_places_count",
+        "_pos",
         "_reserve_bytes",
         "_room",
         "_segment_bytes",
@@ -102,9 +114,10 @@ class Journal:
         "_spare",
         "_synced",
         "_tries",
+        "_unmeasured_base",
+        "_unmeasured_max",
         "_unsynced_bytes",
         "account",
-        "record_count",
     )
 
     def __init__(
@@ -119,7 +132,6 @@ class Journal:
         reserve_bytes: int = RESERVE_BYTES,
     ) -> None:
         self.account = account
-        self.record_count = place.record_count
         self._directory = directory
         self._files = files
         self._segment_bytes = segment_bytes
@@ -127,12 +139,17 @@ class Journal:
         self._number = place.number
         self._size = place.size_bytes
         self._base = place.offset  # where in the segment the buffer's first byte belongs
-        self._pending: list[tuple[bytes, int]] = []  # appended, not yet framed: payload and market position
-        self._pending_bytes = 0
+        self._pending: list[
+            Record | int
+        ] = []  # appended, not yet framed; places where they differ: see the codec
+        self._places_count = 0
+        self._pos = 0  # where the last of them stands
+        self._measured_bytes = 0
+        self._framed_count = place.record_count
         self._hash = place.last_hash
         self._synced = (place.record_count - 1, place.last_hash)
         self._mark = AFTER_SYNC
-        self._encode = encode_record
+        self._encode: Callable[[Record | list[Record | int]], bytes] = encode_record
         self._failed: str | None = None
         self._lock = lock
         self._first = files.open(self._path(0))
@@ -147,60 +164,66 @@ class Journal:
 
     # --- the port -----------------------------------------------------------------------------------------------
 
+    @property
+    def record_count(self) -> int:
+        """How many were appended."""
+        return self._framed_count + len(self._pending) - self._places_count
+
     def append(self, record: Record, market_pos: int, *, urgent: bool = False) -> None:
-        """Frame one record into memory. ``urgent``: may use the reserve of a full disk.
+        """Take one record, to be framed by the next write. ``urgent``: may use the reserve of a full disk.
 
         Raises JournalFull when only the reserve is left and the record is not urgent (the journal stays usable),
         JournalFailed when the disk refused (the journal is over).
         """
-        payload = self._encode(record)
-        length = len(payload)
-        if self._pending_bytes + length > self._room:
-            self._make_room(length, urgent=urgent)
-        self._pending.append((payload, market_pos))
-        self._pending_bytes += length + OVERHEAD_BYTES
-        self.record_count += 1
+        pending = self._pending
+        if len(pending) >= self._unmeasured_max:
+            self._measure_record(record, urgent=urgent)
+        if market_pos != self._pos:
+            self._stand_at(market_pos)
+        pending.append(record)
 
-    def write(self) -> None:
-        """Chain everything appended and hand it to the operating system, in one write."""
-        if self._failed is not None:
-            raise JournalFailed(self._failed)
-        if not self._pending:
-            return
-        data = self._framed()
+    def write(self) -> int:
+        """Chain everything appended as one frame, and hand it to the operating system in one write.
+
+        Returns how many records are written.
+        """
+        pending = self._pending
+        if not pending:
+            if self._failed is not None:
+                raise JournalFailed(self._failed)
+            return self._framed_count
+        payload = self._encode(pending)
+        length = len(payload)
+        if self._base + length > self._last_base:
+            return self._write_apart()
+        before = self._framed_count
+        count = len(pending) - self._places_count
+        frame = _pack(self._mark, length, crc32(payload), count, before, self._pos) + payload
+        self._hash = digest = _chained(self._hash + frame).digest()
+        frame += digest
+        length = len(frame)
         try:
-            write_all(self._files, self._handle, data, self._base)
+            if self._files.write(self._handle, frame, self._base) != length:
+                write_all(self._files, self._handle, frame, self._base)  # it happens to write less: once more
         except OSError as error:
             raise self._fail("write", error) from error
-        length = len(data)
-        self._base += length
+        pending.clear()
+        self._mark = PLAIN
+        self._framed_count = before = before + count
         self._unsynced_bytes += length
-        self._measure()
+        self._base = length = self._base + length
+        if length > self._unmeasured_base or self._places_count:
+            self._measured_bytes = self._places_count = 0
+            self._measure()
         if self._unsynced_bytes > UNSYNCED_BYTES_MAX:
             self._sync_written()
+        return before
 
-    def _framed(self) -> bytes:
-        """What is pending as the bytes of its records, chained on the last hash."""
-        pending, self._pending = self._pending, []
-        self._pending_bytes = 0
-        digest = self._hash
-        mark = self._mark
-        index = self.record_count - len(pending)
-        data = b""
-        for payload, market_pos in pending:
-            frame = _pack(mark, len(payload), crc32(payload), index, market_pos) + payload
-            digest = _chained(digest + frame).digest()
-            data += frame + digest
-            mark = PLAIN
-            index += 1
-        self._hash = digest
-        self._mark = PLAIN
-        return data
-
-    def sync(self) -> None:
-        """Write, and wait until the disk has it."""
-        self.write()
+    def sync(self) -> int:
+        """Write, and wait until the disk has it. Returns how many records it has."""
+        count = self.write()
         self._sync_written()
+        return count
 
     def _sync_written(self) -> None:
         try:
@@ -209,7 +232,43 @@ class Journal:
             raise self._fail("sync", error) from error
         self._mark = AFTER_SYNC
         self._unsynced_bytes = 0
-        self._synced = (self.record_count - 1, self._hash)
+        self._synced = (self._framed_count - 1, self._hash)
+
+    def _stand_at(self, market_pos: int) -> None:
+        """The next record stands elsewhere in the market log. With others pending, each place is named."""
+        pending = self._pending
+        if pending:
+            if not self._places_count:
+                pending.insert(0, self._pos)
+                self._places_count = 1
+            pending.append(market_pos)
+            self._places_count += 1
+        self._pos = market_pos
+
+    def _measure_record(self, record: Record, *, urgent: bool) -> None:
+        """Be sure that there will be room for one more record, or say that there is none."""
+        if self._unmeasured_max:
+            self.write()  # enough of them wait
+            if self._unmeasured_max:
+                return
+        length = len(self._encode(record)) + POSITION_BYTES_MAX
+        if self._measured_bytes + length > self._room:
+            self._make_room(length, urgent=urgent)
+        self._measured_bytes += length
+
+    def _write_apart(self) -> int:
+        """What waits unmeasured does not fit the segment: one by one into this and the next."""
+        waiting, pos = self._pending, self._pos
+        self._pending, self._places_count, self._unmeasured_max = [], 0, 0
+        for value in waiting:
+            if type(value) is int:
+                pos = value
+                continue
+            self._measure_record(value, urgent=True)  # type: ignore[arg-type] # what is no integer is a record
+            self._pos = pos
+            self._pending.append(value)
+            self.write()
+        return self._framed_count
 
     def close(self) -> None:
         """Sync, say in the header how far the journal goes, and close. Closing twice does nothing."""
@@ -221,6 +280,7 @@ class Journal:
                 self._mark_durable()
         finally:
             self._encode = self._refuse
+            self._unmeasured_max = 0
             self._failed = self._failed or "the journal is closed"
             for handle in (self._first, self._handle, self._spare, self._lock):
                 if handle >= 0:
@@ -248,20 +308,24 @@ class Journal:
     def free_bytes(self) -> int:
         """Allocated and unused, the reserve included."""
         spare = self._segment_bytes - HEADER_BYTES if self._spare >= 0 else 0
-        return self._size - self._base - self._pending_bytes + spare
+        return self._size - self._base - self._measured_bytes + spare
 
     # --- room ---------------------------------------------------------------------------------------------------
 
     def _measure(self) -> None:
-        """How large buffer and payload together may grow before somebody has to think."""
+        """How large what is pending may grow before somebody has to think, and whether it need be measured at all."""
         kept_bytes = self._reserve_bytes if self._spare < 0 else 0
-        self._room = min(self._size - self._base - kept_bytes - OVERHEAD_BYTES, BUFFER_BYTES_MAX)
+        self._last_base = self._size - _AROUND_BYTES
+        self._room = min(self._last_base - self._base - kept_bytes, BUFFER_BYTES_MAX)
+        self._unmeasured_base = self._last_base - UNMEASURED_ROOM_BYTES if self._spare >= 0 else -1
+        self._unmeasured_max = UNMEASURED_MAX if self._base <= self._unmeasured_base else 0
 
     def _fits(self, length: int, *, kept_bytes: int) -> bool:
-        return self._base + self._pending_bytes + OVERHEAD_BYTES + length + kept_bytes <= self._size
+        added = _AROUND_BYTES + length
+        return self._base + self._measured_bytes + added + kept_bytes <= self._size
 
     def _make_room(self, length: int, *, urgent: bool) -> None:
-        if length > min(PAYLOAD_BYTES_MAX, self._segment_bytes - HEADER_BYTES - OVERHEAD_BYTES):
+        if length > min(PAYLOAD_BYTES_MAX, self._segment_bytes - HEADER_BYTES - _AROUND_BYTES):
             raise JournalFailed(f"a record of {length} bytes is larger than the journal takes")
         self.write()
         if self._spare < 0:
@@ -340,9 +404,10 @@ class Journal:
     def _fail(self, act: str, error: OSError) -> JournalFailed:
         self._failed = f"{self._path(self._number)}: cannot {act}: {os.strerror(error.errno or 0)}"
         self._encode = self._refuse
+        self._unmeasured_max = 0
         return JournalFailed(self._failed)
 
-    def _refuse(self, _record: Record) -> bytes:
+    def _refuse(self, _: Record | list[Record | int]) -> bytes:
         raise JournalFailed(self._failed or "the journal is closed")
 
     def _path(self, number: int) -> str:

@@ -11,12 +11,15 @@ from holdfast.vocab.effects import Record
 class JournalPort(Protocol):
     """The decision journal: append-only, chained, preallocated.
 
-    Promises: ``append`` only frames into memory; nothing may act on a record before ``write`` (or ``sync``)
+    Promises: ``append`` only takes it into memory; nothing may act on a record before ``write`` (or ``sync``)
     returned. Raises JournalFailed when the disk refuses: the caller trips the latch and ends the process.
     JournalFull, its milder kind, refuses one record and leaves the journal usable for urgent ones.
     """
 
-    record_count: int
+    @property
+    def record_count(self) -> int:
+        """How many were appended."""
+        ...
 
     @property
     def full(self) -> bool:
@@ -24,18 +27,21 @@ class JournalPort(Protocol):
         ...
 
     def append(self, record: Record, market_pos: int, *, urgent: bool = False) -> None:
-        """Frame one record. ``market_pos``: how many frames the market log held before it.
+        """Take one record. ``market_pos``: how many frames the market log held before it.
 
         ``urgent``: what getting flat, cancelling and stopping need; may use the reserve of a full disk.
         """
         ...
 
-    def write(self) -> None:
-        """Hand everything appended to the operating system (survives our death, not a power loss)."""
+    def write(self) -> int:
+        """Hand everything appended to the operating system (survives our death, not a power loss).
+
+        Returns how many records it has, of all.
+        """
         ...
 
-    def sync(self) -> None:
-        """``write`` and fdatasync (survives a power loss). In line, no thread."""
+    def sync(self) -> int:
+        """``write`` and fdatasync (survives a power loss). In line, no thread. Returns how many records it has."""
         ...
 
     def close(self) -> None:

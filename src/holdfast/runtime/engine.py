@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from holdfast.core.state import State
-from holdfast.core.step import step
-from holdfast.core.step.machine import MARKET_STAGES
+from holdfast.core.step.machine import MARKET_STAGES, STAGES
 from holdfast.ports.journal import JournalFull, JournalPort, MarketLogPort
 from holdfast.runtime.timers import Timers
 from holdfast.vocab.effects import (
@@ -169,8 +168,7 @@ class Engine:
                     wants = deliver(event)
                     if wants:
                         self.market_pos = pos
-                        self._hear(wants)
-                        self._drain()
+                        self._step_all(self._heard(wants) if self.full else wants)
                 elif taken:
                     self.market_pos = pos
                     self._say(taken)
@@ -186,8 +184,7 @@ class Engine:
             self.delivered_count += 1
             wants = self._host.on_market(event)
             if wants:
-                self._hear(wants)
-                self._drain()
+                self._step_all(self._heard(wants) if self.full else wants)
         elif taken:
             self._say(taken)
 
@@ -216,21 +213,47 @@ class Engine:
             due = self.timers.next_due_mono_ns()
 
     def _drain(self) -> None:
+        waiting = tuple(self._inbox)
+        self._inbox.clear()
+        self._step_all(waiting)
+
+    def _step_all(self, events: Sequence[Event]) -> None:
+        """Step these, and then what came up meanwhile, until nothing is left."""
         self._stepping = True
-        inbox = self._inbox
         state = self.state
+        stages = STAGES
         handlers = self._handlers
-        record = self._record
-        if len(inbox) > INBOX_MAX:
-            invariant(False, "the inbox is bounded", waiting=len(inbox))
+        append = self._journal.append
+        tap = self._tap
+        pos = self.market_pos
+        inbox = self._inbox
         try:
-            while inbox:
-                event = inbox.popleft()
-                record(event)
-                for effect in step(state, event):
-                    handlers.get(type(effect), record)(effect)  # what is no effect is a fact
+            while True:
+                for event in events:
+                    if tap is None:
+                        try:
+                            append(event, pos)
+                        except JournalFull as error:
+                            self._append_urgent(event, pos, error)
+                    else:
+                        self._record(event)
+                    for effect in stages[type(event)](state, event):
+                        handler = handlers.get(type(effect))
+                        if handler is not None:
+                            handler(effect)
+                        elif tap is None:  # what is no effect is a fact
+                            try:
+                                append(effect, pos)  # type: ignore[arg-type]
+                            except JournalFull as error:
+                                self._append_urgent(effect, pos, error)  # type: ignore[arg-type]
+                        else:
+                            self._record(effect)  # type: ignore[arg-type]
+                if not inbox:
+                    break
                 if len(inbox) > INBOX_MAX:
                     invariant(False, "the inbox is bounded", waiting=len(inbox))
+                events = tuple(inbox)
+                inbox.clear()
         finally:
             self._stepping = False
         self._need_flush()
@@ -255,19 +278,19 @@ class Engine:
         session = self.state.live
         wants = self._host.on_fact(fact, wall_ns=session.now_wall_ns, mono_ns=session.now_mono_ns)
         if wants:
-            self._hear(wants)
+            self._inbox.extend(self._heard(wants))
 
     def _deliver(self, event: MarketEvent) -> None:
         self.delivered_count += 1
-        self._hear(self._host.on_market(event))
+        self._inbox.extend(self._heard(self._host.on_market(event)))
 
-    def _hear(self, wants: Sequence[Event]) -> None:
+    def _heard(self, wants: Sequence[Event]) -> Sequence[Event]:
         """What strategies want, unless the journal has room for the exit only."""
-        if self.full:
-            heard = [want for want in wants if type(want) not in _UNHEARD_WHEN_FULL]
-            self.unheard_count += len(wants) - len(heard)
-            wants = heard
-        self._inbox.extend(wants)
+        if not self.full:
+            return wants
+        heard = [want for want in wants if type(want) not in _UNHEARD_WHEN_FULL]
+        self.unheard_count += len(wants) - len(heard)
+        return heard
 
     # --- a full disk ------------------------------------------------------------------------------------------
 
@@ -348,38 +371,40 @@ class Engine:
             while True:
                 if self._inbox and not self._stepping:
                     self._drain()
-                self._write()
+                if self._batch_sends:
+                    # an intent is durable before its order leaves; cancels and reads need only be written
+                    self._batch_sends = False
+                    count = self._journal.sync()
+                else:
+                    count = self._journal.write()
+                if count >= self._hash_at:
+                    self._hash_at = count + HASH_EVERY_RECORDS
+                    self.mark_books()
+                    self._journal.write()
                 out = self._out
                 self._out = []
-                world = self._world
+                call = self._world.call
                 for effect in out:
-                    kind = type(effect)
-                    if kind is Call:
-                        world.call(effect)  # type: ignore[arg-type]
-                    elif kind is Alert:
-                        world.alert(effect)  # type: ignore[arg-type]
-                    elif kind is CommandAnswered:
-                        world.answered(effect)  # type: ignore[arg-type]
-                    elif kind is ClearLatch:
-                        world.clear_latch(effect)  # type: ignore[arg-type]
-                    elif kind is EndProcess:
-                        world.end(effect)  # type: ignore[arg-type]
+                    if type(effect) is Call:
+                        call(effect)
+                    else:
+                        self._carry_out(effect)
                 if not self._out and not self._inbox:
                     return  # what the world put meanwhile asked for a flush of its own
         finally:
             self._flushing = False
 
-    def _write(self) -> None:
-        journal = self._journal
-        if journal.record_count >= self._hash_at:
-            self._hash_at = journal.record_count + HASH_EVERY_RECORDS
-            self.mark_books()
-        if self._batch_sends:
-            # an intent is durable before its order leaves; cancels and reads need only be written
-            self._batch_sends = False
-            journal.sync()
-        else:
-            journal.write()
+    def _carry_out(self, effect: Effect) -> None:
+        world = self._world
+        kind = type(effect)
+        if kind is Alert:
+            world.alert(effect)  # type: ignore[arg-type]
+        elif kind is CommandAnswered:
+            world.answered(effect)  # type: ignore[arg-type]
+        elif kind is ClearLatch:
+            world.clear_latch(effect)  # type: ignore[arg-type]
+        elif kind is EndProcess:
+            world.end(effect)  # type: ignore[arg-type]
 
     def mark_books(self, *, clean_stop: bool = False) -> None:
         """Journal the books' hash here; at a clean stop the whole state's too."""

@@ -26,6 +26,7 @@ from holdfast.vocab.requests import Request
 
 ENDING_NS: Final = 20_000_000_000
 NEVER: Final = 1 << 62
+_RISK: Final = Lane.RISK  # a member looked up on its Enum costs 100 ns under Python 3.11
 
 
 class VirtualVenue(Protocol):
@@ -238,7 +239,7 @@ class Paced:
                 )
             )
 
-        self._venue.submit(call.request, call.lane, self._may_send if call.lane is Lane.RISK else _pass, done)
+        self._venue.submit(call.request, call.lane, self._may_send if call.lane is _RISK else _pass, done)
 
     def _may_send(self) -> Withheld | None:
         return Withheld.LATCH if self._trip != self._cleared else None

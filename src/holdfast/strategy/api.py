@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from holdfast.strategy.bars import Bar, BarSource
 from holdfast.strategy.warmup import History
-from holdfast.strategy.wellformed import WHOLE_MAX
+from holdfast.strategy.wellformed import WHOLE_BITS
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.facts import FillBooked, IntentRefused, OrderAmended, OrderApproved, OrderMoved
 from holdfast.vocab.holds import HoldLevel
@@ -101,7 +101,7 @@ class Context:
     The constructors only make intents: what is not returned from the callback is not asked for.
     """
 
-    __slots__ = ("_books", "_intent_seq", "_seen", "_specs", "instruments", "sound", "strategy")
+    __slots__ = ("_books", "_intent_seq", "_seen", "_specs", "instruments", "sound", "sound_at", "strategy")
 
     def __init__(
         self,
@@ -118,9 +118,9 @@ class Context:
         self._books = books
         self._seen = seen
         self._intent_seq = 0
-        self.sound: OrderIntent | None = (
-            None  # the last plain order made here, if each part of it is well-formed
-        )
+        # the last plain order made here whose every part is well-formed, and the event it was made at
+        self.sound: OrderIntent | None = None
+        self.sound_at: Moment | None = None
 
     # --- what is --------------------------------------------------------------------------------------------
 
@@ -323,25 +323,43 @@ class Context:
     ) -> OrderIntent:
         size: Any = qty_lots  # whatever a strategy put there
         price: Any = price_ticks
-        reducing: Any = reduce_only
-        sound = (
+        self._intent_seq = seq = self._intent_seq + 1
+        now: Any = self._seen.now
+        if (
+            type(now) is Quote and now.instrument is instrument
+        ):  # mostly the decision is made at a quote of it
+            decided: int | None = (now.bid_ticks + now.ask_ticks) >> 1
+        else:
+            decided = self._mid_ticks(instrument)
+        if (
             type(size) is int
             and type(price) is int
-            and 0 <= size <= WHOLE_MAX
-            and 0 <= price <= WHOLE_MAX
+            and not (size | price) >> WHOLE_BITS  # both in range: neither is below zero, nor has more bits
             and order_type is None
             and tif is None
             and trigger_ticks is None
-            and type(reducing) is bool
+            and reduce_only is False
             and instrument in self._specs
-        )
+        ):
+            self.sound_at = now
+            self.sound = intent = OrderIntent(
+                wall_ns=now.wall_ns,
+                mono_ns=now.mono_ns,
+                strategy=self.strategy,
+                intent_seq=seq,
+                instrument=instrument,
+                side=side,
+                qty_lots=size,
+                price_ticks=price,
+                tif=_POST_ONLY if post_only else _IOC if ioc else _GTC,
+                decision_ticks=decided,
+            )
+            return intent
         if tif is None:
             tif = _POST_ONLY if post_only else _IOC if ioc else _GTC
         if order_type is None:
             order_type = _MARKET if price_ticks is None else _LIMIT
-        self._intent_seq = seq = self._intent_seq + 1
-        now = self._seen.now
-        intent = OrderIntent(
+        return OrderIntent(
             wall_ns=now.wall_ns,
             mono_ns=now.mono_ns,
             strategy=self.strategy,
@@ -354,11 +372,8 @@ class Context:
             tif=tif,
             reduce_only=reduce_only,
             trigger_ticks=trigger_ticks,
-            decision_ticks=self._mid_ticks(instrument),
+            decision_ticks=decided,
         )
-        if sound:
-            self.sound = intent
-        return intent
 
 
 class Strategy:

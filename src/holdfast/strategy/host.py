@@ -127,7 +127,17 @@ class StrategyHost:
                 wanted = call(context, event)
                 if wanted is None:
                     continue
-                accepted = seat.accept(wanted, wall_ns=event.wall_ns, mono_ns=event.mono_ns)
+                if (
+                    wanted is context.sound  # made by the context, which looked at each part of it
+                    and context.sound_at is event
+                    and wanted.strategy is seat.name
+                    and seat.save is None
+                ):
+                    context.sound = None  # the same once more would be another one
+                    seat.returned_seq = wanted.intent_seq
+                    accepted: list[HostEvent] = [wanted]
+                else:
+                    accepted = seat.accept(wanted, wall_ns=event.wall_ns, mono_ns=event.mono_ns)
                 out = accepted if out is None else out + accepted
             except Exception as error:  # noqa: BLE001 - whatever a strategy raises is its own failure
                 out = self._failed(seat, error, out)

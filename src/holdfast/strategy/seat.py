@@ -13,7 +13,7 @@ from holdfast.strategy.api import CALLBACKS, Context, Strategy, Wants
 from holdfast.strategy.bars import Bar, BarBuilder, BarSource
 from holdfast.strategy.warmup import Wanted
 from holdfast.strategy.wellformed import INTENT_KINDS, fault_in
-from holdfast.vocab.events import Intent, OrderIntent, StrategyFailed, StrategySaved
+from holdfast.vocab.events import Intent, StrategyFailed, StrategySaved
 from holdfast.vocab.market import Quote, Trade
 from holdfast.vocab.units import NS_PER_MS
 
@@ -101,7 +101,7 @@ class Seat:
                     BarFeed(BarBuilder(instrument=name, interval_ms=interval_ms), on_bar)
                     for interval_ms in self.wanted.intervals_ms
                 ]
-        self._returned_seq = 0
+        self.returned_seq = 0
         self._saved: bytes | None = None
 
     def accept(self, wanted: Wants, *, wall_ns: int, mono_ns: int) -> list[HostEvent]:
@@ -110,18 +110,8 @@ class Seat:
         An intent made in an earlier callback counts from now: it gets this moment's times and a new number.
         Raises Rejected, or whatever the strategy raises while its answer is drawn or its state is saved.
         """
-        seq = self._returned_seq
-        if (
-            type(wanted) is OrderIntent
-            and wanted is self.context.sound  # made by the context, which looked at each part of it
-            and wanted.strategy == self.name
-            and wanted.intent_seq > seq
-            and wanted.mono_ns == mono_ns
-            and wanted.wall_ns == wall_ns
-            and self.save is None
-        ):
-            self._returned_seq = wanted.intent_seq
-            return [wanted]
+        seq = self.returned_seq
+        self.context.sound = None
         accepted: list[HostEvent] = []
         for intent in (wanted,) if type(wanted) in INTENT_KINDS else self._listed(wanted):
             if fault := fault_in(intent, self.name):  # type: ignore[arg-type] # that is what it finds out
@@ -137,7 +127,7 @@ class Seat:
             saved = self.saved_event(wall_ns=wall_ns, mono_ns=mono_ns)
             if saved is not None:
                 accepted.append(saved)
-        self._returned_seq = seq
+        self.returned_seq = seq
         return accepted
 
     def saved_event(self, *, wall_ns: int, mono_ns: int) -> StrategySaved | None:

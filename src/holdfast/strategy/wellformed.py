@@ -8,7 +8,8 @@ from typing import Any, Final
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.orders import OrderType, Side, TimeInForce
 
-WHOLE_MAX: Final = (1 << 63) - 1  # an order id fills 63 bits; beyond it no journal takes a number
+WHOLE_BITS: Final = 63
+WHOLE_MAX: Final = (1 << WHOLE_BITS) - 1  # an order id fills 63 bits; beyond it no journal takes a number
 _NAME_CHARS_MAX: Final = 64
 
 

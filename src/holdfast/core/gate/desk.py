@@ -6,7 +6,9 @@ that the next fill will change, never by a copy.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.views import FAR_PAST_NS, MarketView, OpenView, PositionView
@@ -18,32 +20,33 @@ from holdfast.vocab.units import PPM, ceil_div
 
 @dataclass(slots=True, kw_only=True)
 class AskedWindow:
-    """When the last orders were asked for: a ring one longer than the larger threshold.
+    """When the last orders were asked for: always one more than the larger threshold, the newest last.
 
-    ``kill_count``: how many within a second are too many.
+    ``kill_back``, ``refuse_back``: where in it the first of those stands that are too many within a second; −1 is
+    the newest.
     """
 
-    ring_mono_ns: list[int]
-    kill_count: int
-    next_index: int = 0
+    ring_mono_ns: deque[int]
+    kill_back: int
+    refuse_back: int
 
     def ask(self, now_mono_ns: int) -> int:
-        """Count one order asked for, whatever becomes of it; returns when the ``kill_count``-th before it was."""
+        """Count one order asked for, whatever becomes of it; returns when the one before those allowed was."""
         ring = self.ring_mono_ns
-        index = self.next_index
-        ring[index] = now_mono_ns
-        index += 1
-        if index == len(ring):
-            index = 0
-        self.next_index = index
-        return ring[index - self.kill_count - 1]
+        ring.append(now_mono_ns)
+        return ring[self.kill_back]
 
     def sized(self, *, refuse_count: int, kill_count: int) -> AskedWindow:
         """The same memory for other thresholds: the newest stay."""
         size = max(refuse_count, kill_count) + 1
-        known = min(size, len(self.ring_mono_ns))
-        newest = [self.ring_mono_ns[self.next_index - count] for count in range(known, 0, -1)]
-        return AskedWindow(ring_mono_ns=[FAR_PAST_NS] * (size - known) + newest, kill_count=kill_count)
+        return AskedWindow(
+            ring_mono_ns=deque([FAR_PAST_NS] * size + list(self.ring_mono_ns), maxlen=size),
+            kill_back=-kill_count - 1,
+            refuse_back=-refuse_count - 1,
+        )
+
+
+NOTHING_ASKED: Final = AskedWindow(ring_mono_ns=deque(), kill_back=-1, refuse_back=-1)
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
@@ -83,7 +86,6 @@ class Desk:
         "all_lots_max",
         "all_open",
         "all_position",
-        "collar_ppm",
         "exposure",
         "hold",
         "instrument_limits",
@@ -98,6 +100,7 @@ class Desk:
         "qty_lots_max",
         "qty_lots_min",
         "recent",
+        "reducing",
         "spec",
         "strategy",
         "ticklots_max",
@@ -132,6 +135,7 @@ class Desk:
         self.hold: Hold | None = None
         # what ``checks.plainly_permitted`` asks, made ready: sizes, and price times size in ticks times lots
         self.plain = False
+        self.reducing = True  # only reducing is allowed
         self.qty_lots_min = max(1, spec.qty_lots_min)
         self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))
         self.limit(limits, instrument_limits)
@@ -144,7 +148,7 @@ class Desk:
         self.limits = limits
         self.instrument_limits = instrument_limits
         self.qty_lots_max = min(spec.qty_lots_max, limits.order_lots_max, instrument_limits.order_lots_max)
-        self.collar_ppm = instrument_limits.collar_ppm
+        self.exposure.collar(instrument_limits.collar_ppm)
         self.my_lots_max = limits.position_lots_max
         self.all_lots_max = instrument_limits.position_lots_max
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
@@ -153,4 +157,5 @@ class Desk:
         """Stand under this hold, the strictest in scope; None: under no hold at all."""
         self.hold = hold
         self.level = HoldLevel.NONE if hold is None else hold.level
+        self.reducing = self.level >= HoldLevel.REDUCE_ONLY
         self.plain = self.level is HoldLevel.NONE and self.spec.status is InstrumentStatus.TRADING

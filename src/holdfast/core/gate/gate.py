@@ -43,6 +43,7 @@ class Approved(Struct, frozen=True, gc=False):
 def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
     """Pass or refuse one order of a strategy. The caller has counted it in the rate window already."""
     if not plainly_permitted(intent, desk):
+        desk.exposure.would_be_e8 = -1
         refusal = first_refusal(intent, desk)
         if refusal is not None:
             _use_up(intent.intent_seq, desk)
@@ -63,7 +64,7 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
             intent.price_ticks,
             intent.trigger_ticks,
             # where only reducing is allowed the venue holds us to it too: our position may be behind its own
-            intent.reduce_only or (not desk.plain and desk.level >= _REDUCE_ONLY),
+            intent.reduce_only or desk.reducing,
         ),
         desk.market.mid2_ticks >> 1,
         intent.decision_ticks,

@@ -39,6 +39,7 @@ class Market:
     mark_ticks: int = 0
     funding_ppb: int = 0
     mark_mono_ns: int = FAR_PAST_NS
+    moves_count: int = 0  # how often mid, mark or last changed
     jump_ticks: int = 0
     jump_count: int = 0
     jump_seq: int = -1
@@ -136,6 +137,7 @@ def take_quote(market: Market, quote: Quote) -> bool:
         elif market.jump_count:
             market.jump_count = 0  # back at the old level: what disagreed was not in a row
         market.mid2_ticks = total
+        market.moves_count += 1
     elif market.jump_count:
         market.jump_count = 0
     market.quote = quote
@@ -176,7 +178,9 @@ def take_trade(market: Market, trade: Trade) -> bool:
     if trade.wall_ns - trade.venue_ns > market.lag_ns_max:
         market.refuse("trade_late")
         return False
-    market.last_ticks = trade.price_ticks
+    if trade.price_ticks != market.last_ticks:
+        market.last_ticks = trade.price_ticks
+        market.moves_count += 1
     market.trades_count += 1
     return True
 
@@ -190,7 +194,9 @@ def take_mark(market: Market, mark: Mark) -> bool:
     if mid2 and abs(2 * mark.mark_ticks - mid2) * PPM > market.jump_ppm_max * mid2:
         market.refuse("mark_disputed")
         return False
-    market.mark_ticks = mark.mark_ticks
+    if mark.mark_ticks != market.mark_ticks:
+        market.mark_ticks = mark.mark_ticks
+        market.moves_count += 1
     market.funding_ppb = mark.funding_ppb
     market.mark_mono_ns = mark.mono_ns
     return True

@@ -31,6 +31,7 @@ FINAL_KEPT_MAX: Final = (
 )
 FINAL_DROPPED: Final = 256  # so many at once: looking for the oldest in a dict costs more than dropping it
 _SENT: Final = OrderState.SENT
+_BUY: Final = Side.BUY
 
 
 class OrderRow(Struct, kw_only=True):
@@ -145,7 +146,7 @@ class OrderBook(Struct, kw_only=True):
 
     def next_id(self) -> int:
         """The id that the next approval will carry."""
-        return order_id_of(epoch=self.epoch, sequence=self.sequence + 1)
+        return (self.epoch << SEQUENCE_BITS) + self.sequence + 1
 
     def open_in(self, instrument: str) -> OpenLots:
         """The instrument's row, made on first use."""
@@ -182,6 +183,7 @@ class OrderBook(Struct, kw_only=True):
     def begin_epoch(self, fact: EpochBegan) -> None:
         """Every id from here on carries a new epoch."""
         invariant(fact.epoch > self.epoch, "an epoch is never used twice", epoch=fact.epoch, last=self.epoch)
+        order_id_of(epoch=fact.epoch, sequence=1)  # an epoch that does not fit its bits is found here
         self.epoch = fact.epoch
         self.sequence = 0
         # monotonic times of an earlier life say nothing in this one: the machine may have booted between
@@ -192,39 +194,44 @@ class OrderBook(Struct, kw_only=True):
 
     def approve(self, fact: OrderApproved) -> None:
         """A new order, counted in full from now on."""
+        instrument = fact.terms.instrument
+        self.count(fact, mine=self.open_of(fact.strategy, instrument), everyone=self.open_in(instrument))
+
+    def count(self, fact: OrderApproved, *, mine: OpenLots, everyone: OpenLots) -> None:
+        """The same for whoever has its rows at hand."""
         sequence = self.sequence + 1
-        if fact.order_id != self.epoch << SEQUENCE_BITS | sequence:
+        if fact.order_id != self.epoch << SEQUENCE_BITS | sequence:  # nor is it where a sequence overflows
             invariant(False, "order ids are dense within an epoch", order_id=fact.order_id)
+        order_id = fact.order_id
         terms = fact.terms
-        row = OrderRow(
-            order_id=fact.order_id,
+        lots = terms.qty_lots
+        at = fact.approved_mono_ns
+        self.live[order_id] = OrderRow(
+            order_id=order_id,
             strategy=fact.strategy,
             intent_seq=fact.intent_seq,
             lane=fact.lane,
             terms=terms,
             state=_SENT,
-            qty_lots=terms.qty_lots,
+            qty_lots=lots,
             price_ticks=terms.price_ticks,
             decision_ticks=fact.decision_ticks,
-            approved_mono_ns=fact.approved_mono_ns,
-            changed_mono_ns=fact.approved_mono_ns,
+            approved_mono_ns=at,
+            changed_mono_ns=at,
         )
         self.sequence = sequence
         self.approved_count += 1
-        self.live[fact.order_id] = row
-        everyone = self.by_instrument.get(terms.instrument) or self.open_in(terms.instrument)
-        mine = self.open_of(fact.strategy, terms.instrument)
         everyone.orders_count += 1
         mine.orders_count += 1
-        if terms.trigger_ticks is None and terms.side > 0:
-            everyone.buy_lots += terms.qty_lots
-            mine.buy_lots += terms.qty_lots
-        elif terms.trigger_ticks is None:
-            everyone.sell_lots += terms.qty_lots
-            mine.sell_lots += terms.qty_lots
+        if terms.trigger_ticks is not None:
+            everyone.add(lots, side=terms.side, protective=True)
+            mine.add(lots, side=terms.side, protective=True)
+        elif terms.side is _BUY:
+            everyone.buy_lots += lots
+            mine.buy_lots += lots
         else:
-            everyone.add(terms.qty_lots, side=terms.side, protective=True)
-            mine.add(terms.qty_lots, side=terms.side, protective=True)
+            everyone.sell_lots += lots
+            mine.sell_lots += lots
 
     def move(self, fact: OrderMoved) -> None:
         """Along the table, or not at all."""

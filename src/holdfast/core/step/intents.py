@@ -26,8 +26,10 @@ _REDUCED: Final = HoldLevel.REDUCED
 def on_order(state: State, intent: OrderIntent) -> Out:
     """A strategy wants an order."""
     out: Out = []
-    now = intent.mono_ns
-    if now - state.live.account.asked.ask(now) < NS_PER_S:
+    session = state.live
+    session.now_mono_ns = now = intent.mono_ns
+    session.now_wall_ns = intent.wall_ns
+    if now - session.account.asked.ask(now) < NS_PER_S:
         _asked_too_often(state, out)
     if state.books.limits.glasses:
         end_expired(state, out)
@@ -52,7 +54,7 @@ def on_order(state: State, intent: OrderIntent) -> Out:
             intent = _resized(intent, lots)
     verdict = judge(intent, desk)
     if type(verdict) is Approved:
-        submit(state, out, verdict)
+        submit(state, out, verdict, desk)
     else:
         _refuse(state, out, intent, verdict)
     return out

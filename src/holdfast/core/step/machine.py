@@ -23,16 +23,11 @@ def step(state: State, event: events.Event | data.MarketEvent) -> Sequence[Effec
     An accepted market event is returned itself, for the strategies. Never raises for anything that the
     world can do; ``InvariantBroken`` for our own mistakes.
     """
-    kind = type(event)
-    market_stage = MARKET_STAGES.get(kind)
-    if market_stage is not None:
-        taken = market_stage(state, event)
-        return (event,) if taken is True else taken or ()  # type: ignore[return-value] # the stage knows the kind
-    if kind is not events.Started:
-        session = state.live
-        session.now_mono_ns = event.mono_ns
-        session.now_wall_ns = event.wall_ns
-    return _STAGES[kind](state, event)
+    market_stage = MARKET_STAGES.get(type(event))
+    if market_stage is None:
+        return STAGES[type(event)](state, event)
+    taken = market_stage(state, event)
+    return (event,) if taken is True else taken or ()  # type: ignore[return-value] # the stage knows the kind
 
 
 def _started(state: State, event: events.Started) -> Out:
@@ -151,8 +146,20 @@ def _strategy_saved(state: State, event: events.StrategySaved) -> Out:
     return []
 
 
-# Accepted and nothing else to say: True; refused: False; else facts and effects, the event among them. The engine,
-# at each frame, looks its stage up here itself: that is ``step`` without the price of a call and a tuple.
+def _timed(stage: Callable[..., Out]) -> Callable[..., Out]:
+    """The stage at the event's own time."""
+
+    def on_event(state: State, event: events.Event) -> Out:
+        session = state.live
+        session.now_mono_ns = event.mono_ns
+        session.now_wall_ns = event.wall_ns
+        return stage(state, event)
+
+    return on_event
+
+
+# Accepted and nothing else to say: True; refused: False; else facts and effects, the event among them. The engine
+# looks stages up in these two tables itself: that is ``step`` without the price of a call and a tuple.
 MARKET_STAGES: Final[dict[type, Callable[..., bool | Out]]] = {
     data.Quote: market.on_quote,
     data.Trade: market.on_trade,
@@ -160,23 +167,23 @@ MARKET_STAGES: Final[dict[type, Callable[..., bool | Out]]] = {
     data.Depth: market.on_depth,
     data.Malformed: market.on_malformed,
 }
-_STAGES: Final[dict[type, Callable[..., Out]]] = {
+STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.Started: _started,
-    events.Stopping: commands.on_stopping,
+    events.Stopping: _timed(commands.on_stopping),
     events.OrderIntent: intents.on_order,
-    events.TargetIntent: intents.on_target,
-    events.CancelIntent: intents.on_cancel,
-    events.AmendIntent: intents.on_amend,
-    events.Command: commands.on_command,
-    events.CallDone: replies.on_call_done,
-    events.OrderReported: _order_reported,
-    events.TradeReported: _trade_reported,
-    events.CashHinted: _cash_hinted,
-    events.VenueNotice: _notice,
-    events.StreamChanged: _stream,
-    events.TimerFired: timers.on_timer,
-    events.LatchSeen: commands.on_latch,
-    events.LeaseLost: commands.on_lease,
-    events.StrategyFailed: _strategy_failed,
-    events.StrategySaved: _strategy_saved,
+    events.TargetIntent: _timed(intents.on_target),
+    events.CancelIntent: _timed(intents.on_cancel),
+    events.AmendIntent: _timed(intents.on_amend),
+    events.Command: _timed(commands.on_command),
+    events.CallDone: _timed(replies.on_call_done),
+    events.OrderReported: _timed(_order_reported),
+    events.TradeReported: _timed(_trade_reported),
+    events.CashHinted: _timed(_cash_hinted),
+    events.VenueNotice: _timed(_notice),
+    events.StreamChanged: _timed(_stream),
+    events.TimerFired: _timed(timers.on_timer),
+    events.LatchSeen: _timed(commands.on_latch),
+    events.LeaseLost: _timed(commands.on_lease),
+    events.StrategyFailed: _timed(_strategy_failed),
+    events.StrategySaved: _timed(_strategy_saved),
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdfast.core.gate.desk import Desk
 from holdfast.core.gate.gate import Approved
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import Chase, State
 from holdfast.core.step.emit import Out, after_ms, alert, ask, move, touch
 from holdfast.core.step.glass import end_used
-from holdfast.vocab.effects import SetTimer, Severity
+from holdfast.vocab.effects import Call, SetTimer, Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import OrderApproved
 from holdfast.vocab.holds import Scope
@@ -31,33 +32,49 @@ REACH_MAX: Final = 4
 TRADES_BACKOFF_MAX: Final = 8  # times the retry: how seldom a list of executions that fails is asked for
 
 
-def submit(state: State, out: Out, approved: Approved) -> int:
-    """Mint the id, count the order in full, and hand it to the last hop."""
+def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None) -> int:
+    """Mint the id, count the order in full, and hand it to the last hop. ``desk``: of the strategy that asked."""
     session = state.live
+    now = session.now_mono_ns
     terms = approved.terms
-    orders = state.books.orders
+    lane = approved.lane
+    books = state.books
+    orders = books.orders
     order_id = orders.next_id()
     fact = OrderApproved(
         order_id=order_id,
         strategy=approved.strategy,
         intent_seq=approved.intent_seq,
-        lane=approved.lane,
+        lane=lane,
         terms=terms,
         reference_ticks=approved.reference_ticks,
         decision_ticks=approved.decision_ticks,
-        approved_mono_ns=session.now_mono_ns,
+        approved_mono_ns=now,
     )
-    orders.approve(fact)  # what ``emit`` would look up
     out.append(fact)
-    touch(state, terms.instrument)
-    if state.books.limits.glasses and approved.lane is Lane.RISK:
+    if desk is None or (would_be := desk.exposure.would_be_e8) < 0:
+        orders.approve(fact)
+        touch(state, terms.instrument)
+    else:  # the screen has counted it already
+        orders.count(fact, mine=desk.my_open, everyone=desk.all_open)  # type: ignore[arg-type] # the book's own rows
+        account = session.account
+        account.open_orders_count += 1
+        exposure = desk.exposure
+        account.gross_e8 += would_be - exposure.gross_e8
+        exposure.gross_e8 = would_be
+    if books.limits.glasses and lane is Lane.RISK:
         end_used(state, out, strategy=approved.strategy, instrument=terms.instrument)
-    ask(state, out, PlaceOrder(order_id=order_id, terms=terms), lane=approved.lane)
+    call_id = session.next_call_id  # as ``ask`` does
+    session.next_call_id = call_id + 1
+    session.calls[call_id] = call = Call(
+        call_id=call_id, lane=lane, request=PlaceOrder(order_id=order_id, terms=terms), asked_mono_ns=now
+    )
+    out.append(call)
     acks = session.acks
-    timeout_ms = session.settings.timings.ack_timeout_ms
+    due = now + session.settings.timings.ack_timeout_ms * NS_PER_MS
     if not acks:
-        after_ms(state, out, _ACK, timeout_ms)
-    acks.append((session.now_mono_ns + timeout_ms * NS_PER_MS, order_id))
+        out.append(SetTimer(kind=_ACK, key=0, due_mono_ns=due))
+    acks.append((due, order_id))
     return order_id
 
 
