@@ -46,8 +46,8 @@ def test_bad_words_end_with_one_line_and_a_code(words, says):
 
 def test_a_failing_seed_is_the_first_thing_said_and_is_kept_small(tmp_path, capsys, monkeypatch):
     """Whoever reads a log of a night looks for one number."""
-    from holdfast.simulate.auditor import Auditor
     from holdfast.app.options import SimulateOptions
+    from holdfast.simulate.auditor import Auditor
 
     def breaks(self, fact):
         raise Violation("I0 a rule", "with its numbers")

@@ -48,7 +48,7 @@ def test_a_failing_seed_is_made_small(tmp_path):
 def test_a_file_that_is_no_saved_seed_is_named(tmp_path, text):
     path = tmp_path / "1.json"
     path.write_text(text)
-    with pytest.raises(SavedUnusable, match="1.json"):
+    with pytest.raises(SavedUnusable, match=r"1\.json"):
         read_saved(path)
 
 

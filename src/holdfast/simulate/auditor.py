@@ -43,8 +43,8 @@ from holdfast.vocab.facts import (
 from holdfast.vocab.holds import ACCOUNT, Hold, HoldCause, HoldLevel, Release
 from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms
 from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient
-from holdfast.vocab.reports import FillCause, NoSuchOrder
-from holdfast.vocab.requests import AmendOrder, PlaceOrder, Request
+from holdfast.vocab.reports import FillCause, NoSuchOrder, Positions
+from holdfast.vocab.requests import AmendOrder, PlaceOrder, QueryPositions, Request
 from holdfast.vocab.units import NS_PER_S, PPM
 
 FINAL: Final = frozenset(
@@ -53,6 +53,8 @@ FINAL: Final = frozenset(
 HOUSE: Final = ""
 QUARANTINE: Final = "?"
 ALERT_NS_MAX: Final = 5 * NS_PER_S
+WORDS_KEPT: Final = 3
+WORD_NS_MAX: Final = 2 * NS_PER_S  # without a word for longer the bot may exit blind, by what it last knew
 CALLS_MAX: Final = 2_000
 _QUIET: Final = frozenset({HoldCause.STARTUP, HoldCause.DEADMAN_UNARMED})
 _EVENTS: Final = frozenset(get_args(Event))
@@ -182,6 +184,8 @@ class Auditor:
         self.foreign: dict[str, tuple[str, int, int]] = {}
         self.open: Counter[tuple[str, str, int]] = Counter()  # (strategy or "*", instrument, side)
         self.holds: dict[int, Hold] = {}
+        self.words: list[dict[str, int]] = []  # the venue's last words on positions, as the bot was told them
+        self.worded_mono_ns = -(1 << 62)
         self._since: dict[int, int] = {}  # when each hold began to be waited out
         self._boot_id = ""
         self.quarantined: dict[str, str] = {}
@@ -191,6 +195,7 @@ class Auditor:
         self._unalerted: dict[int, int] = {}
         self._startup_due = False
         self._quiet = False
+        self._positions_asked: set[int] = set()
 
     def must(self, rule: str, holds: object, *said: object) -> None:
         """Assert a rule, and count that it was asked."""
@@ -203,6 +208,7 @@ class Auditor:
     def begins(self, records: Iterable[Record], count: int) -> None:
         """Another life reads these records: what was lost with the last one never was."""
         self._unalerted = {}
+        self._positions_asked = set()
         if count == self.count:
             return
         self._reset()
@@ -232,6 +238,14 @@ class Auditor:
             level = max((hold.level for hold in self.holds.values()), default=HoldLevel.NONE)
             self.must("I8 a start is HALTED", level >= HoldLevel.HALTED, level)
         self.last_event = event
+        if isinstance(event, CallDone) and event.call_id in self._positions_asked:
+            self._positions_asked.discard(event.call_id)
+            if isinstance(event.outcome, Ok) and isinstance(event.outcome.value, Positions):
+                word = {row.instrument: row.position_lots for row in event.outcome.value.positions}
+                self.words = [*self.words[1 - WORDS_KEPT :], word]
+                self.worded_mono_ns = event.mono_ns
+            else:
+                self.worded_mono_ns = -(1 << 62)  # what goes blind exits by what it last knew
         if type(event) is Started and event.boot_id != self._boot_id:
             self._boot_id = event.boot_id
             self._since = dict.fromkeys(self._since, event.mono_ns)  # every delay begins anew
@@ -253,6 +267,9 @@ class Auditor:
         if fact.lane is Lane.FLATTEN:
             self.counts["exits"] += 1
             self.must("I11 an exit is reduce-only", terms.reduce_only, terms)
+            if not self._quiet and 0 <= fact.approved_mono_ns - self.worded_mono_ns < WORD_NS_MAX:
+                most = max((-side * word.get(name, 0) for word in self.words), default=0)
+                self.must("I13 an exit goes by the venue's word", terms.qty_lots <= most, terms, self.words)
             return
         self.must("I7 no order is approved at HALTED", level < HoldLevel.HALTED, level.name, terms)
         if self._quiet:
@@ -505,6 +522,14 @@ class Auditor:
         if not fact.flat or fact.scope.strategy or self._quiet:
             return
         self.counts["flats"] += 1
+        zeros = [
+            word
+            for word in self.words
+            if not any(
+                word.get(name) for name in ([fact.scope.instrument] if fact.scope.instrument else word)
+            )
+        ]
+        self.must("I13 two words of the venue agree on zero", len(zeros) >= 2, self.words, fact)
         if not self._world.quiet():
             self.counts["flats that nobody can judge"] += 1
             return
@@ -520,6 +545,11 @@ class Auditor:
         self.must("I13 flat leaves no order open at the venue", not live, live)
 
     # --- what it sends ----------------------------------------------------------------------------------------------
+
+    def asks(self, call: Call) -> None:
+        """The bot asks for the venue's word."""
+        if isinstance(call.request, QueryPositions):
+            self._positions_asked.add(call.call_id)
 
     def writes(self, call: Call) -> None:
         """The last hop let a call pass."""

@@ -19,7 +19,7 @@ from holdfast.vocab.orders import OrderState, Side
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 
 _LATCH_SEEN_MS: Final = 100  # how often the live loop looks at its latch
-_MEAN_MS: Final = 160
+_MEAN_MS: Final = 100
 # After this long no request of ours is on its way any more, and what the venue did has been told.
 _OLD_NS: Final = 4 * NS_PER_S
 
@@ -38,6 +38,7 @@ class Moves:
             if name == "" or name in kinds
         ]
         self._weights = [weight for _, _, weight in self._table]
+        self._loosens_from_ns = 0  # whoever gets flat does not loosen before
         self._said: list[tuple[Verb, Scope]] = []
         world.later(self._rng.randrange(1, 1_500), self._turn)
 
@@ -147,13 +148,13 @@ class Moves:
 
     # --- somebody else on the account -------------------------------------------------------------------------------
 
-    def _foreign_order(self) -> bool:
+    def _foreign_order(self, *, market: bool = False) -> bool:
         world, rng = self.world, self._rng
         spec = rng.choice(world.specs)
         bid, _, ask, _ = world.exchange.touch(spec.instrument)
         if not bid:
             return False
-        market = rng.random() < 0.5
+        market = market or rng.random() < 0.5
         world.foreign_act_ns = world.venue_now_ns()
         lots = spec.notional_e8_min * 2 // (ask * spec.tick_lot_e8) + 1
         world.commands_count += 1
@@ -315,6 +316,16 @@ class Moves:
         self._said = [*self._said[-20:], (verb, scope)]
         return self.world.says(verb, scope=scope, **fields)
 
+    def _trades_elsewhere(self) -> None:
+        world = self.world
+        if self.goes_on and world.bot is not None:
+            world.storm.mute_until_ns = world.venue_now_ns() + 4 * NS_PER_S
+            self._foreign_order(market=True)
+
+    def _flattens_again(self) -> None:
+        if self.goes_on and not self.world.standing_still:
+            self._says(Verb.FLATTEN)
+
     def _halt(self) -> bool:
         """Somebody trips the latch: through the bot, or from another process, which the bot sees a little later."""
         bot = self.world.bot
@@ -339,6 +350,11 @@ class Moves:
         return self._says(verb, self._scope(), protective=self._rng.random() < 0.3)
 
     def _flatten(self) -> bool:
+        if {"foreign_order", "stream_mute"} <= self.world.weather.kinds and self._rng.random() < 0.4:
+            # and again a little later: meanwhile somebody traded elsewhere, and only the venue can tell
+            self._loosens_from_ns = self.world.mono_ns + 7 * NS_PER_S
+            self.world.later(3_000, self._trades_elsewhere)
+            self.world.later(4_800, self._flattens_again)
         return self._says(self._rng.choice((Verb.FLATTEN, Verb.FLATTEN, Verb.KILL, Verb.STOP)))
 
     def _resume_in_flatten(self) -> bool:
@@ -395,7 +411,7 @@ class Moves:
     def loosens(self) -> bool:
         """Somebody tries to trade again."""
         world = self.world
-        if world.bot is None:
+        if world.bot is None or (self.goes_on and 0 < self._loosens_from_ns - world.mono_ns < 10 * NS_PER_S):
             return False
         state = world.state
         for key in list(state.books.ledger.quarantined):
@@ -417,10 +433,10 @@ class Moves:
 
 
 _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
-    ("", "_weather", 12),
+    ("", "_weather", 11),
     ("", "_snapshot", 1),
     ("", "_asks", 1),
-    ("", "loosens", 18),
+    ("", "loosens", 14),
     ("stream_cut", "_stream_cut", 1.2),
     ("stream_mute", "_stream_mute", 1.5),
     ("feed_silent", "_feed_silent", 1),
@@ -428,7 +444,7 @@ _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
     ("deadman_fires", "_deadman_fires", 1.2),
     ("orders_wiped", "_orders_wiped", 1.0),
     ("venue_closed", "_venue_closed", 0.8),
-    ("spec_changed", "_spec_changed", 0.8),
+    ("spec_changed", "_spec_changed", 1.5),
     ("notice", "_notice", 0.5),
     ("price_jump", "_price_jump", 0.4),
     ("foreign_order", "_foreign_order", 1.0),
@@ -448,9 +464,9 @@ _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
     ("lease_lost", "_lease_lost", 0.3),
     ("strategy_raises", "_strategy_raises", 0.3),
     ("halt", "_halt", 1.2),
-    ("halt_twice", "_halt_twice", 0.25),
+    ("halt_twice", "_halt_twice", 0.5),
     ("stop_or_ban", "_stop_or_ban", 1.5),
-    ("flatten", "_flatten", 1.2),
+    ("flatten", "_flatten", 3),
     ("resume_in_flatten", "_resume_in_flatten", 2),
     ("command_replayed", "_command_replayed", 0.4),
     ("limit_typo", "_limit_typo", 0.4),

@@ -51,7 +51,7 @@ def shrink(outcome: Outcome, *, steps: int, kinds: frozenset[str], run: Run = _p
     chunk = max(1, len(kinds) // 2)
     while chunk and runs < RUNS_MAX:
         for part in _parts(sorted(kinds), chunk):
-            if runs < RUNS_MAX and len(part) < len(kinds) and fails(steps, kinds - part):
+            if runs < RUNS_MAX and fails(steps, kinds - part):
                 kinds = kinds - part
         chunk //= 2
     while steps // 2 >= _STEPS_MIN and runs < RUNS_MAX and fails(steps // 2, kinds):
