@@ -14,6 +14,22 @@ NEVER_ASKED = {
 }
 
 
+# Too rare for the short size: what comes behind a final state, and what takes two faults at the same moment.
+SELDOM = {name_of(state, did) for state, did in NEXT if state in FINAL} | {
+    name_of(OrderState.SENT, Did.PART_FILL),
+    name_of(OrderState.SENT, Did.CANCELLED),
+    name_of(OrderState.SENT, Did.GO_SILENT),
+    name_of(OrderState.LIVE, Did.GO_SILENT),
+    name_of(OrderState.CANCEL_SENT, Did.NOT_SENT),
+    name_of(OrderState.CANCEL_SENT, Did.GO_SILENT),
+    name_of(OrderState.UNKNOWN, Did.NOT_SENT),
+    name_of(OrderState.UNKNOWN, Did.GO_SILENT),
+    name_of(OrderState.UNKNOWN, Did.REFUSED),
+    name_of(OrderState.UNKNOWN, Did.RESOLVED),
+}
+SELDOM_FAULTS = {"resolve", "spec_changed", "sync_refused"}
+
+
 def test_no_seed_breaks_a_rule(totals):
     """The first line names the seed: ``holdfast simulate --seeds 1 --first-seed N`` shows it again."""
     assert [] == [f"seed {one.seed} at step {one.at_step}: {one.said}" for one in totals.failures]
@@ -22,7 +38,8 @@ def test_no_seed_breaks_a_rule(totals):
 
 def test_every_kind_of_fault_was_observed(totals):
     """A fault that never happens is not survived. What is counted is its effect."""
-    assert {} == totals.seldom(20 if FULL else 1)
+    seldom = totals.seldom(20 if FULL else 1)
+    assert {} == {name: count for name, count in seldom.items() if FULL or name not in SELDOM_FAULTS}
 
 
 def test_every_row_of_the_order_table_was_walked(totals):
@@ -41,8 +58,3 @@ def test_the_seeds_were_worth_it(totals):
     assert totals.crashes > SEEDS // 2
     assert {"rate", "burst", "sticky"} == set(totals.manners)
     assert len(totals.checks_by_rule) > 45
-
-
-# Too rare for the short size, walked in the full one.
-SELDOM: set[str] = set()
-assert len(NEXT) == len({name_of(state, did) for state in OrderState for did in Did if (state, did) in NEXT})

@@ -25,6 +25,8 @@ from holdfast.vocab.events import (
 )
 from holdfast.vocab.facts import (
     AmendStep,
+    CashBooked,
+    CashKind,
     EpochBegan,
     FillAccepted,
     FillBooked,
@@ -184,6 +186,7 @@ class Auditor:
         self.foreign: dict[str, tuple[str, int, int]] = {}
         self.open: Counter[tuple[str, str, int]] = Counter()  # (strategy or "*", instrument, side)
         self.holds: dict[int, Hold] = {}
+        self.opening_venue_ns = 0
         self.words: list[dict[str, int]] = []  # the venue's last words on positions, as the bot was told them
         self.worded_mono_ns = -(1 << 62)
         self._since: dict[int, int] = {}  # when each hold began to be waited out
@@ -508,6 +511,14 @@ class Auditor:
             two = bool(event.second_by) and event.second_by != event.by
             self.must("I9 KILLED is left by two people or a delay", two or waited, event)
 
+    def _cash(self, fact: CashBooked) -> None:
+        if fact.kind is CashKind.OPENING:
+            self.opening_venue_ns = max(self.opening_venue_ns, fact.venue_ns)
+
+    def opened_late(self) -> bool:
+        """Whether the opening balance was read after executions that the books have as well: a person must adopt."""
+        return any(fill.venue_ns < self.opening_venue_ns for fill in self.fills.values())
+
     def _loosened(self, fact: LimitChanged | GlassBroken | LoosenAsked) -> None:
         self._by_person(fact)
         self.must("I32 a limit changes with a name and a reason", bool(fact.by and fact.reason), fact)
@@ -661,6 +672,7 @@ _HEARD: Final[dict[type, str]] = {
     PositionAdjusted: "_adjusted",
     HoldPlaced: "_placed",
     HoldReleased: "_released",
+    CashBooked: "_cash",
     LimitChanged: "_loosened",
     GlassBroken: "_loosened",
     LoosenAsked: "_loosened",
