@@ -82,6 +82,10 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
             drawdown_breaker_ppm=100_000,
             breaker_cooldown_ms=900_000,
             breakers_per_day_max=2,
+            orders_per_day_max=100_000_000,
+            cancels_per_day_max=100_000_000,
+            fills_per_day_max=100_000_000,
+            traded_e8_per_day_max=(1 << 63) - 1,
             recover_cooling_ms=900_000,
         ),
         instrument_limits=tuple(
@@ -95,6 +99,8 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
                 jump_ppm_max=30_000,
                 flatten_collar_ppm=20_000,
                 flatten_clip_lots=1_000,
+                orders_per_s_refuse=orders_per_s,
+                orders_per_s_halt=orders_per_s + 1,
             )
             for spec in specs
         ),
@@ -107,6 +113,9 @@ def settings(specs: Sequence[InstrumentSpec], *, orders_per_s: int = 1_000_000) 
                 churn_round_trips_max=500,
                 churn_cost_e8_max=1_000_000 * E8,
                 churn_window_ms=1_000,
+                slippage_ppm_max=500_000,
+                orders_per_s_refuse=orders_per_s,
+                orders_per_s_halt=orders_per_s + 1,
             )
             for spec in specs
         ),

@@ -133,7 +133,7 @@ def gate_ns(directory: Path, *, orders: int) -> dict[str, Any]:
             intent = _intent(quote, number)
             if number & 1:
                 began = clock()
-                session.account.asked.ask(session.now_mono_ns)
+                session.account.asked.ask(intent)
                 verdict = judge(intent, desks[intent.strategy][intent.instrument])
                 gate.append(clock() - began)
                 if type(verdict) is not Approved:

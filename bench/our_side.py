@@ -95,7 +95,7 @@ class Side:
         with rare_rounds():
             for intent in intents:
                 began = clock()
-                session.account.asked.ask(intent.mono_ns)
+                session.account.asked.ask(intent)
                 verdict = judge(intent, desks[intent.strategy][intent.instrument])
                 took.append(clock() - began)
                 if type(verdict) is not Approved:

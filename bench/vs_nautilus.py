@@ -339,7 +339,8 @@ def backtest_config(scratch: Path) -> Path:
     tail = text[text.index("[paths]") :]
     limits = "".join(
         f'[limits.strategy.bench.{name}]\norder_max = "{size}"\nposition_max = "{size}"\n'
-        'churn_round_trips_max = 500\nchurn_cost_max = "1000000 USDT"\nchurn_window = "1s"\n\n'
+        'churn_round_trips_max = 500\nchurn_cost_max = "1000000 USDT"\nchurn_window = "1s"\nslippage_max = "50%"\n'
+        "orders_per_s_refuse = 60\norders_per_s_halt = 80\n\n"
         for name, size in (("BTCUSDT", "0.1 BTC"), ("ETHUSDT", "2 ETH"))
     )
     strategy = (

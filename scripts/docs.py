@@ -28,8 +28,9 @@ from holdfast.config import schema
 from holdfast.config.values import Amount, Duration, Multiple, Ratio
 from holdfast.core.gate import checks, gate
 from holdfast.core.holds.ladder import LADDER, Push, Rung
-from holdfast.core.holds.rules import RULES
+from holdfast.core.holds.rules import FAULT_HOLDS, RULES
 from holdfast.core.orders.lifecycle import FINAL, NEXT
+from holdfast.core.orders.retries import BUDGETS
 from holdfast.ops import terminal_words
 from holdfast.ops.api_guard import path_of
 from holdfast.ops.commands import ROWS, TABLE, Friction, Kind, Row
@@ -37,8 +38,9 @@ from holdfast.ops.words import usage
 from holdfast.sim.config import AccountConfig, LimitsConfig, SimConfig, SourceConfig
 from holdfast.sim.server import control, faults
 from holdfast.sim.server.routes import ROUTES, WS_METHODS, Need
+from holdfast.venues.binance import errors
 from holdfast.vocab import refusals
-from holdfast.vocab.holds import HoldLevel, Release
+from holdfast.vocab.holds import HoldCause, HoldLevel, Release
 from holdfast.vocab.orders import OrderState
 
 ROOT = Path(__file__).parents[1]
@@ -268,6 +270,7 @@ def risk_ladder() -> str:
     for (before, push), move in LADDER.items():
         does = [f"places `{move.places.value}`"] if move.places else []
         does += ["cancels what is open"] if move.cancels else []
+        does += ["exits positions"] if move.flattens else []
         does += [f"releases `{move.releases.value}`"] if move.releases else []
         where = f"`{move.to.value}`" + (", or the rung whose hold still stands" if move.or_standing else "")
         who = {
@@ -409,6 +412,59 @@ def controls_page() -> str:
     )
 
 
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def errors_binance() -> str:
+    kinds = list(errors.Kind)
+    head = ("", "meaning", *(kind.value for kind in kinds), "holds by itself as", "note")
+
+    def cells(name: object, row: errors.Row) -> tuple[object, ...]:
+        said = [row.verdicts[kind].value if kind in row.verdicts else "–" for kind in kinds]
+        return (name, row.meaning, *said, held(row), row.note)
+
+    def held(row: errors.Row) -> str:
+        if row.fault is not None:
+            return f"`{FAULT_HOLDS[row.fault].value}`"
+        return "" if len(row.verdicts) == len(kinds) else f"–: `{HoldCause.UNKNOWN_ERROR.value}`"
+
+    faults_of = [
+        (
+            f"`{cause.value}`",
+            f"`hold.{cause.value}`",
+            f"`{RULES[cause].level.name}`",
+            words.FAULT_CAUSES[cause.value],
+        )
+        for cause in (*FAULT_HOLDS.values(), HoldCause.UNKNOWN_ERROR)
+    ]
+    budgets = [
+        (
+            asked.value.replace("_", " "),
+            budget.tries or "–",
+            "" if budget.hold is None else f"`{budget.hold.value}`",
+            budget.again,
+        )
+        for asked, budget in BUDGETS.items()
+    ]
+    return page(
+        "Binance USD-M futures: what a reply proves",
+        words.ERRORS,
+        "## What holds by itself",
+        table(("hold", "alert", "level", "when"), faults_of),
+        "## When no whole reply came back",
+        table(head, [cells(cause.value, row) for cause, row in errors.CAUSES.items()]),
+        "*not sent* is proven by the last hop, which records whether it wrote, not by the kind of exception.",
+        "## HTTP status, where the body has no code",
+        table(head, [cells(status, row) for status, row in errors.STATUSES.items()]),
+        "3xx, 403, 405, 408, 451 and every other status have no row. Redirects are not followed.",
+        "## The venue's codes",
+        table(head, [cells(code, errors.CODES[code]) for code in sorted(errors.CODES, reverse=True)]),
+        "## How often it is asked again",
+        words.BUDGETS,
+        table(("request", "failures in a row", "then holds as", "asked again"), budgets),
+    )
+
+
 # --- simulator --------------------------------------------------------------------------------------------------------
 
 
@@ -509,6 +565,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "holds.md": holds,
     "risk-ladder.md": risk_ladder,
     "order-life-cycle.md": life_cycle,
+    "errors-binance.md": errors_binance,
     "gate.md": gate_page,
     "../controls.md": controls_page,
     "simulator.md": simulator,

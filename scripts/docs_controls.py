@@ -29,9 +29,11 @@ CAPABILITIES = {
     "R38": "a largest share of equity per instrument",
     "R40": "a largest order, in size and money",
     "R42": "a price collar",
+    "R43": "a tolerance for slippage",
     "R44": "a cap on gross exposure and leverage",
     "R45": "a limit on the rate of orders",
     "R46": "a rate that kills",
+    "R47": "caps on a day's orders, cancels and fills",
     "R48": "a largest number of open orders",
     "R49": "orders that make sense",
     "R51": "no duplicate orders",
@@ -52,6 +54,7 @@ CAPABILITIES = {
     "R88": "a cool-down, and a reset with checks",
     "R91": "exposure beside its limits",
     "R92": "a failing strategy is taken out",
+    "R126": "children never exceed their parent",
 }
 
 
@@ -124,10 +127,14 @@ CHECKS = {
     "not_a_duplicate": Row(("C9",), ("R51",), f"{_GATE}[not_a_duplicate]"),
     "within_order_limits": Row(("C2",), ("R40",), f"{_GATE}[within_order_limits]"),
     "inside_the_collar": Row(("C3",), ("R42",), f"{_GATE}[inside_the_collar]"),
+    "near_its_decision": Row(("C3",), ("R43",), f"{_GATE}[near_its_decision]"),
     "reduces": Row(("C15",), ("R25",), f"{_GATE}[reduces]"),
     "within_position_limits": Row(("C4",), ("R37", "R38"), f"{_GATE}[within_position_limits]"),
     "within_account_limits": Row(("C5",), ("R44",), f"{_GATE}[within_account_limits]"),
     "within_the_rate": Row(("C7",), ("R45", "R48"), f"{_GATE}[within_the_rate]"),
+    "within_the_day": Row(("C7",), ("R47",), f"{_GATE}[within_the_day]"),
+    "within_the_parent": Row(("C10",), ("R126",), f"{_GATE}[within_the_parent]"),
+    "meets_no_own_order": Row(("C8",), ("R9",), f"{_GATE}[meets_no_own_order]"),
 }
 
 HOLDS = {
@@ -175,8 +182,12 @@ HOLDS = {
     "order_rate": Row(
         ("C7",),
         ("R27", "R46"),
-        "tests/core/test_sizing.py::"
-        "test_the_twenty_first_order_within_a_second_is_refused_and_the_fifty_first_kills",
+        "tests/core/test_rates.py::test_a_burst_of_101_across_the_edge_of_a_second_kills_and_gets_flat",
+    ),
+    "runaway": Row(
+        ("C7",),
+        ("R26", "R45"),
+        "tests/core/test_rates.py::test_a_runaway_strategy_is_halted_everywhere_and_the_others_trade_on",
     ),
     "stale_data": Row(
         ("C11",),
@@ -221,6 +232,16 @@ HOLDS = {
         ("R79",),
         "tests/core/test_start.py::"
         "test_a_key_to_somebody_elses_account_is_found_out_before_anything_is_booked",
+    ),
+    "endpoint_retired": Row(
+        ("C24",),
+        ("R1",),
+        "tests/core/test_retries.py::test_an_address_that_is_gone_holds_to_reducing",
+    ),
+    "retries_spent": Row(
+        ("C24",),
+        ("R2",),
+        "tests/core/test_retries.py::test_a_spent_budget_holds_its_instrument_and_goes_by_itself",
     ),
     "lost_lease": Row(
         ("C13", "C19"), ("R30",), f"{_PEOPLE}::test_a_lost_lease_halts_and_asks_for_everything"

@@ -72,6 +72,16 @@ KEYS = {
         "limits.account",
         "breakers_per_day_max",
     ): "The breaker after so many in one day is the kill switch.",
+    (
+        "limits.account",
+        "orders_per_day_max",
+    ): "Orders and amends let through in the account's day. Once reached nothing but exits passes, here and below.",
+    (
+        "limits.account",
+        "cancels_per_day_max",
+    ): "Orders asked to cancel in the day. Cancels themselves are never refused.",
+    ("limits.account", "fills_per_day_max"): "Executions in the day.",
+    ("limits.account", "traded_per_day_max"): "Notional of the day's executions, in the settle asset.",
     ("limits.account", "recover_cooling"): "What one person alone waits before `holdfast recover`.",
     ("limits.instrument.INSTRUMENT", "order_max"): "One order, in the base asset.",
     ("limits.instrument.INSTRUMENT", "order_notional_max"): "One order, in the settle asset.",
@@ -88,6 +98,14 @@ KEYS = {
     ("limits.instrument.INSTRUMENT", "flatten_collar"): "How far an exit may pay.",
     ("limits.instrument.INSTRUMENT", "flatten_clip"): "The largest single exit order.",
     (
+        "limits.instrument.INSTRUMENT",
+        "orders_per_s_refuse",
+    ): "Asked for there by all strategies in a sliding second; beyond it an order is refused.",
+    (
+        "limits.instrument.INSTRUMENT",
+        "orders_per_s_halt",
+    ): "Beyond this the instrument is HALTED (`runaway`).",
+    (
         "limits.strategy.STRATEGY.INSTRUMENT",
         "order_max",
     ): "One order of this strategy. A pair that is not listed may not trade.",
@@ -101,6 +119,18 @@ KEYS = {
         "churn_cost_max",
     ): "Fees less realised P&L there within the window, in the settle asset; above it is held (`churn`).",
     ("limits.strategy.STRATEGY.INSTRUMENT", "churn_window"): "The window of both: 1s to seven days.",
+    (
+        "limits.strategy.STRATEGY.INSTRUMENT",
+        "slippage_max",
+    ): "What an order would pay now (the far touch, or its own price where it rests), against the decision's price.",
+    (
+        "limits.strategy.STRATEGY.INSTRUMENT",
+        "orders_per_s_refuse",
+    ): "Asked for there by this strategy in a sliding second; beyond it an order is refused.",
+    (
+        "limits.strategy.STRATEGY.INSTRUMENT",
+        "orders_per_s_halt",
+    ): "Beyond this the strategy is HALTED everywhere (`runaway`).",
     ("timings", "quote_age_max"): "No order is priced from older data.",
     ("timings", "feed_dead"): "A stream this silent is dead.",
     ("timings", "ack_timeout"): "No word of an order for so long: it is UNKNOWN.",
@@ -218,7 +248,7 @@ RUNGS = {
     "warning": "Risk-increasing orders are halved, and so are position limits and collars. Left by itself below the release.",
     "breaker": "What was open is cancelled; only reducing orders pass. The cool-down runs.",
     "cool_down": "The same still. The cool-down has run: a person may reset it, once the checks pass.",
-    "kill_switch": "KILLED: nothing outside the exit lane. Positions are kept, unless a person's kill exits them.",
+    "kill_switch": "KILLED: nothing outside the exit lane. The rate and a person's kill exit positions, too many breakers keep them.",
     "recovery": "HALTED: two people left the kill switch, books and venue are compared, then a person arms.",
 }
 
@@ -231,11 +261,35 @@ PUSHES = {
     "reset": "`holdfast resume HOLD --reason …` of the breaker's hold, equity known, drawdown not above the breaker's.",
     "reset_beyond": "The same while the drawdown is still above it: the cool-down begins again.",
     "too_many": "More breakers than `breakers_per_day_max` in one day.",
-    "too_fast": "More than `orders_per_s_kill` orders asked for within a second.",
+    "too_fast": "More than `orders_per_s_kill` orders asked for within a sliding second: positions are exited as well.",
     "kill": "`holdfast kill` or `holdfast hardstop`: they exit positions as well.",
     "recover": "`holdfast recover`.",
     "arm": "`holdfast arm`, books and venue compared.",
 }
+
+ERRORS = """\
+Every reply, and every request that got none, is one of four things. *ok*: it happened. **transient**: it certainly did not, asking
+again is fine. **fatal**: it certainly did not, asking the same again is wrong. **unknown**: cannot say; an order then stays counted in
+full and is asked after ([why](../explanation/unknown-is-a-value.md)). Two more answers are as good as a success: **absent**, the venue
+knows no such order (for an order in doubt that is proof only when asked after the receive window has passed, and twice), and
+**done**, it is as asked already.
+
+**–** is no row for that kind of request: the outcome is unknown, marked unlisted, counted, alerted, and holds the account to reducing.
+A code without a row here is the same, whatever the HTTP status. *query* asks after one order by our id, *read* is everything else that
+changes nothing, *config* is leverage and the dead-man switch."""
+
+FAULT_CAUSES = {
+    "venue_auth": "the key, its rights, its address or its signature is refused, whatever was asked",
+    "endpoint_retired": "the address that was asked is gone: 404, 410, and the codes that say so",
+    "clock": "our stamps are outside the venue's window; the clock is measured again at once, and the hold goes by itself",
+    "unknown_error": "no row names the answer, or a message could not be read",
+}
+
+BUDGETS = """\
+A failure is any answer but a success; for a cancel also one that shows the order open still. What the last hop withheld does not
+count. A spent budget alerts (`retries.spent`), and holds the instrument, or the account where the request names none; the asking goes
+on, and the hold goes by itself once there is an answer or nothing is left to ask. – has no count of its own: the hold beside it has its
+own clock ([configuration](configuration.md), `[timings]`)."""
 
 LIFE_CYCLE = """\
 An order is an approved intent; it counts in full from the moment of approval until it is final. UNKNOWN is a

@@ -1,16 +1,21 @@
 """The gate's checks of what an order adds to what is there, each at its edge."""
 
 from holdfast.core.gate import checks
+from holdfast.vocab.orders import ChildOf
 from holdfast.vocab.refusals import (
+    BadTerms,
     NotReducing,
+    OverDay,
     OverGross,
+    OverParent,
     OverPosition,
     OverRate,
+    SelfMatch,
     TooManyOrders,
     UnknownEquity,
 )
-from tests.core.gate_table import BUY, LOT_E8, ROOMS, SELL, STOP, L, case
-from tests.house.setup import account_limits, instrument_limits, strategy_limits
+from tests.core.gate_table import BUY, LOT_E8, MARKET, ROOMS, SELL, STOP, L, case
+from tests.house.setup import BTC, BTC_TICKS, ETH, account_limits, instrument_limits, strategy_limits
 
 EXPOSURE_CASES = [
     # --- reducing
@@ -357,5 +362,196 @@ EXPOSURE_CASES = [
         {"open_orders": 50},
         {},
         TooManyOrders(count=50, limit=50),
+    ),
+    # --- rates of a strategy and of an instrument, below the account's
+    case(
+        "as many within a second as the strategy may",
+        checks.within_the_rate,
+        {"asked_ms_ago": [100] * 6, "strategy": strategy_limits(orders_per_s_refuse=7)},
+    ),
+    case(
+        "one more than the strategy may",
+        checks.within_the_rate,
+        {"asked_ms_ago": [999] * 7, "strategy": strategy_limits(orders_per_s_refuse=7)},
+        {},
+        OverRate(count=8, limit=7, of="strategy"),
+    ),
+    case(
+        "the strategy's first of them a whole second ago",
+        checks.within_the_rate,
+        {"asked_ms_ago": [1_000] + [5] * 6, "strategy": strategy_limits(orders_per_s_refuse=7)},
+    ),
+    case(
+        "what others ask for is not the strategy's",
+        checks.within_the_rate,
+        {"asked_ms_ago": [(5, "beta", BTC)] * 7, "strategy": strategy_limits(orders_per_s_refuse=7)},
+    ),
+    case(
+        "nor what it asks for elsewhere",
+        checks.within_the_rate,
+        {"asked_ms_ago": [(5, "alpha", ETH)] * 7, "strategy": strategy_limits(orders_per_s_refuse=7)},
+    ),
+    case(
+        "as many within a second as the instrument may",
+        checks.within_the_rate,
+        {"asked_ms_ago": [(5, "beta", BTC)] * 8, "instrument": instrument_limits(orders_per_s_refuse=9)},
+    ),
+    case(
+        "one more than the instrument may, whoever asked",
+        checks.within_the_rate,
+        {
+            "asked_ms_ago": [(5, "beta", BTC)] * 5 + [5] * 4,
+            "instrument": instrument_limits(orders_per_s_refuse=9),
+        },
+        {},
+        OverRate(count=10, limit=9, of="instrument"),
+    ),
+    case(
+        "another instrument's are not counted there",
+        checks.within_the_rate,
+        {"asked_ms_ago": [(5, "beta", ETH)] * 9, "instrument": instrument_limits(orders_per_s_refuse=9)},
+    ),
+    # --- children of a parent of 30
+    case("a first child", checks.within_the_parent, {}, {"child_of": ChildOf(3, 30)}),
+    case(
+        "the whole parent in one child",
+        checks.within_the_parent,
+        {},
+        {"child_of": ChildOf(3, 10)},
+    ),
+    case(
+        "a first child that is more than its parent",
+        checks.within_the_parent,
+        {},
+        {"child_of": ChildOf(3, 9)},
+        OverParent(parent_id=3, would_be_lots=10, parent_lots=9),
+    ),
+    case(
+        "the last child that fits",
+        checks.within_the_parent,
+        {"parents": {3: (30, 20)}},
+        {"child_of": ChildOf(3, 30)},
+    ),
+    case(
+        "a lot more than the parent has left",
+        checks.within_the_parent,
+        {"parents": {3: (30, 21)}},
+        {"child_of": ChildOf(3, 30)},
+        OverParent(parent_id=3, would_be_lots=31, parent_lots=30),
+    ),
+    case(
+        "a child that says its parent has grown",
+        checks.within_the_parent,
+        {"parents": {3: (30, 0)}},
+        {"child_of": ChildOf(3, 31)},
+        BadTerms(why="a parent's instrument, side and size never change"),
+    ),
+    case(
+        "a child of the other side",
+        checks.within_the_parent,
+        {"parents": {3: (30, 0)}},
+        {"child_of": ChildOf(3, 30), "side": SELL},
+        BadTerms(why="a parent's instrument, side and size never change"),
+    ),
+    case(
+        "a parent without a number",
+        checks.within_the_parent,
+        {},
+        {"child_of": ChildOf(0, 30)},
+        BadTerms(why="a parent has a number and a size above zero"),
+    ),
+    case(
+        "a parent without a size",
+        checks.within_the_parent,
+        {},
+        {"child_of": ChildOf(3, 0)},
+        BadTerms(why="a parent has a number and a size above zero"),
+    ),
+    case(
+        "a parent that was forgotten",
+        checks.within_the_parent,
+        {"forgotten_parent": 3},
+        {"child_of": ChildOf(3, 30)},
+        BadTerms(why="that parent is over: a new one has a larger number"),
+    ),
+    case("a newer one", checks.within_the_parent, {"forgotten_parent": 3}, {"child_of": ChildOf(4, 30)}),
+    # --- our own orders on the other side
+    case("a tick short of an own offer", checks.meets_no_own_order, {"own_ask": BTC_TICKS + 1}),
+    case(
+        "at an own offer",
+        checks.meets_no_own_order,
+        {"own_ask": BTC_TICKS},
+        {},
+        SelfMatch(price_ticks=BTC_TICKS, resting_ticks=BTC_TICKS),
+    ),
+    case(
+        "a tick short of an own bid",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS - 1},
+        {"side": SELL},
+    ),
+    case(
+        "at an own bid",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS},
+        {"side": SELL},
+        SelfMatch(price_ticks=BTC_TICKS, resting_ticks=BTC_TICKS),
+    ),
+    case(
+        "its own side is no other side",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS + 50},
+    ),
+    case("a sell above an own offer", checks.meets_no_own_order, {"own_ask": BTC_TICKS - 50}, {"side": SELL}),
+    case(
+        "a market order reaches what we have at the touch",
+        checks.meets_no_own_order,
+        {"own_ask": BTC_TICKS + 5},
+        MARKET,
+        SelfMatch(price_ticks=BTC_TICKS + 5, resting_ticks=BTC_TICKS + 5),
+    ),
+    case("and not what is behind it", checks.meets_no_own_order, {"own_ask": BTC_TICKS + 6}, MARKET),
+    case(
+        "a market order to sell reaches what we have at the touch",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS - 5},
+        {**MARKET, "side": SELL},
+        SelfMatch(price_ticks=BTC_TICKS - 5, resting_ticks=BTC_TICKS - 5),
+    ),
+    case(
+        "a stop meets nothing before it triggers",
+        checks.meets_no_own_order,
+        {"own_bid": BTC_TICKS + 50, "position": 10},
+        {**STOP, "side": SELL, "reduce_only": True},
+    ),
+    # --- the day
+    *(
+        one
+        for field, limit, what, count in (
+            ("orders_count", "orders_per_day_max", "orders", 7),
+            ("cancels_count", "cancels_per_day_max", "cancels", 7),
+            ("fills_count", "fills_per_day_max", "fills", 7),
+            ("traded_e8", "traded_e8_per_day_max", "traded", 7 * LOT_E8),
+        )
+        for one in (
+            case(
+                f"one {what} short of the day's",
+                checks.within_the_day,
+                {"day": {field: count - 1}, "account": account_limits(**{limit: count})},
+            ),
+            case(
+                f"the day's {what} are used up",
+                checks.within_the_day,
+                {"day": {field: count}, "account": account_limits(**{limit: count})},
+                {},
+                OverDay(what=what, count=count, limit=count),
+            ),
+            case(
+                f"the day's {what} are used up, and what reduces passes",
+                checks.within_the_day,
+                {"day": {field: count}, "account": account_limits(**{limit: count}), "position": 10},
+                {"side": SELL, "reduce_only": True},
+            ),
+        )
     ),
 ]

@@ -13,6 +13,7 @@ from holdfast.vocab.refusals import (
     OverOrderNotional,
     OverOrderSize,
     QtyOutOfRange,
+    Slipped,
     StaleReference,
     UnderNotional,
 )
@@ -20,6 +21,78 @@ from tests.core.gate_table import LOT_E8, MARKET, SELL, STOP, L, case, held
 from tests.house.setup import BTC_TICKS, a_spec, instrument_limits
 
 ORDER_CASES = [
+    # --- slippage of at most 0.8 %: 4,800 ticks of 600,000; the touch is 5 away from the mid
+    case(
+        "no decision is named",
+        checks.near_its_decision,
+        {"ask": BTC_TICKS + 50},
+        {"price_ticks": BTC_TICKS + 20},
+    ),
+    case(
+        "takes at the touch, as far as is tolerated above its decision",
+        checks.near_its_decision,
+        {},
+        {"decision_ticks": 595_244, "price_ticks": BTC_TICKS + 3_000},
+    ),
+    case(
+        "takes at the touch, a tick further than that",
+        checks.near_its_decision,
+        {},
+        {"decision_ticks": 595_243, "price_ticks": BTC_TICKS + 3_000},
+        Slipped(would_pay_ticks=600_005, decision_ticks=595_243, limit_ppm=8_000),
+    ),
+    case(
+        "rests where it was decided, whatever the touch",
+        checks.near_its_decision,
+        {},
+        {"decision_ticks": 594_900, "price_ticks": 594_900 + 100},
+    ),
+    case(
+        "rests further against it than is tolerated",
+        checks.near_its_decision,
+        {},
+        {"decision_ticks": 595_000, "price_ticks": 599_900},
+        Slipped(would_pay_ticks=599_900, decision_ticks=595_000, limit_ppm=8_000),
+    ),
+    case(
+        "a sell takes at the bid, as far as is tolerated below its decision",
+        checks.near_its_decision,
+        {},
+        {"decision_ticks": 604_833, "price_ticks": BTC_TICKS - 3_000, "side": SELL},
+    ),
+    case(
+        "a sell takes at the bid, a tick further than that",
+        checks.near_its_decision,
+        {},
+        {"decision_ticks": 604_834, "price_ticks": BTC_TICKS - 3_000, "side": SELL},
+        Slipped(would_pay_ticks=599_995, decision_ticks=604_834, limit_ppm=8_000),
+    ),
+    case(
+        "a market order pays the touch",
+        checks.near_its_decision,
+        {},
+        {**MARKET, "decision_ticks": 595_243},
+        Slipped(would_pay_ticks=600_005, decision_ticks=595_243, limit_ppm=8_000),
+    ),
+    case(
+        "a market sell pays the touch",
+        checks.near_its_decision,
+        {},
+        {**MARKET, "side": SELL, "decision_ticks": 604_834},
+        Slipped(would_pay_ticks=599_995, decision_ticks=604_834, limit_ppm=8_000),
+    ),
+    case(
+        "a market that moved for it is no slippage",
+        checks.near_its_decision,
+        {},
+        {"decision_ticks": 650_000, "price_ticks": BTC_TICKS + 3_000},
+    ),
+    case(
+        "a stop pays when it triggers",
+        checks.near_its_decision,
+        {"position": 10},
+        {**STOP, "side": SELL, "reduce_only": True, "decision_ticks": 650_000},
+    ),
     # --- holds
     case("a hold of REDUCED lets it through", checks.not_held, {"level": L.REDUCED}),
     case(

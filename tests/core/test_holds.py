@@ -48,6 +48,7 @@ def test_only_these_release_themselves():
         HoldCause.POSITION_STALE,
         HoldCause.CLOCK,
         HoldCause.DEADMAN_UNARMED,
+        HoldCause.RETRIES_SPENT,
     } == {cause for cause, rule in RULES.items() if rule.release is Release.AUTOMATIC}
 
 

@@ -126,7 +126,7 @@ def test_a_changed_rate_counts_what_was_asked_before():
     assert isinstance(room.buys(1), OverRate)
     room.run(s=2)
     sets(room, "account.orders_per_s_kill", 60, second_by="bob")
-    assert 61 == len(room.state.live.account.asked.ring_mono_ns)
+    assert 61 == len(room.state.live.account.asked.ring)
     assert not isinstance(room.buys(1), OverRate)
 
 

@@ -44,6 +44,8 @@ def towards(target, **changes):
         "bid_ticks": BTC_TICKS - 5,
         "ask_ticks": BTC_TICKS + 5,
         "collar_ppm": 10_000,
+        "own_bid_ticks": 0,
+        "own_ask_ticks": 1 << 63,
         **changes,
     }
     price = fields.pop("price_ticks", None)
@@ -62,6 +64,19 @@ def test_a_target_without_a_price_takes_and_is_bounded_by_half_the_collar():
     assert BTC_TICKS + 5 + 3_000 == order.price_ticks
     order = towards(-10)
     assert (SELL, 10, BTC_TICKS - 5 - 2_999) == (order.side, order.qty_lots, order.price_ticks)
+
+
+def test_a_target_without_a_price_stops_short_of_the_accounts_own_orders():
+    """At the touch there is no room: the gate says so."""
+    far = BTC_TICKS + 5 + 3_000
+    assert [far, far, far - 1, BTC_TICKS + 5, far] == [
+        towards(10, own_ask_ticks=own).price_ticks
+        for own in (far + 2, far + 1, far, BTC_TICKS + 6, BTC_TICKS + 5)
+    ]
+    low = BTC_TICKS - 5 - 2_999
+    assert [low, low + 1, BTC_TICKS - 5, low] == [
+        towards(-10, own_bid_ticks=own).price_ticks for own in (low - 1, low, BTC_TICKS - 6, BTC_TICKS - 5)
+    ]
 
 
 def test_a_target_with_a_price_rests():

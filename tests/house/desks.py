@@ -1,12 +1,17 @@
 """What the gate reads, set by hand: a desk at which everything is in order."""
 
-from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk
+from types import MappingProxyType
+
+from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
+from holdfast.core.gate.resting import Resting
 from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
-from holdfast.core.orders.book import OpenLots
+from holdfast.core.orders.book import Day, OpenLots
+from holdfast.core.orders.parents import Parent, Parents
 from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
-from tests.house.events import a_mark, a_print, a_quote
+from holdfast.vocab.orders import Side
+from tests.house.events import a_mark, a_print, a_quote, an_intent
 from tests.house.setup import (
     BTC,
     MONO_NS,
@@ -37,6 +42,10 @@ def a_hold(level=HoldLevel.HALTED, cause=HoldCause.HALT, *, hold_id=7, scope=Non
     )
 
 
+def _asked(one):
+    return one if isinstance(one, tuple) else (one, "alpha", BTC)
+
+
 def a_desk(
     *,
     position=0,
@@ -61,8 +70,17 @@ def a_desk(
     last=None,
     mark_age_ns=0,
     duplicate_window_ms=0,
+    day=MappingProxyType({}),
+    own_bid=None,
+    own_ask=None,
+    parents=MappingProxyType({}),
+    forgotten_parent=0,
 ):
-    """Alpha's desk in BTC. ``position``, ``open_…``: its own; ``others…``: of everybody else, on top."""
+    """Alpha's desk in BTC. ``position``, ``open_…``: its own; ``others…``: of everybody else, on top.
+
+    ``asked_ms_ago``: when orders were asked for before: by alpha in BTC, or (when, by whom, in what).
+    ``parents``: number to (size, taken up).
+    """
     spec = a_spec(BTC) if spec is None else spec
     limits = instrument_limits(BTC) if instrument is None else instrument
     rules = account_limits() if account is None else account
@@ -74,24 +92,38 @@ def a_desk(
         assert take_mark(market, a_mark(price=mark, mono_ns=MONO_NS - mark_age_ns))
     if last is not None:
         assert take_trade(market, a_print(price=last))
-    asked = NOTHING_ASKED.sized(refuse_count=rules.orders_per_s_refuse, kill_count=rules.orders_per_s_kill)
-    for ago_ms in sorted(asked_ms_ago, reverse=True):
-        asked.ask(MONO_NS - ago_ms * NS_PER_MS)
-    asked.ask(MONO_NS)  # the intent to be judged
+    mine = strategy_limits() if strategy is None else strategy
+    asked = NOTHING_ASKED.sized(rates_of(rules, [limits], [mine]))
+    for ago_ms, who, where in sorted((_asked(one) for one in asked_ms_ago), reverse=True):
+        asked.ask(an_intent(mono_ns=MONO_NS - ago_ms * NS_PER_MS, strategy=who, instrument=where))
+    asked.ask(an_intent())  # the intent to be judged
     row = AccountDesk(
         limits=rules,
         asked=asked,
+        day=Day(**day),
         quote_age_ns_max=timings().quote_age_ms_max * NS_PER_MS,
         duplicate_window_ns=duplicate_window_ms * NS_PER_MS,
         equity_e8=equity_e8,
         open_orders_count=open_orders,
     )
+    resting = Resting()
+    for side, price in ((Side.BUY, own_bid), (Side.SELL, own_ask)):
+        if price is not None:
+            resting.send(price, side, price)
     all_position = PositionRow(position_lots=position + others)
     all_open = OpenLots(buy_lots=open_buys + others_open_buys, sell_lots=open_sells + others_open_sells)
     desk = Desk(
         strategy="alpha",
         spec=spec,
-        limits=strategy_limits() if strategy is None else strategy,
+        resting=resting,
+        parents=Parents(
+            known={
+                number: Parent(instrument=BTC, side=Side.BUY, parent_lots=lots, taken_lots=taken)
+                for number, (lots, taken) in parents.items()
+            },
+            forgotten_id=forgotten_parent,
+        ),
+        limits=mine,
         instrument_limits=limits,
         market=market,
         account=row,

@@ -111,3 +111,10 @@ def gross_e8(state):
             max(abs(long), abs(short)) * max(mid, market.mark_ticks, market.last_ticks) * spec.tick_lot_e8
         )
     return total
+
+
+def resting_ticks_of(row):
+    """Where an order may be in the venue's book: until it is final, at its price and at an unanswered amend's."""
+    if row.state in FINAL_STATES or row.terms.price_ticks is None:
+        return []
+    return [row.price_ticks] + ([row.amend_price_ticks] if row.amend_qty_lots else [])

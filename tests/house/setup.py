@@ -71,6 +71,10 @@ def account_limits(**changes):
         drawdown_breaker_ppm=100_000,
         breaker_cooldown_ms=900_000,
         breakers_per_day_max=2,
+        orders_per_day_max=1_000_000,
+        cancels_per_day_max=1_000_000,
+        fills_per_day_max=1_000_000,
+        traded_e8_per_day_max=10**9 * E8,
         recover_cooling_ms=600_000,
     )
     return structs.replace(limits, **changes)
@@ -88,6 +92,8 @@ def instrument_limits(instrument=BTC, **changes):
         jump_ppm_max=50_000,
         flatten_collar_ppm=20_000,
         flatten_clip_lots=100,
+        orders_per_s_refuse=1_000,
+        orders_per_s_halt=2_000,
     )
     return structs.replace(limits, **changes)
 
@@ -102,6 +108,9 @@ def strategy_limits(strategy="alpha", instrument=BTC, **changes):
         churn_round_trips_max=100,
         churn_cost_e8_max=5_000 * E8,
         churn_window_ms=60_000,
+        slippage_ppm_max=8_000,
+        orders_per_s_refuse=1_000,
+        orders_per_s_halt=2_000,
     )
     return structs.replace(limits, **changes)
 

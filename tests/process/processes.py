@@ -431,7 +431,8 @@ def configuration(sim: SimProcess, *, strategy: str, params: dict[str, Any], edi
     start, stop = head.index("# The quoter would hold"), head.index("[timings]")
     limits = "".join(
         f'[limits.strategy.test.{name}]\norder_max = "{size}"\nposition_max = "{most}"\n'
-        'churn_round_trips_max = 500\nchurn_cost_max = "1000000 USDT"\nchurn_window = "1s"\n\n'
+        'churn_round_trips_max = 500\nchurn_cost_max = "1000000 USDT"\nchurn_window = "1s"\nslippage_max = "50%"\n'
+        "orders_per_s_refuse = 400\norders_per_s_halt = 1000\n\n"
         for name, size, most in (("BTCUSDT", "0.5 BTC", "0.5 BTC"), ("ETHUSDT", "8 ETH", "10 ETH"))
     )
     head = head[:start] + limits + head[stop:]
@@ -447,6 +448,7 @@ def configuration(sim: SimProcess, *, strategy: str, params: dict[str, Any], edi
         'arm = "auto"': 'arm = "person"',
         "orders_per_s_refuse = 80": "orders_per_s_refuse = 400",
         "orders_per_s_kill = 100": "orders_per_s_kill = 1000",
+        "orders_per_s_refuse = 60\norders_per_s_halt = 80": "orders_per_s_refuse = 400\norders_per_s_halt = 1000",
         "open_orders_max = 40": "open_orders_max = 300",
         'gross_notional_max = "100000 USDT"': 'gross_notional_max = "900000 USDT"',
         'leverage_max = "1.5x"': 'leverage_max = "9x"',

@@ -23,7 +23,7 @@ from holdfast.vocab.facts import (
 )
 from holdfast.vocab.governed import limits_of, looser
 from holdfast.vocab.holds import HoldCause, HoldLevel, Release
-from holdfast.vocab.orders import Lane, OrderState, Side, TimeInForce
+from holdfast.vocab.orders import ChildOf, Lane, OrderState, Side, TimeInForce
 from holdfast.vocab.reports import FillCause
 from holdfast.vocab.requests import AmendOrder, PlaceOrder
 from tests.core.test_lifecycle import expected
@@ -45,6 +45,7 @@ class Auditor:
         self.last_order_id = 0
         self.holds = {}
         self.approvals = 0
+        self.children = 0
         self.looked = 0
 
     def __call__(self, room):
@@ -84,6 +85,8 @@ class Auditor:
             assert terms.reduce_only
             return
         self.approvals += 1
+        self._within_parent(room, fact)
+        self._meets_none(room, fact.order_id, terms.instrument, terms.side, terms.price_ticks)
         desk = room.state.desks[fact.strategy][terms.instrument]
         assert desk.level < HoldLevel.HALTED, "nothing passes at HALTED outside the flatten lane"
         self._within_caps(room, fact.strategy, terms.instrument, terms.side, desk.level)
@@ -105,6 +108,30 @@ class Auditor:
             worst = longest if side > 0 else -shortest
             assert worst <= cap, (whose, instrument, worst, cap)
 
+    def _within_parent(self, room, fact):
+        """I10: filled and live of all children of a parent are at most the parent, by looking at each of them."""
+        orders = room.books.orders
+        number = orders.row(fact.order_id).parent_id
+        if not number:
+            return
+        strategy = orders.row(fact.order_id).strategy
+        parent = orders.parents[strategy].known[number]
+        kin = [
+            row
+            for row in (*orders.live.values(), *orders.final.values())
+            if row.parent_id == number and row.strategy == strategy
+        ]
+        self.children += 1
+        taken = sum(row.filled_lots + naive.open_lots_of(row) for row in kin)
+        assert taken == parent.taken_lots
+        assert taken <= parent.parent_lots
+
+    def _meets_none(self, room, order_id, instrument, side, price):
+        for row in room.books.orders.live.values():
+            if row.order_id != order_id and row.terms.instrument == instrument and row.side is not side:
+                for other in naive.resting_ticks_of(row):
+                    assert price is None or side * price < side * other, "it meets an order of the account"
+
     def _reducing(self, room, terms):
         held = -terms.side * room.position(terms.instrument)
         if terms.trigger_ticks is not None:
@@ -123,6 +150,8 @@ class Auditor:
         row = room.order(fact.order_id)
         desk = room.state.desks[row.strategy][row.terms.instrument]
         assert desk.level < HoldLevel.HALTED
+        self._within_parent(room, fact)
+        self._meets_none(room, row.order_id, row.terms.instrument, row.side, fact.price_ticks)
         if fact.qty_lots >= row.qty_lots:
             self._within_caps(room, row.strategy, row.terms.instrument, row.terms.side, desk.level)
 
@@ -160,6 +189,14 @@ class Auditor:
         for instrument in room.state.specs:
             row = orders.open_in(instrument)
             assert naive.open_by_side(orders, instrument) == (row.buy_lots, row.sell_lots)
+            here = [one for one in orders.live.values() if one.terms.instrument == instrument]
+            bids = [price for one in here if one.side > 0 for price in naive.resting_ticks_of(one)]
+            asks = [price for one in here if one.side < 0 for price in naive.resting_ticks_of(one)]
+            resting = room.state.resting[instrument]
+            assert (max(bids, default=0), min(asks, default=1 << 63)) == (
+                resting.bid_ticks,
+                resting.ask_ticks,
+            )
             assert row.protective_buy_lots <= row.buy_lots
             assert row.protective_sell_lots <= row.sell_lots
             mine = [rows[instrument] for rows in orders.by_strategy.values() if instrument in rows]
@@ -299,8 +336,17 @@ class Walk:
             at=price,
             tif=rng.choice(list(TimeInForce)),
             reduce_only=rng.random() < 0.1,
+            child_of=self._parent(where, side),
             **where,
         )
+
+    def _parent(self, where, side):
+        """Some orders are children: of one of a few parents of that strategy, instrument and side."""
+        if self.rng.random() < 0.6:
+            return None
+        place = sorted([(BTC, 1), (BTC, -1), (ETH, 1), (ETH, -1)]).index((where["instrument"], int(side)))
+        number = 1 + place + 4 * self.rng.randrange(3)
+        return ChildOf(number, 60 + 50 * number)
 
     def take(self):
         where = self._where()

@@ -307,3 +307,24 @@ def test_every_statement_is_one_that_sqlite_takes(tmp_path):
     with pytest.raises(apsw.ConstraintError):
         store._connection.execute("INSERT INTO equity VALUES (1, NULL, 1, 1, 1)")
     store.close()
+
+
+def test_following_a_journal_reads_what_is_new_and_begins_anew_only_where_it_saw_more(tmp_path):
+    """A start waits for it: a million records read again after each crash are half a minute."""
+    store = ReadStore.open(str(tmp_path / "f.sqlite"))
+    asked = []
+
+    def records(first, *, count):
+        asked.append(first)
+        return [row for row in indexed(SCRIPT[:count]) if row[0] >= first]
+
+    half = len(SCRIPT) // 2
+    for count in (half, len(SCRIPT), len(SCRIPT), half):
+        store.follow(count, lambda first, count=count: records(first, count=count))
+        assert count == store.next_index
+    assert [0, half, 0] == asked
+    other = ReadStore.open(str(tmp_path / "g.sqlite"))
+    other.catch_up(indexed(SCRIPT[:half]))
+    assert everything(other) == everything(store)
+    other.close()
+    store.close()

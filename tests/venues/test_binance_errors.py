@@ -1,7 +1,4 @@
-"""The table of what a reply proves: whole, conservative, and the same as its page."""
-
-import os
-from pathlib import Path
+"""The table of what a reply proves: whole, and conservative."""
 
 import pytest
 
@@ -14,12 +11,10 @@ from holdfast.venues.binance.errors import (
     Verdict,
     classify,
     classify_cause,
-    page,
 )
 from holdfast.venues.transport.failure import Cause
-from holdfast.vocab.outcome import Fatal, Transient, Unknown
+from holdfast.vocab.outcome import Fatal, Fault, Transient, Unknown
 
-PAGE = Path(__file__).parents[2] / "docs/venues/binance.md"
 TYPES = {
     Verdict.TRANSIENT: Transient,
     Verdict.FATAL: Fatal,
@@ -36,7 +31,7 @@ def test_every_row_says_what_it_says(kind):
         failure = classify(kind, status=400, code=code, why="words", retry_ms=3)
         verdict = row.verdicts.get(kind)
         if verdict is None:
-            assert Unknown(why="words", code=str(code), unlisted=True) == failure
+            assert Unknown(why="words", code=str(code), unlisted=True, fault=row.fault) == failure
         else:
             assert isinstance(failure, TYPES[verdict])
             assert not getattr(failure, "unlisted", False)
@@ -86,9 +81,33 @@ def test_the_ambiguous_codes_of_the_venue_are_never_definite_on_a_write():
             assert isinstance(classify(kind, status=503, code=code, why=""), Unknown)
 
 
-def test_the_page_is_the_table():
-    """Write it anew with HOLDFAST_WRITE_DOCS=1 set."""
-    if os.environ.get("HOLDFAST_WRITE_DOCS"):
-        PAGE.parent.mkdir(parents=True, exist_ok=True)
-        PAGE.write_text(page(), encoding="utf-8")
-    assert page() == PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(
+    ("fault", "codes", "statuses"),
+    [
+        (
+            Fault.AUTH,
+            (-1002, -1005, -1011, -1022, -1099, -1109, -2014, -2015, -2017),
+            (401,),
+        ),
+        (Fault.RETIRED, (-1016, -5000), (404, 410)),
+        (Fault.CLOCK, (-1021, -5028), ()),
+    ],
+)
+def test_what_a_reply_says_beside_its_request_is_told_whatever_was_asked(fault, codes, statuses, kind):
+    """A refused key that passes for one refused order is how a bot goes on knocking for hours."""
+    for code in codes:
+        failure = classify(kind, status=400, code=code, why="")
+        if kind in CODES[code].verdicts or fault is not Fault.CLOCK:
+            assert fault is failure.fault
+    for status in statuses:
+        failure = classify(kind, status=status, code=None, why="")
+        assert (fault, Unknown, True) == (failure.fault, type(failure), failure.unlisted)
+
+
+def test_no_other_row_claims_a_fault():
+    """Each one holds the account: an order refused for its price must not."""
+    faulty = {code for code, row in CODES.items() if row.fault is not None}
+    assert {
+        *(-1002, -1005, -1011, -1022, -1099, -1109, -2014, -2015, -2017, -1016, -5000, -1021, -5028)
+    } == faulty

@@ -160,7 +160,9 @@ class _Run:
             latch.close()
             raise
         number_lease: Lease | None = None
-        disk = self.disk = open_state(self.state_dir, account=config.account.name)
+        # reading the past takes longer than the lease lives: in a thread, while the loop renews it
+        reading = asyncio.to_thread(open_state, self.state_dir, account=config.account.name)
+        disk = self.disk = await _renewing(reading, lease, clock)
         for ignored in disk.opened.ignored:
             self.log.warning("snapshot ignored", name=ignored.name, why=ignored.why)
         if disk.opened.tail is not None and disk.opened.tail.cut_bytes:
@@ -186,22 +188,21 @@ class _Run:
                 raise HoldfastError(Exit.USAGE, "; ".join(problems), config.path)
             state = State(disk.kept.books)
             host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
-            # reading the past takes longer than the lease lives: in a thread, while the loop renews it
-            reading = asyncio.to_thread(
+            warming = asyncio.to_thread(
                 histories,
                 disk.market_dir,
                 end_pos=disk.opened.market_pos,
                 settings=settings,
                 wanted=host.wanted,
             )
-            past = await _renewing(reading, lease, clock)
+            past = await _renewing(warming, lease, clock)
             feeds = make_feeds(config, venue, settings.instruments, clock=clock)
             log = open_market_log(
                 str(disk.market_dir),
                 codecs=tuple(feed.codec for feed in feeds),
                 next_pos_min=disk.opened.market_pos,
             )
-            self._open_store(disk)
+            await _renewing(asyncio.to_thread(self._open_store, disk), lease, clock)
             looker = Looker(
                 About(
                     venue_kind=config.venue.kind.value,
@@ -327,8 +328,10 @@ class _Run:
         path = self.state_dir / "read.sqlite"
         try:
             store = self._store = ReadStore.open(str(path))
-            if store.next_index != disk.opened.journal.record_count:
-                store.rebuild(iterate(str(disk.journal_dir)))
+            store.follow(
+                disk.opened.journal.record_count,
+                lambda first: iterate(str(disk.journal_dir), first, whole=False),
+            )
         except StoreFailed as error:
             self._lose_store(error)
 
@@ -357,6 +360,8 @@ class _Run:
             self._saved[record.strategy] = record.state
 
     def _maintain(self, looker: Looker) -> None:
+        if self.disk is not None:
+            self.disk.opened.journal.write()  # the store shows what is written: after a crash it goes on from there
         self._commit_store()
         now = self.clock.mono_ns()
         if now - self._last_second >= NS_PER_S:

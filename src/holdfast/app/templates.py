@@ -56,6 +56,10 @@ drawdown_release = "3%"             # and that warning ends [P]
 drawdown_breaker = "10%"            # cancel all, reduce only [P]
 breaker_cooldown = "15min"          # before a person may reset it [P]
 breakers_per_day_max = 2            # [H] the third in a day is the kill switch: it was no accident [P]
+orders_per_day_max = 50000          # [H] orders and amends: one every two seconds, all day, round the clock
+cancels_per_day_max = 50000         # [H] as many; over it no new order passes, and every cancel does
+fills_per_day_max = 20000           # [H]
+traded_per_day_max = "15000000 USDT"  # [H] the whole of gross_notional_max turned over a hundred times
 recover_cooling = "15min"           # leaving KILLED alone, without a second person [H] as long as the breaker
 
 [limits.instrument.BTCUSDT]
@@ -67,6 +71,8 @@ spread_max = "1%"                   # a wider quote is not a price [P]
 jump_max = "5%"                     # [H] as the collar: a larger step between two quotes must be confirmed first
 flatten_collar = "2%"               # [H] an exit pays up to this, not whatever it takes
 flatten_clip = "0.1 BTC"            # [H] about what the touch holds on a quiet day
+orders_per_s_refuse = 60            # [H] of all strategies there; the account's, less room for another instrument
+orders_per_s_halt = 80              # [H] beyond it the instrument is halted before the account is killed
 
 [limits.instrument.ETHUSDT]
 order_max = "4 ETH"                 # as above
@@ -77,6 +83,8 @@ spread_max = "1%"
 jump_max = "5%"
 flatten_collar = "2%"
 flatten_clip = "2 ETH"
+orders_per_s_refuse = 60
+orders_per_s_halt = 80
 
 # A strategy may trade only the pairs that are listed here.
 $strategy_limits
@@ -149,6 +157,9 @@ position_max = "$btc BTC"
 churn_round_trips_max = 60          # [H] in and out again; twice what the examples do. One more: a person resumes it
 churn_cost_max = "200 USDT"         # [H] fees less realised P&L there: 0.2 % of the account gone within the window
 churn_window = "1min"               # [H] a loop is found in seconds, and a slow trade is none
+slippage_max = "1%"                 # [H] the market moved so far since it decided: the decision is of another market
+orders_per_s_refuse = 40            # [H] of this strategy there
+orders_per_s_halt = 60              # [H] beyond it the strategy is halted, and the others trade on
 
 [limits.strategy.$name.ETHUSDT]
 order_max = "4 ETH"
@@ -156,6 +167,9 @@ position_max = "$eth ETH"
 churn_round_trips_max = 60          # as above
 churn_cost_max = "200 USDT"
 churn_window = "1min"
+slippage_max = "1%"
+orders_per_s_refuse = 40
+orders_per_s_halt = 60
 
 """)
 
@@ -175,6 +189,10 @@ drawdown_release = "3%"             # [P]
 drawdown_breaker = "10%"            # [P]
 breaker_cooldown = "15min"          # [P] never shorter
 breakers_per_day_max = 3            # [H] one more
+orders_per_day_max = 100000         # [H] twice
+cancels_per_day_max = 100000        # [H] twice
+fills_per_day_max = 40000           # [H] twice
+traded_per_day_max = "30000000 USDT"  # [H] twice
 recover_cooling = "10min"           # [H] never shorter
 
 [instrument.BTCUSDT]
@@ -186,6 +204,8 @@ spread_max = "1%"                   # [P]
 jump_max = "10%"                    # [H] twice
 flatten_collar = "5%"               # [H] as far as any order
 flatten_clip = "0.33 BTC"           # [H] all of it at once
+orders_per_s_refuse = 80            # [H] what the account refuses at
+orders_per_s_halt = 100             # [H] what kills the account
 
 [instrument.ETHUSDT]
 order_max = "8 ETH"                 # as above
@@ -196,6 +216,8 @@ spread_max = "1%"
 jump_max = "10%"
 flatten_collar = "5%"
 flatten_clip = "8 ETH"
+orders_per_s_refuse = 80
+orders_per_s_halt = 100
 """
 
 OPERATORS: Final = Template("""\

@@ -7,10 +7,10 @@ from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
 
-from holdfast.config.schema import Config, VenueKind
+from holdfast.config.schema import Config, InstrumentLimitsSection, StrategyLimitsSection, VenueKind
 from holdfast.config.toml import Document, typed_name
 from holdfast.config.values import Amount, Duration
-from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST
+from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST, PER_DAY_MOST
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
@@ -149,7 +149,10 @@ def _account_limits(config: Config, document: Document) -> None:
     for lower_key, lower, upper_key, upper in ladder:
         if lower.ppm >= upper.ppm:
             document.problem((*key, lower_key), f"expected less than {upper_key} ({upper}), got {lower}")
-    _unit(document, (*key, "gross_notional_max"), limits.gross_notional_max, config.account.settle_asset)
+    for name in ("gross_notional_max", "traded_per_day_max"):
+        _unit(document, (*key, name), getattr(limits, name), config.account.settle_asset)
+    for name in ("orders_per_day_max", "cancels_per_day_max", "fills_per_day_max"):
+        _whole(document, (*key, name), getattr(limits, name), up_to=PER_DAY_MOST)
     for name in ("breaker_cooldown", "recover_cooling"):
         _above_zero(document, (*key, name), getattr(limits, name))
 
@@ -167,6 +170,19 @@ def _instruments(config: Config, document: Document) -> None:
             document.problem((*key, "flatten_collar"), f"expected at most 50%, got {limits.flatten_collar}")
         if limits.collar.ppm > 500_000:
             document.problem((*key, "collar"), f"expected at most 50%, got {limits.collar}")
+        _rates(document, key, limits)
+
+
+def _rates(
+    document: Document, key: tuple[str, ...], limits: InstrumentLimitsSection | StrategyLimitsSection
+) -> None:
+    for name in ("orders_per_s_refuse", "orders_per_s_halt"):
+        _whole(document, (*key, name), getattr(limits, name), up_to=10_000)
+    if limits.orders_per_s_refuse >= limits.orders_per_s_halt:
+        document.problem(
+            (*key, "orders_per_s_refuse"),
+            f"expected less than orders_per_s_halt ({limits.orders_per_s_halt}), got {limits.orders_per_s_refuse}",
+        )
 
 
 def _timings(config: Config, document: Document) -> None:
@@ -233,6 +249,9 @@ def _strategies(config: Config, document: Document) -> None:
             _unit(document, (*pair, "churn_cost_max"), limits.churn_cost_max, config.account.settle_asset)
             if limits.churn_window.ms < CHURN_WINDOW_MS_MIN:
                 document.problem((*pair, "churn_window"), f"expected at least 1s, got {limits.churn_window}")
+            if limits.slippage_max.ppm > 500_000:
+                document.problem((*pair, "slippage_max"), f"expected at most 50%, got {limits.slippage_max}")
+            _rates(document, pair, limits)
 
 
 def _serve(config: Config, document: Document) -> None:

@@ -139,6 +139,12 @@ class _Resolver:
             drawdown_breaker_ppm=limits.drawdown_breaker.ppm,
             breaker_cooldown_ms=limits.breaker_cooldown.ms,
             breakers_per_day_max=limits.breakers_per_day_max,
+            orders_per_day_max=limits.orders_per_day_max,
+            cancels_per_day_max=limits.cancels_per_day_max,
+            fills_per_day_max=limits.fills_per_day_max,
+            traded_e8_per_day_max=self._e8(
+                limits.traded_per_day_max, (*self._root, "account", "traded_per_day_max")
+            ),
             recover_cooling_ms=limits.recover_cooling.ms,
         )
 
@@ -154,6 +160,8 @@ class _Resolver:
             jump_ppm_max=limits.jump_max.ppm,
             flatten_collar_ppm=limits.flatten_collar.ppm,
             flatten_clip_lots=self._lots(spec, limits.flatten_clip, (*key, "flatten_clip")),
+            orders_per_s_refuse=limits.orders_per_s_refuse,
+            orders_per_s_halt=limits.orders_per_s_halt,
         )
 
     def _clip(self, limits: InstrumentLimits) -> None:
@@ -184,6 +192,9 @@ class _Resolver:
             churn_round_trips_max=limits.churn_round_trips_max,
             churn_cost_e8_max=self._e8(limits.churn_cost_max, (*key, "churn_cost_max")),
             churn_window_ms=limits.churn_window.ms,
+            slippage_ppm_max=limits.slippage_max.ppm,
+            orders_per_s_refuse=limits.orders_per_s_refuse,
+            orders_per_s_halt=limits.orders_per_s_halt,
         )
 
     def _timings(self) -> Timings:

@@ -72,6 +72,10 @@ class AccountLimitsSection(Section, frozen=True, kw_only=True):
     drawdown_breaker: Ratio
     breaker_cooldown: Duration
     breakers_per_day_max: int
+    orders_per_day_max: int
+    cancels_per_day_max: int
+    fills_per_day_max: int
+    traded_per_day_max: Amount  # settle asset
     recover_cooling: Duration
 
 
@@ -86,6 +90,8 @@ class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
     jump_max: Ratio
     flatten_collar: Ratio
     flatten_clip: Amount
+    orders_per_s_refuse: int
+    orders_per_s_halt: int
 
 
 class StrategyLimitsSection(Section, frozen=True, kw_only=True):
@@ -96,6 +102,9 @@ class StrategyLimitsSection(Section, frozen=True, kw_only=True):
     churn_round_trips_max: int  # within the window
     churn_cost_max: Amount  # settle asset
     churn_window: Duration
+    slippage_max: Ratio
+    orders_per_s_refuse: int
+    orders_per_s_halt: int
 
 
 class LimitsSection(Section, frozen=True, kw_only=True):

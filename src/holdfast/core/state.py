@@ -10,8 +10,9 @@ from typing import Final, NoReturn, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
-from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk
+from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
+from holdfast.core.gate.resting import Resting
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
 from holdfast.core.incident.flatten import FlattenJob
@@ -21,7 +22,8 @@ from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.limits.book import LimitBook, in_force
 from holdfast.core.monitor.churn import Churn
 from holdfast.core.monitor.equity import Drawdown, floor_e8
-from holdfast.core.orders.book import OpenLots, OrderBook
+from holdfast.core.orders.book import OpenLots, OrderBook, OrderRow
+from holdfast.core.orders.parents import Parents
 from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Call
 from holdfast.vocab.events import Started
@@ -129,6 +131,7 @@ def _refused(books: Books, fact: IntentRefused, _: int) -> None:
 def _filled(books: Books, fact: FillBooked, mono_ns: int) -> None:
     books.orders.fill(fact)
     ledger = books.ledger
+    books.orders.day.fill(fact.qty_lots * fact.price_ticks * ledger.tick_lot_e8[fact.instrument])
     if not fact.churn_window_ms:
         ledger.fill(fact, mono_ns=mono_ns)
         return
@@ -175,6 +178,7 @@ def _released(books: Books, fact: HoldReleased, _: int) -> None:
 
 def _rolled(books: Books, fact: DayRolled, _: int) -> None:
     books.ladder.roll()
+    books.orders.day.roll()
 
 
 def _flatten_began(books: Books, fact: FlattenBegan, _: int) -> None:
@@ -228,6 +232,15 @@ class Chase(Struct, kw_only=True):
     tries: int = 0
     asking: bool = False
     fills_only: bool = False  # its state is known: only executions that the venue reported are missing
+
+
+class Retries(Struct, kw_only=True):
+    """Failures in a row of one kind of request about one thing (``core.orders.retries``)."""
+
+    instrument: str  # empty: of the account
+    order_id: int  # 0: of no order
+    tries: int
+    failures: int = 0
 
 
 class Word(Struct, kw_only=True):
@@ -291,6 +304,7 @@ class Session:
     ready: bool = False
     armed: bool = False  # once in this life: whatever places the startup hold again waits for a person
     chases: dict[int, Chase] = field(default_factory=dict)
+    retries: dict[str, Retries] = field(default_factory=dict)  # by kind and order or instrument
     jobs: dict[str, FlattenJob] = field(default_factory=dict)
     deadman_until_mono_ns: dict[str, int] = field(default_factory=dict)
     deadman_exists: bool = True
@@ -305,7 +319,6 @@ class Session:
     ending_since_mono_ns: int = 0
     last_refusal: Refusal | None = None
     last_refused: str = ""
-    cancels_count: int = 0
     rejects_count: int = 0
     malformed_count: int = 0  # frames that belong to no instrument of ours, as far as one could read
 
@@ -325,7 +338,7 @@ class _NotStarted:
 class State:
     """Everything the core knows. ``desks`` is derived from books and session and holds references into them."""
 
-    __slots__ = ("books", "desks", "exposures", "instrument_limits", "live", "session", "specs")
+    __slots__ = ("books", "desks", "exposures", "instrument_limits", "live", "resting", "session", "specs")
 
     def __init__(self, books: Books | None = None) -> None:
         self.books = books if books is not None else Books()
@@ -335,6 +348,7 @@ class State:
         self.instrument_limits: dict[str, InstrumentLimits] = {}
         self.desks: dict[str, dict[str, Desk]] = {}
         self.exposures: dict[str, Exposure] = {}
+        self.resting: dict[str, Resting] = {}
 
     def begin(self, event: Started) -> Session:
         """Forget the last session and derive a new one from the settings and the books."""
@@ -347,9 +361,8 @@ class State:
         rates = settings.account_limits
         account = AccountDesk(
             limits=rates,
-            asked=NOTHING_ASKED.sized(
-                refuse_count=rates.orders_per_s_refuse, kill_count=rates.orders_per_s_kill
-            ),
+            asked=NOTHING_ASKED.sized(rates_of(rates, settings.instrument_limits, settings.strategy_limits)),
+            day=books.orders.day,
             quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
             duplicate_window_ns=timings.duplicate_window_ms * NS_PER_MS,
             open_orders_count=len(books.orders.live) + len(books.orders.foreign),
@@ -376,6 +389,9 @@ class State:
             for name, market in markets.items()
             if name in self.specs
         }
+        self.resting = {name: Resting() for name in self.exposures}
+        for row in books.orders.live.values():
+            self.rest(row)
         self.desks = {}
         limits_of = {(limits.strategy, limits.instrument): limits for limits in settings.strategy_limits}
         for setup in settings.strategies:
@@ -392,6 +408,8 @@ class State:
                     market=markets[instrument],
                     account=account,
                     exposure=self.exposures[instrument],
+                    resting=self.resting[instrument],
+                    parents=books.orders.parents_of(setup.strategy),
                     my_position=books.ledger.position_of(setup.strategy, instrument),
                     all_position=books.ledger.position(instrument),
                     my_open=books.orders.open_of(setup.strategy, instrument),
@@ -411,9 +429,10 @@ class State:
         account.limits = settings.account_limits
         rates = settings.account_limits
         account.asked = account.asked.sized(
-            refuse_count=rates.orders_per_s_refuse, kill_count=rates.orders_per_s_kill
+            rates_of(rates, settings.instrument_limits, settings.strategy_limits)
         )
         account.mark(account.equity_e8)
+        account.fold_day()
         self._fold_floor(rates.drawdown_breaker_ppm)
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         for name, instrument_limits in self.instrument_limits.items():
@@ -445,6 +464,12 @@ class State:
         exposure = self.exposures.get(instrument)
         if exposure is not None:
             self.live.account.gross_e8 += exposure.recount()
+
+    def rest(self, row: OrderRow) -> None:
+        """Note where an order of ours may be in the venue's book, after anything of it changed."""
+        resting = self.resting.get(row.terms.instrument)
+        if resting is not None:
+            resting.rest(row.order_id, row.terms.side, row.resting_ticks())
 
     def equity_e8(self) -> int | None:
         """Wallet and unrealised P&L in the settle asset; None while a held instrument has no price."""
@@ -482,6 +507,7 @@ class State:
 
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
+_NO_PARENTS: Final = Parents()
 _ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=list)  # a deque, hashed as what it holds
 Row = TypeVar("Row")
 _BOOKS_DECODER: Final = msgspec.msgpack.Decoder(Books)
@@ -508,6 +534,7 @@ def _without_empty_rows(books: Books) -> object:
         books.orders,
         by_instrument=_used(books.orders.by_instrument, _NO_OPEN),
         by_strategy=_used_within(books.orders.by_strategy, _NO_OPEN),
+        parents=_used(books.orders.parents, _NO_PARENTS),
     )
     return msgspec.structs.replace(books, ledger=ledger, orders=orders)
 

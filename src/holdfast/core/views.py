@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -29,6 +30,34 @@ class OpenView(Protocol):
     sell_lots: int
     protective_buy_lots: int
     protective_sell_lots: int
+
+
+class ParentView(Protocol):
+    """A parent order, and how much of it its children have taken up."""
+
+    instrument: str
+    side: Side
+    parent_lots: int
+    taken_lots: int
+
+
+class ParentsView(Protocol):
+    """The parents of one strategy by number; those up to ``forgotten_id`` that are not known are over."""
+
+    forgotten_id: int
+
+    @property
+    def known(self) -> Mapping[int, ParentView]: ...
+    def full(self) -> bool: ...
+
+
+class DayView(Protocol):
+    """What the account did since its day began."""
+
+    orders_count: int
+    cancels_count: int
+    fills_count: int
+    traded_e8: int
 
 
 class MarketView(Protocol):

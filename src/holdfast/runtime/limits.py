@@ -15,7 +15,7 @@ from holdfast.runtime.views import GlassRow, LimitRow, LimitsView
 from holdfast.runtime.wire import Act
 from holdfast.vocab.governed import Counted, Limit, limits_of, number_text
 from holdfast.vocab.limits import Settings
-from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM, ceil_div
+from holdfast.vocab.units import NS_PER_MS, PPM, ceil_div
 
 
 class Numbers(NamedTuple):
@@ -122,7 +122,7 @@ def _used(state: State, limit: Limit, now_mono_ns: int) -> Used:
     if limit.scope.strategy:
         return _used_by_strategy(state, limit, now_mono_ns)
     if limit.scope.instrument:
-        return _used_in_instrument(state, limit)
+        return _used_in_instrument(state, limit, now_mono_ns)
     return _used_by_account(state, limit, now_mono_ns)
 
 
@@ -140,8 +140,16 @@ def _used_by_account(state: State, limit: Limit, now_mono_ns: int) -> Used:
         case "open_orders_max":
             return Used(account.open_orders_count, session.words.orders.mono_ns)
         case "orders_per_s_refuse" | "orders_per_s_kill":
-            asked = sum(1 for at in account.asked.ring_mono_ns if now_mono_ns - at < NS_PER_S)
-            return Used(asked, now_mono_ns)
+            asked = account.asked.counted(strategy="", instrument="", now_mono_ns=now_mono_ns)
+            return Used(asked.account, now_mono_ns)
+        case "orders_per_day_max":
+            return Used(account.day.orders_count, now_mono_ns)
+        case "cancels_per_day_max":
+            return Used(account.day.cancels_count, now_mono_ns)
+        case "fills_per_day_max":
+            return Used(account.day.fills_count, now_mono_ns)
+        case "traded_per_day_max":
+            return Used(account.day.traded_e8, now_mono_ns)
         case "drawdown_warning" | "drawdown_release" | "drawdown_breaker":
             if not state.books.drawdown.marked:
                 return _NOTHING
@@ -159,12 +167,15 @@ def _oldest_quote(state: State) -> int | None:
     )
 
 
-def _used_in_instrument(state: State, limit: Limit) -> Used:
+def _used_in_instrument(state: State, limit: Limit, now_mono_ns: int) -> Used:
     session = state.live
     instrument = limit.scope.instrument
     market = session.markets[instrument]
     orders = state.books.orders.rows_in(instrument=instrument)
     match limit.row.key:
+        case "orders_per_s_refuse" | "orders_per_s_halt":
+            asked = session.account.asked.counted(strategy="", instrument=instrument, now_mono_ns=now_mono_ns)
+            return Used(asked.instrument, now_mono_ns)
         case "position_max":
             held = state.books.ledger.position(instrument).position_lots
             still = state.books.orders.open_in(instrument)
@@ -200,5 +211,10 @@ def _used_by_strategy(state: State, limit: Limit, now_mono_ns: int) -> Used:
         )
         trips = limit.row.key == "churn_round_trips_max"
         return Used(used.round_trips if trips else max(0, used.cost_e8), now_mono_ns)
+    if limit.row.key in ("orders_per_s_refuse", "orders_per_s_halt"):
+        asked = session.account.asked.counted(
+            strategy=strategy, instrument=instrument, now_mono_ns=now_mono_ns
+        )
+        return Used(asked.strategy, now_mono_ns)
     orders = state.books.orders.rows_in(strategy=strategy, instrument=instrument)
     return Used(max((row.qty_lots for row in orders), default=0), session.words.orders.mono_ns)

@@ -44,7 +44,9 @@ def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
         case why.NotAllowed():
             who, where = refusal.strategy or "no strategy", refusal.instrument or "no instrument"
             return f"{who} may not trade {where}", f"{place.pair}, and the instrument in the strategy's list"
-        case why.BadTerms() | why.NotTrading() | why.NoSuchOwnOrder() | why.DuplicateIntent():
+        case (
+            why.BadTerms() | why.NotTrading() | why.SelfMatch() | why.NoSuchOwnOrder() | why.DuplicateIntent()
+        ):
             return _senseless(refusal, place)
         case why.QtyOutOfRange():
             bounds = f"{size(refusal.min_lots)} to {size(refusal.max_lots)}"
@@ -65,6 +67,12 @@ def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
                 f"{would_be}; at most {size(refusal.limit_lots)} for the {refusal.of}",
                 f"a smaller order, or fewer open ones; the limit is position_max in {where}",
             )
+        case why.OverParent():
+            said = f"the children of parent {refusal.parent_id} would be {size(refusal.would_be_lots)}"
+            return (
+                f"{said}; the parent is {size(refusal.parent_lots)}",
+                "a smaller child, or a parent of its own",
+            )
         case why.NotReducing():
             position = f"the position is {size(refusal.position_lots)}"
             exits = f", {size(refusal.reducing_lots)} of exits are working" if refusal.reducing_lots else ""
@@ -77,7 +85,8 @@ def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
 
 
 def _senseless(
-    refusal: why.BadTerms | why.NotTrading | why.NoSuchOwnOrder | why.DuplicateIntent, place: Place
+    refusal: why.BadTerms | why.NotTrading | why.SelfMatch | why.NoSuchOwnOrder | why.DuplicateIntent,
+    place: Place,
 ) -> tuple[str, str]:
     match refusal:
         case why.BadTerms():
@@ -85,6 +94,10 @@ def _senseless(
         case why.NotTrading():
             said = f"{place.instrument} cannot be traded now: {refusal.status}"
             return said, "its facts and limits, and the venue trading it"
+        case why.SelfMatch():
+            price, resting = place.price(refusal.price_ticks), place.price(refusal.resting_ticks)
+            said = f"at {price} it would meet the account's own order at {resting}"
+            return said, "a price that does not reach it, or that order cancelled and final"
         case why.NoSuchOwnOrder():
             return f"order {refusal.order_id} is unknown, final or another's", "one of its own open orders"
         case why.DuplicateIntent():
@@ -96,7 +109,9 @@ def _priced_or_counted(
     | why.NoReference
     | why.StaleReference
     | why.OutsideCollar
+    | why.Slipped
     | why.OverRate
+    | why.OverDay
     | why.TooManyOrders
     | why.UnknownEquity,
     place: Place,
@@ -121,9 +136,20 @@ def _priced_or_counted(
             limit = _ratio(refusal.limit_ppm, percent=True)
             said = f"{price} is further than {limit}% from the reference {reference}"
             return said, f"a price nearer to it; the limit is collar in {place.table}"
+        case why.Slipped():
+            pays, decided = place.price(refusal.would_pay_ticks), place.price(refusal.decision_ticks)
+            limit = _ratio(refusal.limit_ppm, percent=True)
+            said = f"it would pay {pays} and was decided at {decided}: more than {limit}% against it"
+            return said, f"a new decision; the limit is slippage_max in {place.pair}"
         case why.OverRate():
-            said = f"{refusal.count} orders asked for within a second; at most {refusal.limit}"
-            return said, f"slower orders; the limit is orders_per_s_refuse in {account}"
+            where = {"instrument": place.table, "strategy": place.pair}.get(refusal.of, account)
+            said = f"{refusal.count} orders asked for within a second; at most {refusal.limit} for the {refusal.of}"
+            return said, f"slower orders; the limit is orders_per_s_refuse in {where}"
+        case why.OverDay():
+            money = refusal.what == "traded"
+            count, limit = (e8_text(one) if money else str(one) for one in (refusal.count, refusal.limit))
+            said = f"{refusal.what} of this day: {count}; at most {limit}"
+            return said, f"the next day, or an exit; the limit is {refusal.what}_per_day_max in {account}"
         case why.TooManyOrders():
             said = f"{refusal.count} orders are open; at most {refusal.limit}"
             return said, f"a cancel; the limit is open_orders_max in {account}"

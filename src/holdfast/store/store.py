@@ -6,7 +6,7 @@ disk that refuses it never stops trading.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from zlib import crc32
@@ -138,6 +138,16 @@ class ReadStore:
         self.next_index = self._wall_ns = 0
         self._pending = []
         self.catch_up(records)
+
+    def follow(self, record_count: int, records: Callable[[int], Indexed]) -> None:
+        """Hold what a journal of so many records says, from wherever it is now. Raises StoreFailed.
+
+        ``records``: the journal's, from an index on. A store that saw more than there is saw what a crash took.
+        """
+        if self.next_index > record_count:
+            self.rebuild(records(0))
+        elif self.next_index < record_count:
+            self.catch_up(records(self.next_index))
 
     def catch_up(self, records: Indexed) -> None:
         """Take in records up to their end and commit. Raises StoreFailed."""

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Protocol, TypeAlias
 
+from msgspec.structs import replace
+
 from holdfast.strategy.bars import Bar, BarSource
 from holdfast.strategy.warmup import History
 from holdfast.strategy.wellformed import WHOLE_BITS
@@ -22,7 +24,7 @@ from holdfast.vocab.facts import FillBooked, IntentRefused, OrderAmended, OrderA
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.market import Mark, Quote, Trade
-from holdfast.vocab.orders import OrderState, OrderType, Side, TimeInForce
+from holdfast.vocab.orders import ChildOf, OrderState, OrderType, Side, TimeInForce
 from holdfast.vocab.units import text_of, units_floor, whole_units
 
 Wants: TypeAlias = Intent | Iterable[Intent] | None
@@ -242,6 +244,13 @@ class Context:
             tif,
             trigger_ticks,
         )
+
+    def child(self, order: OrderIntent, *, parent_id: int, parent_lots: int) -> OrderIntent:
+        """The same order as a child of a parent of ours: all children of that number together, filled and open, are
+        never let through for more than ``parent_lots``. Numbers are ours to give, each new parent a larger one, also
+        after a restart; a parent's instrument, side and size never change.
+        """
+        return replace(order, child_of=ChildOf(parent_id, parent_lots))
 
     def target(self, instrument: str, target_lots: int, *, price_ticks: int | None = None) -> TargetIntent:
         """Want our own position to be this; without a price by an immediate-or-cancel at the far touch."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
-from holdfast.vocab.orders import OrderType, Side, TimeInForce
+from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 
 WHOLE_BITS: Final = 63
 WHOLE_MAX: Final = (1 << WHOLE_BITS) - 1  # an order id fills 63 bits; beyond it no journal takes a number
@@ -42,6 +42,7 @@ def _of_order(intent: OrderIntent) -> str:
         and (price is None or (type(price) is int and 0 <= price <= WHOLE_MAX))
         and (decided is None or (type(decided) is int and 0 <= decided <= WHOLE_MAX))
         and asked.trigger_ticks is None
+        and asked.child_of is None
     ):
         return ""  # what nearly all are, without a call per field
     return (
@@ -53,6 +54,17 @@ def _of_order(intent: OrderIntent) -> str:
         or _whole_or_none("price_ticks", intent.price_ticks)
         or _whole_or_none("trigger_ticks", intent.trigger_ticks)
         or _whole_or_none("decision_ticks", intent.decision_ticks)
+        or _child_of(intent.child_of)
+    )
+
+
+def _child_of(child_of: ChildOf | None) -> str:
+    if child_of is None:
+        return ""
+    return (
+        _of_kind("child_of", child_of, ChildOf)
+        or _whole("parent_id", child_of.parent_id)
+        or _whole("parent_lots", child_of.parent_lots)
     )
 
 

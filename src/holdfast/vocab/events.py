@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.limits import Settings
-from holdfast.vocab.orders import OrderType, Side, TimeInForce
+from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.outcome import Outcome
 from holdfast.vocab.reports import OrderReport, TradeReport
 
@@ -61,6 +61,7 @@ class OrderIntent(_Event, frozen=True, kw_only=True, tag="order_intent"):
     reduce_only: bool = False
     trigger_ticks: int | None = None
     decision_ticks: int | None = None
+    child_of: ChildOf | None = None
 
 
 class TargetIntent(_Event, frozen=True, kw_only=True, tag="target_intent"):

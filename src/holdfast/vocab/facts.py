@@ -13,7 +13,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from holdfast.vocab.holds import Hold, Scope
-from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms, Side
+from holdfast.vocab.orders import ChildOf, Did, Lane, OrderState, OrderTerms, Side
 from holdfast.vocab.refusals import Refusal
 from holdfast.vocab.reports import FillCause
 
@@ -57,6 +57,7 @@ class OrderApproved(_Fact, frozen=True, kw_only=True, tag="order_approved"):
     reference_ticks: int
     decision_ticks: int | None
     approved_mono_ns: int
+    child_of: ChildOf | None = None
 
 
 class IntentRefused(_Fact, frozen=True, kw_only=True, tag="intent_refused"):

@@ -47,6 +47,7 @@ class LimitRow(NamedTuple):
 
 _WEEK_MS: Final = 7 * 24 * 3_600_000
 _COUNT_MAX: Final = 10_000
+PER_DAY_MOST: Final = 100_000_000
 CHURN_ROUND_TRIPS_MOST: Final = 500  # so many are kept: see ``core.monitor.churn``
 _WHOLE_PPM: Final = 1_000_000
 _HALF_PPM: Final = 500_000
@@ -63,6 +64,10 @@ ACCOUNT_ROWS: Final = (
     LimitRow("drawdown_breaker", "drawdown_breaker_ppm", Counted.SHARE, _WHOLE_PPM),
     LimitRow("breaker_cooldown", "breaker_cooldown_ms", Counted.WAIT, _WEEK_MS, less_loosens=True),
     LimitRow("breakers_per_day_max", "breakers_per_day_max", Counted.TIMES, _COUNT_MAX),
+    LimitRow("orders_per_day_max", "orders_per_day_max", Counted.TIMES, PER_DAY_MOST),
+    LimitRow("cancels_per_day_max", "cancels_per_day_max", Counted.TIMES, PER_DAY_MOST),
+    LimitRow("fills_per_day_max", "fills_per_day_max", Counted.TIMES, PER_DAY_MOST),
+    LimitRow("traded_per_day_max", "traded_e8_per_day_max", Counted.MONEY, _ANY),
     LimitRow("recover_cooling", "recover_cooling_ms", Counted.WAIT, _WEEK_MS, less_loosens=True),
 )
 INSTRUMENT_ROWS: Final = (
@@ -74,6 +79,8 @@ INSTRUMENT_ROWS: Final = (
     LimitRow("jump_max", "jump_ppm_max", Counted.SHARE, _WHOLE_PPM),
     LimitRow("flatten_collar", "flatten_collar_ppm", Counted.SHARE, _HALF_PPM),
     LimitRow("flatten_clip", "flatten_clip_lots", Counted.LOTS, _ANY),
+    LimitRow("orders_per_s_refuse", "orders_per_s_refuse", Counted.TIMES, _COUNT_MAX),
+    LimitRow("orders_per_s_halt", "orders_per_s_halt", Counted.TIMES, _COUNT_MAX),
 )
 STRATEGY_ROWS: Final = (
     LimitRow("order_max", "order_lots_max", Counted.LOTS, _ANY),
@@ -83,6 +90,9 @@ STRATEGY_ROWS: Final = (
     ),
     LimitRow("churn_cost_max", "churn_cost_e8_max", Counted.MONEY, _ANY, capped=False),
     LimitRow("churn_window", "churn_window_ms", Counted.WAIT, _WEEK_MS, less_loosens=True, capped=False),
+    LimitRow("slippage_max", "slippage_ppm_max", Counted.SHARE, _HALF_PPM, capped=False),
+    LimitRow("orders_per_s_refuse", "orders_per_s_refuse", Counted.TIMES, _COUNT_MAX),
+    LimitRow("orders_per_s_halt", "orders_per_s_halt", Counted.TIMES, _COUNT_MAX),
 )
 
 

@@ -25,6 +25,10 @@ class AccountLimits(Struct, frozen=True, kw_only=True, array_like=True):
     drawdown_breaker_ppm: int
     breaker_cooldown_ms: int
     breakers_per_day_max: int  # the breaker after so many in one day is a kill switch
+    orders_per_day_max: int  # approved orders and amends; a day begins at day_begins_utc_hour
+    cancels_per_day_max: int  # orders asked to cancel; over it no new order, and every cancel, passes
+    fills_per_day_max: int
+    traded_e8_per_day_max: int  # notional of all fills
     recover_cooling_ms: int  # the solo operator's labelled delay in place of a second person
 
 
@@ -40,6 +44,8 @@ class InstrumentLimits(Struct, frozen=True, kw_only=True, array_like=True):
     jump_ppm_max: int
     flatten_collar_ppm: int
     flatten_clip_lots: int
+    orders_per_s_refuse: int  # of all strategies there, as the account's
+    orders_per_s_halt: int
 
 
 class StrategyLimits(Struct, frozen=True, kw_only=True, array_like=True):
@@ -52,6 +58,9 @@ class StrategyLimits(Struct, frozen=True, kw_only=True, array_like=True):
     churn_round_trips_max: int  # within the window: see ``core.monitor.churn``
     churn_cost_e8_max: int
     churn_window_ms: int
+    slippage_ppm_max: int  # how far the market may have moved against it since it decided
+    orders_per_s_refuse: int  # there, as the account's
+    orders_per_s_halt: int
 
 
 class Timings(Struct, frozen=True, kw_only=True, array_like=True):

@@ -82,6 +82,13 @@ class Did(Enum):
     RESOLVED = "resolved"  # a person signed that it is final
 
 
+class ChildOf(Struct, frozen=True, array_like=True, gc=False):
+    """Which parent order a child belongs to: the strategy's own number (above zero), and the parent's whole size."""
+
+    parent_id: int
+    parent_lots: int
+
+
 class OrderTerms(Struct, frozen=True, array_like=True, gc=False):
     """What is asked of the venue. Positional: the gate makes one for every order.
 

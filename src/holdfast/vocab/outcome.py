@@ -15,6 +15,14 @@ from msgspec import Struct
 from holdfast.vocab.reports import Report
 
 
+class Fault(Enum):
+    """What a failed answer says is wrong beside its request: it holds by itself, whatever was asked."""
+
+    AUTH = "auth"  # the key, its rights, its address or its signature
+    RETIRED = "retired"  # the address that was asked is gone
+    CLOCK = "clock"  # our stamps are off
+
+
 class Ok(Struct, frozen=True, kw_only=True, array_like=True, tag="ok"):
     """It happened; ``value`` is the venue's word."""
 
@@ -27,6 +35,7 @@ class Transient(Struct, frozen=True, kw_only=True, array_like=True, tag="transie
     why: str
     code: str = ""
     retry_ms: int = 0
+    fault: Fault | None = None
 
 
 class Fatal(Struct, frozen=True, kw_only=True, array_like=True, tag="fatal"):
@@ -34,6 +43,7 @@ class Fatal(Struct, frozen=True, kw_only=True, array_like=True, tag="fatal"):
 
     why: str
     code: str = ""
+    fault: Fault | None = None
 
 
 class Unknown(Struct, frozen=True, kw_only=True, array_like=True, tag="unknown"):
@@ -42,6 +52,7 @@ class Unknown(Struct, frozen=True, kw_only=True, array_like=True, tag="unknown")
     why: str
     code: str = ""
     unlisted: bool = False
+    fault: Fault | None = None
 
 
 class Withheld(Enum):

@@ -106,6 +106,14 @@ class OutsideCollar(_Refusal, frozen=True, tag="outside_collar"):
     limit_ppm: int
 
 
+class Slipped(_Refusal, frozen=True, tag="slipped"):
+    """The market moved against the decision: what it would pay now, and at what it was decided."""
+
+    would_pay_ticks: int
+    decision_ticks: int
+    limit_ppm: int
+
+
 class DuplicateIntent(_Refusal, frozen=True, tag="duplicate_intent"):
     """The same intent number again, or the same order again within the window."""
 
@@ -121,8 +129,17 @@ class NotReducing(_Refusal, frozen=True, tag="not_reducing"):
 
 
 class OverRate(_Refusal, frozen=True, tag="over_rate"):
-    """Orders asked for within the sliding second."""
+    """Orders asked for within the sliding second. ``of``: whose limit: account, instrument or strategy."""
 
+    count: int
+    limit: int
+    of: str = "account"
+
+
+class OverDay(_Refusal, frozen=True, tag="over_day"):
+    """The account's day is used up. ``what``: orders, cancels, fills, or traded (then in 10⁻⁸ of the settle asset)."""
+
+    what: str
     count: int
     limit: int
 
@@ -132,6 +149,21 @@ class TooManyOrders(_Refusal, frozen=True, tag="too_many_orders"):
 
     count: int
     limit: int
+
+
+class OverParent(_Refusal, frozen=True, tag="over_parent"):
+    """The children of a parent would be more than the parent: filled, open and this one."""
+
+    parent_id: int
+    would_be_lots: int
+    parent_lots: int
+
+
+class SelfMatch(_Refusal, frozen=True, tag="self_match"):
+    """It would meet an order of the same account. ``resting_ticks``: the best of ours on the other side."""
+
+    price_ticks: int
+    resting_ticks: int
 
 
 class NoSuchOwnOrder(_Refusal, frozen=True, tag="no_such_own_order"):
@@ -160,10 +192,14 @@ Refusal: TypeAlias = (
     | NoReference
     | StaleReference
     | OutsideCollar
+    | Slipped
     | DuplicateIntent
     | NotReducing
     | OverRate
+    | OverDay
     | TooManyOrders
+    | OverParent
+    | SelfMatch
     | NoSuchOwnOrder
     | UnknownEquity
 )

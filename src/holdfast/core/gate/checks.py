@@ -23,13 +23,17 @@ from holdfast.vocab.refusals import (
     NotReducing,
     NotTrading,
     OutsideCollar,
+    OverDay,
     OverGross,
     OverOrderNotional,
     OverOrderSize,
+    OverParent,
     OverPosition,
     OverRate,
     QtyOutOfRange,
     Refusal,
+    SelfMatch,
+    Slipped,
     StaleReference,
     TooManyOrders,
     UnderNotional,
@@ -169,6 +173,27 @@ def inside_the_collar(intent: OrderIntent, desk: Desk) -> Refusal | None:
     return None
 
 
+def near_its_decision(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """What it would pay now is not further against it than tolerated from the price it was decided at, where it names
+    one: the far touch where it takes, its own price where it rests. A conditional order pays when it triggers.
+    """
+    decision = intent.decision_ticks
+    if decision is None or intent.trigger_ticks is not None:
+        return None
+    price = intent.price_ticks
+    quote = desk.market.quote
+    if intent.side is _BUY:
+        pays = quote.ask_ticks if price is None or price > quote.ask_ticks else price
+        slip = pays - decision
+    else:
+        pays = quote.bid_ticks if price is None or price < quote.bid_ticks else price
+        slip = decision - pays
+    limit = desk.slippage_ppm
+    if slip * PPM > limit * decision:
+        return Slipped(would_pay_ticks=pays, decision_ticks=decision, limit_ppm=limit)
+    return None
+
+
 def reduces(intent: OrderIntent, desk: Desk) -> Refusal | None:
     """At REDUCE_ONLY (or where the order says so) nothing may increase or flip the position."""
     if desk.level < _REDUCE_ONLY and not intent.reduce_only:
@@ -268,15 +293,91 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
 
 
 def within_the_rate(intent: OrderIntent, desk: Desk) -> Refusal | None:
-    """Orders asked for in a sliding second (this one included), and orders open at once."""
+    """Asked for in a sliding second, this one and the refused ones included: by all, there, and by this strategy
+    there. And orders open at once.
+    """
     account = desk.account
     limits = account.limits
-    limit = limits.orders_per_s_refuse
     asked = account.asked
-    if intent.mono_ns - asked.ring_mono_ns[asked.refuse_back] < NS_PER_S:
-        return OverRate(count=limit + 1, limit=limit)
+    if intent.mono_ns - asked.ring[asked.refuse_back].mono_ns < NS_PER_S:
+        counts = asked.counted(
+            strategy=intent.strategy, instrument=intent.instrument, now_mono_ns=intent.mono_ns
+        )
+        if counts.account > limits.orders_per_s_refuse:
+            return OverRate(count=counts.account, limit=limits.orders_per_s_refuse)
+        limit = desk.instrument_limits.orders_per_s_refuse
+        if counts.instrument > limit:
+            return OverRate(count=counts.instrument, limit=limit, of="instrument")
+        limit = desk.limits.orders_per_s_refuse
+        if counts.strategy > limit:
+            return OverRate(count=counts.strategy, limit=limit, of="strategy")
     if account.open_orders_count >= limits.open_orders_max:
         return TooManyOrders(count=account.open_orders_count, limit=limits.open_orders_max)
+    return None
+
+
+def within_the_day(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """What the account's day allows of orders and amends, cancels, fills and turnover. What reduces only passes."""
+    if intent.reduce_only:
+        return None
+    day, limits = desk.account.day, desk.account.limits
+    if day.orders_count >= limits.orders_per_day_max:
+        return OverDay(what="orders", count=day.orders_count, limit=limits.orders_per_day_max)
+    if day.cancels_count >= limits.cancels_per_day_max:
+        return OverDay(what="cancels", count=day.cancels_count, limit=limits.cancels_per_day_max)
+    if day.fills_count >= limits.fills_per_day_max:
+        return OverDay(what="fills", count=day.fills_count, limit=limits.fills_per_day_max)
+    if day.traded_e8 >= limits.traded_e8_per_day_max:
+        return OverDay(what="traded", count=day.traded_e8, limit=limits.traded_e8_per_day_max)
+    return None
+
+
+def within_the_parent(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """A child and all its siblings, filled and open, are at most their parent; and the parent stays what it was."""
+    child_of = intent.child_of
+    if child_of is None:
+        return None
+    if child_of.parent_id <= 0 or child_of.parent_lots <= 0:
+        return BadTerms(why="a parent has a number and a size above zero")
+    parent = desk.parents.known.get(child_of.parent_id)
+    taken = 0
+    if parent is not None:
+        if (parent.instrument, parent.side, parent.parent_lots) != (
+            intent.instrument,
+            intent.side,
+            child_of.parent_lots,
+        ):
+            return BadTerms(why="a parent's instrument, side and size never change")
+        taken = parent.taken_lots
+    elif child_of.parent_id <= desk.parents.forgotten_id:
+        return BadTerms(why="that parent is over: a new one has a larger number")
+    elif desk.parents.full():
+        return BadTerms(why="too many parents have open children")
+    would_be = taken + intent.qty_lots
+    if would_be > child_of.parent_lots:
+        return OverParent(
+            parent_id=child_of.parent_id, would_be_lots=would_be, parent_lots=child_of.parent_lots
+        )
+    return None
+
+
+def meets_no_own_order(intent: OrderIntent, desk: Desk) -> Refusal | None:
+    """It reaches no order that the account itself has, or may have, in the venue's book on the other side.
+
+    A market order is judged at the far touch; a conditional one when it triggers, which is the venue's to see.
+    """
+    price = intent.price_ticks
+    if price is None:
+        if intent.order_type is not _MARKET:
+            return None
+        quote = desk.market.quote
+        price = quote.ask_ticks if intent.side is _BUY else quote.bid_ticks
+    resting = desk.resting
+    if intent.side is _BUY:
+        if price >= resting.ask_ticks:
+            return SelfMatch(price_ticks=price, resting_ticks=resting.ask_ticks)
+    elif price <= resting.bid_ticks:
+        return SelfMatch(price_ticks=price, resting_ticks=resting.bid_ticks)
     return None
 
 
@@ -288,10 +389,14 @@ RISK_CHECKS: Final[tuple[Check, ...]] = (
     not_a_duplicate,
     within_order_limits,
     inside_the_collar,
+    near_its_decision,
     reduces,
     within_position_limits,
     within_account_limits,
     within_the_rate,
+    within_the_day,
+    within_the_parent,
+    meets_no_own_order,
 )
 
 
@@ -305,19 +410,23 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
         or not_a_duplicate(intent, desk)
         or within_order_limits(intent, desk)
         or inside_the_collar(intent, desk)
+        or near_its_decision(intent, desk)
         or reduces(intent, desk)
         or within_position_limits(intent, desk)
         or within_account_limits(intent, desk)
         or within_the_rate(intent, desk)
+        or within_the_day(intent, desk)
+        or within_the_parent(intent, desk)
+        or meets_no_own_order(intent, desk)
     )
 
 
 def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
     """Whether a plain order passes every check, found out at once; False only says: ask them one by one.
 
-    A plain order is a limit order that may increase, under no hold at all. Yes here must be yes there, which a
+    A plain order is a limit order of no parent that may increase, under no hold. Yes here must be yes there, which a
     property test holds it to; what is refused, and why, is the checks' word alone. It exists because asking
-    eleven functions costs three times what the answer does. A yes leaves the instrument's worst case with the order
+    a dozen functions costs three times what the answer does. A yes leaves the instrument's worst case with the order
     in ``Exposure.would_be_e8``.
     """
     price = intent.price_ticks
@@ -339,16 +448,26 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         or intent.order_type is not _LIMIT
         or intent.reduce_only
         or intent.trigger_ticks is not None
+        or intent.child_of is not None
         or (account.duplicate_window_ns and (intent.side, price, qty) in desk.recent)
     ):
         return False
     everyone = desk.all_open
     position = desk.all_position.position_lots
+    decision = intent.decision_ticks
     if intent.side is _BUY:
+        if decision is not None and (price - decision) * PPM > desk.slippage_ppm * decision:
+            return False  # by its limit: what it pays may be less
+        if price >= desk.resting.ask_ticks:
+            return False
         lots = position + everyone.buy_lots + qty
         least = everyone.sell_lots - position
         mine = desk.my_position.position_lots + desk.my_open.buy_lots + qty
     else:
+        if decision is not None and (decision - price) * PPM > desk.slippage_ppm * decision:
+            return False
+        if price <= desk.resting.bid_ticks:
+            return False
         lots = everyone.sell_lots + qty - position
         least = position + everyone.buy_lots
         mine = desk.my_open.sell_lots + qty - desk.my_position.position_lots
@@ -356,13 +475,16 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         return False
     if least > lots:
         lots = least
-    value = exposure.value_ticks
+    worth = value = exposure.value_ticks
+    if price > worth:
+        worth = price
     lots *= exposure.unit_e8
     asked = account.asked
     if (
-        account.gross_e8 - exposure.gross_e8 + lots * (max(value, price)) > account.allowed_e8
-        or now - asked.ring_mono_ns[asked.refuse_back] < NS_PER_S
+        account.gross_e8 - exposure.gross_e8 + lots * worth > account.allowed_e8
+        or now - asked.ring[asked.refuse_back].mono_ns < NS_PER_S
         or account.open_orders_count >= account.limits.open_orders_max
+        or account.day.orders_count >= account.orders_most
     ):
         return False
     exposure.would_be_e8 = lots * value

@@ -7,63 +7,126 @@ that the next fill will change, never by a copy.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from holdfast.core.gate.exposure import Exposure
-from holdfast.core.views import FAR_PAST_NS, MarketView, OpenView, PositionView
+from holdfast.core.gate.resting import Resting
+from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, ParentsView, PositionView
+from holdfast.vocab.events import CancelIntent, Intent
 from holdfast.vocab.holds import Hold, HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
 from holdfast.vocab.limits import AccountLimits, InstrumentLimits, StrategyLimits
-from holdfast.vocab.units import PPM, ceil_div
+from holdfast.vocab.units import NS_PER_S, PPM, ceil_div
+
+
+class AskedCounts(NamedTuple):
+    """Asked for within a second: by all, by all in an instrument, and by one strategy there."""
+
+    account: int
+    instrument: int
+    strategy: int
+
+
+class Rates(NamedTuple):
+    """The thresholds of a window of what was asked for. ``kept``: how many are remembered."""
+
+    kept: int
+    refuse_fewest: int
+    trip_fewest: int
+
+
+def rates_of(
+    account: AccountLimits,
+    instruments: Iterable[InstrumentLimits] = (),
+    strategies: Iterable[StrategyLimits] = (),
+) -> Rates:
+    """The smallest thresholds of all these limits; what is kept is enough for the account's, and so for all."""
+    parts: list[InstrumentLimits | StrategyLimits] = [*instruments, *strategies]
+    return Rates(
+        kept=max(account.orders_per_s_refuse, account.orders_per_s_kill) + 1,
+        refuse_fewest=min([account.orders_per_s_refuse, *(one.orders_per_s_refuse for one in parts)]),
+        trip_fewest=min([account.orders_per_s_kill, *(one.orders_per_s_halt for one in parts)]),
+    )
 
 
 @dataclass(slots=True, kw_only=True)
 class AskedWindow:
-    """When the last orders were asked for: always one more than the larger threshold, the newest last.
+    """What orders and amends were asked for last: always one more than the account's larger threshold, newest last.
 
-    ``kill_back``, ``refuse_back``: where in it the first of those stands that are too many within a second; −1 is
-    the newest.
+    ``refuse_back``, ``trip_back``: where in it the first of those stands that are more than the smallest threshold
+    that anybody has; −1 is the newest. Up to so many within a second nobody is over his own, whoever asked, and
+    nothing need be counted; beyond it they are counted one by one.
     """
 
-    ring_mono_ns: deque[int]
-    kill_back: int
+    ring: deque[Intent]
     refuse_back: int
+    trip_back: int
 
-    def ask(self, now_mono_ns: int) -> int:
-        """Count one order asked for, whatever becomes of it; returns when the one before those allowed was."""
-        ring = self.ring_mono_ns
-        ring.append(now_mono_ns)
-        return ring[self.kill_back]
+    def ask(self, intent: Intent) -> int:
+        """Remember one asked for, whatever becomes of it; returns when the first of more than anybody may was."""
+        ring = self.ring
+        ring.append(intent)
+        return ring[self.trip_back].mono_ns
 
-    def sized(self, *, refuse_count: int, kill_count: int) -> AskedWindow:
+    def counted(self, *, strategy: str, instrument: str, now_mono_ns: int) -> AskedCounts:
+        """How many within the second that ends now, the newest among them."""
+        everybody = there = mine = 0
+        for one in reversed(self.ring):
+            if now_mono_ns - one.mono_ns >= NS_PER_S:
+                break
+            everybody += 1
+            if one.instrument == instrument:
+                there += 1
+                mine += one.strategy == strategy
+        return AskedCounts(account=everybody, instrument=there, strategy=mine)
+
+    def sized(self, rates: Rates) -> AskedWindow:
         """The same memory for other thresholds: the newest stay."""
-        size = max(refuse_count, kill_count) + 1
+        size = rates.kept
         return AskedWindow(
-            ring_mono_ns=deque([FAR_PAST_NS] * size + list(self.ring_mono_ns), maxlen=size),
-            kill_back=-kill_count - 1,
-            refuse_back=-refuse_count - 1,
+            ring=deque([_NEVER] * size + list(self.ring), maxlen=size),
+            refuse_back=-min(rates.refuse_fewest, size - 1) - 1,
+            trip_back=-min(rates.trip_fewest, size - 1) - 1,
         )
 
 
-NOTHING_ASKED: Final = AskedWindow(ring_mono_ns=deque(), kill_back=-1, refuse_back=-1)
+_NEVER: Final = CancelIntent(wall_ns=0, mono_ns=FAR_PAST_NS, strategy="", intent_seq=0, instrument="")
+NOTHING_ASKED: Final = AskedWindow(ring=deque(), refuse_back=-1, trip_back=-1)
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``
 class AccountDesk:
-    """What all desks share. ``gross_e8``: notional of the account at worst case, the sum of all ``Exposure``."""
+    """What all desks share. ``gross_e8``: notional of the account at worst case, the sum of all ``Exposure``.
+
+    ``orders_most``: how many orders the day may have by now: none where its cancels, fills or turnover are used up.
+    """
 
     limits: AccountLimits
     asked: AskedWindow
+    day: DayView
     quote_age_ns_max: int
     duplicate_window_ns: int
     gross_e8: int = 0
     equity_e8: int | None = None
     open_orders_count: int = 0
+    orders_most: int = -1
     allowed_e8: int = -1  # gross notional that money and leverage allow by this equity; -1: nothing
 
     def __post_init__(self) -> None:
         self.mark(self.equity_e8)
+        self.fold_day()
+
+    def fold_day(self) -> None:
+        """Look what the day has left, after anything but an order was counted in it."""
+        day, limits = self.day, self.limits
+        used_up = (
+            day.cancels_count >= limits.cancels_per_day_max
+            or day.fills_count >= limits.fills_per_day_max
+            or day.traded_e8 >= limits.traded_e8_per_day_max
+        )
+        self.orders_most = -1 if used_up else limits.orders_per_day_max
 
     def mark(self, equity_e8: int | None) -> None:
         """Set the equity that leverage is judged by."""
@@ -96,11 +159,14 @@ class Desk:
         "my_lots_max",
         "my_open",
         "my_position",
+        "parents",
         "plain",
         "qty_lots_max",
         "qty_lots_min",
         "recent",
         "reducing",
+        "resting",
+        "slippage_ppm",
         "spec",
         "strategy",
         "ticklots_max",
@@ -117,6 +183,8 @@ class Desk:
         market: MarketView,
         account: AccountDesk,
         exposure: Exposure,
+        resting: Resting,
+        parents: ParentsView,
         my_position: PositionView,
         all_position: PositionView,
         my_open: OpenView,
@@ -127,6 +195,8 @@ class Desk:
         self.market = market
         self.account = account
         self.exposure = exposure
+        self.resting = resting
+        self.parents = parents
         self.my_position = my_position
         self.all_position = all_position
         self.my_open = my_open
@@ -150,6 +220,7 @@ class Desk:
         self.qty_lots_max = min(spec.qty_lots_max, limits.order_lots_max, instrument_limits.order_lots_max)
         self.exposure.collar(instrument_limits.collar_ppm)
         self.my_lots_max = limits.position_lots_max
+        self.slippage_ppm = limits.slippage_ppm_max
         self.all_lots_max = instrument_limits.position_lots_max
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
 

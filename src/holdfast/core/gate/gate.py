@@ -13,12 +13,14 @@ from holdfast.vocab.events import AmendIntent, OrderIntent
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import InstrumentLimits
-from holdfast.vocab.orders import Lane, OrderTerms, OrderType, Side
+from holdfast.vocab.orders import ChildOf, Lane, OrderTerms, OrderType, Side
 from holdfast.vocab.refusals import (
+    BadTerms,
     NoReference,
     NotReducing,
     OutsideCollar,
     OverOrderSize,
+    OverParent,
     OverPosition,
     Refusal,
 )
@@ -38,6 +40,7 @@ class Approved(Struct, frozen=True, gc=False):
     terms: OrderTerms
     reference_ticks: int
     decision_ticks: int | None
+    child_of: ChildOf | None = None
 
 
 def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
@@ -68,6 +71,7 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
         ),
         desk.market.mid2_ticks >> 1,
         intent.decision_ticks,
+        intent.child_of,
     )
 
 
@@ -98,7 +102,7 @@ class _Without:
 
 
 def judge_amend(
-    intent: AmendIntent, desk: Desk, *, terms: OrderTerms, open_lots: int, filled_lots: int
+    intent: AmendIntent, desk: Desk, *, terms: OrderTerms, open_lots: int, filled_lots: int, parent_id: int
 ) -> Refusal | None:
     """Pass or refuse an amend by the same checks as a new order of the new size and price.
 
@@ -126,6 +130,8 @@ def judge_amend(
     desk.account.open_orders_count -= 1  # it takes the place that it has
     refusal = first_refusal(wanted, desk)
     grows = wanted.qty_lots > open_lots
+    if refusal is None and parent_id and grows:
+        refusal = _over_parent(desk, parent_id, more_lots=wanted.qty_lots - open_lots)
     if refusal is None and grows and desk.level >= _REDUCE_ONLY and not terms.reduce_only:
         held = desk.all_position.position_lots
         refusal = NotReducing(position_lots=held, reducing_lots=open_lots, qty_lots=wanted.qty_lots)
@@ -133,6 +139,16 @@ def judge_amend(
     desk.account.open_orders_count += 1
     _use_up(intent.intent_seq, desk)
     return refusal
+
+
+def _over_parent(desk: Desk, parent_id: int, *, more_lots: int) -> Refusal | None:
+    parent = desk.parents.known.get(parent_id)
+    if parent is None:
+        return BadTerms(why="that parent is over: a new one has a larger number")
+    would_be = parent.taken_lots + more_lots
+    if would_be <= parent.parent_lots:
+        return None
+    return OverParent(parent_id=parent_id, would_be_lots=would_be, parent_lots=parent.parent_lots)
 
 
 def judge_exit(

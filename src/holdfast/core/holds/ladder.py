@@ -48,8 +48,8 @@ class Push(Enum):
 class Move(NamedTuple):
     """One row: where to, who may, and what happens on the way.
 
-    ``places`` and ``releases`` are holds over the account. ``or_standing``: where the hold of another rung still
-    stands, that rung is where it ends.
+    ``places`` and ``releases`` are holds over the account. ``flattens``: positions are exited at the market, inside
+    the exit collar. ``or_standing``: where the hold of another rung still stands, that rung is where it ends.
     """
 
     to: Rung
@@ -57,6 +57,7 @@ class Move(NamedTuple):
     places: HoldCause | None = None
     releases: HoldCause | None = None
     cancels: bool = False
+    flattens: bool = False
     or_standing: bool = False
 
 
@@ -90,11 +91,15 @@ LADDER: Final[dict[tuple[Rung, Push], Move]] = {
     (_R.KILL_SWITCH, _P.RECOVER): Move(_R.RECOVERY, Release.TWO_PERSONS, places=HoldCause.STARTUP),
     (_R.RECOVERY, _P.ARM): Move(_R.NORMAL, Release.PERSON, releases=HoldCause.STARTUP, or_standing=True),
     **{
-        (rung, _P.TOO_FAST): Move(_R.KILL_SWITCH, _AUTO, places=HoldCause.ORDER_RATE, cancels=True)
+        (rung, _P.TOO_FAST): Move(
+            _R.KILL_SWITCH, _AUTO, places=HoldCause.ORDER_RATE, cancels=True, flattens=True
+        )
         for rung in _ALL_BUT_KILLED
     },
     **{
-        (rung, _P.KILL): Move(_R.KILL_SWITCH, Release.PERSON, places=HoldCause.KILL, cancels=True)
+        (rung, _P.KILL): Move(
+            _R.KILL_SWITCH, Release.PERSON, places=HoldCause.KILL, cancels=True, flattens=True
+        )
         for rung in _ALL_BUT_KILLED
     },
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release
+from holdfast.vocab.outcome import Fault
 
 
 class Rule(NamedTuple):
@@ -38,6 +39,9 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.ORDER_RATE: Rule(
         _L.KILLED, _R.TWO_PERSONS, "holdfast recover --reason … --second-token-file FILE"
     ),
+    HoldCause.RUNAWAY: Rule(
+        _L.HALTED, _R.PERSON, "see why it asks so often; then holdfast resume HOLD --reason …"
+    ),
     HoldCause.STALE_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when data is fresh again"),
     HoldCause.FEEDS_LOST: Rule(_L.HALTED, _R.AUTOMATIC, "released when a feed is back"),
     HoldCause.USER_STREAM_LOST: Rule(
@@ -63,6 +67,16 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _L.REDUCE_ONLY, _R.PERSON, "read the alert; then holdfast resume HOLD --reason …"
     ),
     HoldCause.VENUE_AUTH: Rule(_L.HALTED, _R.PERSON, "mend the key; then holdfast resume HOLD --reason …"),
+    HoldCause.ENDPOINT_RETIRED: Rule(
+        _L.REDUCE_ONLY,
+        _R.PERSON,
+        "holdfast doctor; a build that asks elsewhere; then holdfast resume HOLD --reason …",
+    ),
+    HoldCause.RETRIES_SPENT: Rule(
+        _L.REDUCE_ONLY,
+        _R.AUTOMATIC,
+        "released when the venue answers again; an order that it never tells of: holdfast resolve ORDER --reason …",
+    ),
     HoldCause.LOST_LEASE: Rule(
         _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
     ),
@@ -80,6 +94,13 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.LIQUIDATION: Rule(
         _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
     ),
+}
+
+# What a failed answer says beside its request, and the cause of the hold that it places by itself.
+FAULT_HOLDS: Final[dict[Fault, HoldCause]] = {
+    Fault.AUTH: HoldCause.VENUE_AUTH,
+    Fault.RETIRED: HoldCause.ENDPOINT_RETIRED,
+    Fault.CLOCK: HoldCause.CLOCK,
 }
 
 

@@ -22,8 +22,9 @@ from holdfast.vocab.governed import (
     limits_of,
     stricter,
 )
+from holdfast.vocab.holds import Scope
 from holdfast.vocab.invariant import invariant
-from holdfast.vocab.limits import Settings
+from holdfast.vocab.limits import InstrumentLimits, Settings, StrategyLimits
 
 ASKED_KEPT_MAX: Final = 64
 G = TypeVar("G", bound=Group)
@@ -151,6 +152,10 @@ def senseless(settings: Settings, limit: Limit, value: int) -> str:
     for lower, below, upper, above in ladder:
         if below >= above and row.key in (lower, upper):
             return f"{lower} would not be less than {upper}"
+    groups: list[InstrumentLimits | StrategyLimits] = [*wanted.instrument_limits, *wanted.strategy_limits]
+    for rates in groups:
+        if _within(limit, rates) and rates.orders_per_s_refuse >= rates.orders_per_s_halt:
+            return "orders_per_s_refuse would not be less than orders_per_s_halt"
     spec = next((one for one in wanted.instruments if one.instrument == limit.scope.instrument), None)
     if spec is not None:
         if row.field.endswith("_lots_max") or row.field.endswith("_lots"):
@@ -162,3 +167,9 @@ def senseless(settings: Settings, limit: Limit, value: int) -> str:
         if row.key == "order_notional_max" and value < spec.notional_e8_min:
             return "below the venue's smallest order: nothing could be sent"
     return ""
+
+
+def _within(limit: Limit, group: InstrumentLimits | StrategyLimits) -> bool:
+    """Whether a limit is one of this record."""
+    strategy = group.strategy if isinstance(group, StrategyLimits) else ""
+    return limit.scope == Scope(strategy=strategy, instrument=group.instrument)

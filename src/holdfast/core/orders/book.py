@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.core.orders.lifecycle import is_final, next_state
+from holdfast.core.orders.parents import Parents
 from holdfast.vocab.facts import (
     AmendStep,
     EpochBegan,
@@ -31,6 +33,7 @@ FINAL_KEPT_MAX: Final = (
 )
 FINAL_DROPPED: Final = 256  # so many at once: looking for the oldest in a dict costs more than dropping it
 _SENT: Final = OrderState.SENT
+_RISK: Final = Lane.RISK
 _BUY: Final = Side.BUY
 
 
@@ -56,6 +59,7 @@ class OrderRow(Struct, kw_only=True):
     amend_price_ticks: int = 0
     amend_mono_ns: int = 0  # when the last amend was asked
     cancel_wanted: bool = False
+    parent_id: int = 0
 
     @property
     def side(self) -> Side:
@@ -74,6 +78,14 @@ class OrderRow(Struct, kw_only=True):
         if is_final(self.state):
             return max(0, self.reported_lots - self.filled_lots)
         return max(0, max(self.qty_lots, self.amend_qty_lots) - self.filled_lots)
+
+    def resting_ticks(self) -> tuple[int, ...]:
+        """The prices at which it may be in the venue's book: none once final, both while an amend is unanswered."""
+        if self.price_ticks is None or is_final(self.state):
+            return ()
+        if self.amend_price_ticks:
+            return (self.price_ticks, self.amend_price_ticks)
+        return (self.price_ticks,)
 
     def settled(self) -> bool:
         """Final, and every reported fill booked."""
@@ -105,6 +117,28 @@ class OpenLots:
                 self.protective_sell_lots += lots
 
 
+@dataclass(slots=True, kw_only=True)
+class Day:
+    """What the account did since its day began. ``orders_count``: approved orders and amends; ``exits_count``: orders
+    of the flatten lane, which are counted and shown and use nothing up; ``cancels_count``: orders asked to cancel.
+    """
+
+    orders_count: int = 0
+    exits_count: int = 0
+    cancels_count: int = 0
+    fills_count: int = 0
+    traded_e8: int = 0
+
+    def fill(self, notional_e8: int) -> None:
+        """One execution, whoever's."""
+        self.fills_count += 1
+        self.traded_e8 += notional_e8
+
+    def roll(self) -> None:
+        """A new day. The same row: desks point at it."""
+        self.orders_count = self.exits_count = self.cancels_count = self.fills_count = self.traded_e8 = 0
+
+
 class ForeignRow(Struct, kw_only=True):
     """An open order on our account that is not ours."""
 
@@ -125,7 +159,8 @@ class OrderBook(Struct, kw_only=True):
     foreign: dict[str, ForeignRow] = {}
     by_instrument: dict[str, OpenLots] = {}
     by_strategy: dict[str, dict[str, OpenLots]] = {}
-    approved_count: int = 0
+    parents: dict[str, Parents] = {}
+    day: Day = msgspec.field(default_factory=Day)
 
     def row(self, order_id: int) -> OrderRow | None:
         """The order of this id, open or recently final."""
@@ -164,6 +199,13 @@ class OrderBook(Struct, kw_only=True):
         if row is None:
             row = rows[instrument] = OpenLots()
         return row
+
+    def parents_of(self, strategy: str) -> Parents:
+        """The strategy's parents, made on first use."""
+        found = self.parents.get(strategy)
+        if found is None:
+            found = self.parents[strategy] = Parents()
+        return found
 
     def of_this_life(self, order_id: int) -> bool:
         """Whether this process sent it (a monotonic time of it can then be compared with now)."""
@@ -220,7 +262,15 @@ class OrderBook(Struct, kw_only=True):
             changed_mono_ns=at,
         )
         self.sequence = sequence
-        self.approved_count += 1
+        if fact.lane is _RISK:
+            self.day.orders_count += 1
+        else:
+            self.day.exits_count += 1
+        if fact.child_of is not None:
+            self.live[order_id].parent_id = fact.child_of.parent_id
+            self.parents_of(fact.strategy).begin(
+                fact.child_of, instrument=terms.instrument, side=terms.side, lots=lots
+            )
         everyone.orders_count += 1
         mine.orders_count += 1
         if terms.trigger_ticks is not None:
@@ -258,6 +308,7 @@ class OrderBook(Struct, kw_only=True):
         row.reported_lots = max(row.reported_lots, fact.reported_lots)
         if fact.did is Did.CANCEL_ASK:
             row.cancel_wanted = True
+            self.day.cancels_count += 1
         if is_final(row.state):
             row.amend_qty_lots = 0
         self._recount(row, before)
@@ -273,6 +324,7 @@ class OrderBook(Struct, kw_only=True):
             row.amend_qty_lots = fact.qty_lots
             row.amend_price_ticks = fact.price_ticks
             row.amend_mono_ns = mono_ns
+            self.day.orders_count += 1
         else:
             row.amend_qty_lots = 0
             row.amend_price_ticks = 0
@@ -291,7 +343,7 @@ class OrderBook(Struct, kw_only=True):
         before = row.open_lots()
         row.filled_lots += fact.qty_lots
         row.reported_lots = max(row.reported_lots, row.filled_lots)
-        self._recount(row, before)
+        self._recount(row, before, filled_lots=fact.qty_lots)
 
     def see_foreign(self, fact: ForeignOrderSeen) -> None:
         """An order that is not ours, counted in the instrument; zero open lots: it is gone."""
@@ -311,8 +363,10 @@ class OrderBook(Struct, kw_only=True):
             row.orders_count += 1
             row.add(fact.open_lots, side=fact.side)
 
-    def _recount(self, row: OrderRow, before: int) -> None:
+    def _recount(self, row: OrderRow, before: int, *, filled_lots: int = 0) -> None:
         change = row.open_lots() - before
+        if row.parent_id:
+            self.parents_of(row.strategy).change(row.parent_id, open_lots=change, filled_lots=filled_lots)
         everyone = self.open_in(row.terms.instrument)
         mine = self.open_of(row.strategy, row.terms.instrument)
         if change:

@@ -18,11 +18,14 @@ def order_towards(
     bid_ticks: int,
     ask_ticks: int,
     collar_ppm: int,
+    own_bid_ticks: int,
+    own_ask_ticks: int,
 ) -> OrderIntent | None:
     """The order that brings a strategy to its target, at most one order's size; None where it is there already.
 
     Without a price the order is immediate-or-cancel, priced past the far touch by half the collar so that it
-    takes and yet stays bounded. With no quote the price is the smallest tick: the gate then names the reason.
+    takes and yet stays bounded; and short of the account's own orders on the other side (``own_…``: the best of
+    them), where the touch is. With no quote the price is the smallest tick: the gate then names the reason.
 
     ``account_lots``: the account's position. An order that reduces the strategy's own position but not the
     account's (others hold the other side) is a plain one: the venue would refuse it as reduce-only.
@@ -37,6 +40,10 @@ def order_towards(
         tif = TimeInForce.IOC
         touch = ask_ticks if side > 0 else bid_ticks
         price = max(1, touch + side * (touch * collar_ppm // (2 * PPM)))
+        if side > 0:
+            price = min(price, own_ask_ticks - 1) if own_ask_ticks > touch else price
+        else:
+            price = max(price, own_bid_ticks + 1) if own_bid_ticks < touch else price
     qty = min(abs(delta), order_lots_max)
     reducing = abs(intent.target_lots) < abs(position_lots) and intent.target_lots * position_lots >= 0
     reducing = reducing and not (open_buy_lots or open_sell_lots) and -side * account_lots >= qty

@@ -19,6 +19,7 @@ from holdfast.vocab.facts import (
     FillBooked,
     HoldPlaced,
     HoldReleased,
+    OrderAmended,
     OrderMoved,
     PositionAdjusted,
 )
@@ -39,6 +40,11 @@ def emit(state: State, out: Out, fact: Fact) -> None:
     state.books.apply(fact, mono_ns=session.now_mono_ns)
     if type(fact) in _MOVES_A_POSITION:
         session.equity_floor_e8 = session.breaker_floor_e8
+        session.account.fold_day()
+    elif type(fact) is OrderAmended:
+        row = state.books.orders.live.get(fact.order_id)
+        if row is not None:
+            state.rest(row)
     out.append(fact)
 
 
@@ -201,4 +207,7 @@ def move(
             waiting=waiting,
         ),
     )
+    if did is Did.CANCEL_ASK:
+        state.live.account.fold_day()
+    state.rest(row)
     touch(state, row.terms.instrument)

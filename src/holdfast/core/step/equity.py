@@ -40,6 +40,7 @@ def mark_equity(state: State, out: Out) -> None:
                 breakers_count=books.ladder.breakers_count,
             ),
         )
+        session.account.fold_day()
     if not old.marked or (fact.equity_e8, fact.peak_e8, fact.day) != (old.equity_e8, old.peak_e8, old.day):
         emit(state, out, fact)
     _push(state, out)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from holdfast.core.gate.gate import Approved, judge, judge_amend
+from holdfast.core.holds.ladder import Push
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, ask, emit, place_hold, touch
+from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.glass import end_expired, end_used
+from holdfast.core.step.ladder import climb
 from holdfast.core.step.orders import cancel, cancel_scope, submit
 from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
 from holdfast.vocab.facts import AmendStep, IntentRefused, OrderAmended, SizeReduced
-from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel
+from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Scope
 from holdfast.vocab.orders import Lane, OrderState, OrderType
 from holdfast.vocab.refusals import NoSuchOwnOrder, NotAllowed, Refusal
 from holdfast.vocab.requests import AmendOrder
@@ -29,8 +32,8 @@ def on_order(state: State, intent: OrderIntent) -> Out:
     session = state.live
     session.now_mono_ns = now = intent.mono_ns
     session.now_wall_ns = intent.wall_ns
-    if now - session.account.asked.ask(now) < NS_PER_S:
-        _asked_too_often(state, out)
+    if now - session.account.asked.ask(intent) < NS_PER_S:
+        _asked_too_often(state, out, intent)
     if state.books.limits.glasses:
         end_expired(state, out)
     desks = state.desks.get(intent.strategy)
@@ -75,30 +78,47 @@ def _resized(intent: OrderIntent, qty_lots: int) -> OrderIntent:
         reduce_only=intent.reduce_only,
         trigger_ticks=intent.trigger_ticks,
         decision_ticks=intent.decision_ticks,
+        child_of=intent.child_of,
     )
 
 
-def _count_asked(state: State, out: Out) -> None:
-    """Every order or amend asked for counts, refused ones too; far too many trip KILLED."""
-    session = state.live
-    now = session.now_mono_ns
-    if now - session.account.asked.ask(now) < NS_PER_S:
-        _asked_too_often(state, out)
+def _count_asked(state: State, out: Out, intent: AmendIntent | TargetIntent) -> None:
+    """Every order or amend asked for counts, refused ones too."""
+    if intent.mono_ns - state.live.account.asked.ask(intent) < NS_PER_S:
+        _asked_too_often(state, out, intent)
 
 
-def _asked_too_often(state: State, out: Out) -> None:
-    if state.books.holds.find(HoldCause.ORDER_RATE) is not None:
+def _asked_too_often(state: State, out: Out, intent: OrderIntent | AmendIntent | TargetIntent) -> None:
+    """Somebody may be over a threshold: the account is KILLED and exited, a strategy or an instrument halted."""
+    account = state.live.account
+    instrument = intent.instrument
+    counts = account.asked.counted(
+        strategy=intent.strategy, instrument=instrument, now_mono_ns=intent.mono_ns
+    )
+    limit = account.limits.orders_per_s_kill
+    if counts.account > limit:
+        reason = f"more than {limit} orders asked for within a second"
+        move = climb(state, out, Push.TOO_FAST, by="monitor", reason=reason)
+        if move is not None and move.flattens:
+            begin_flatten(state, out, scope=ACCOUNT, by="monitor", reason=reason, patient=False)
+    desk = state.desks.get(intent.strategy, {}).get(instrument)
+    if desk is None:
         return
-    limit = state.live.account.limits.orders_per_s_kill
-    place_hold(
-        state,
-        out,
-        HoldCause.ORDER_RATE,
-        by="monitor",
-        reason=f"more than {limit} orders asked for within a second",
-    )
+    limit = desk.limits.orders_per_s_halt
+    if counts.strategy > limit:
+        _run_away(state, out, Scope(strategy=intent.strategy), f"{limit} orders in {instrument}")
+    limit = desk.instrument_limits.orders_per_s_halt
+    if counts.instrument > limit:
+        _run_away(state, out, Scope(instrument=instrument), f"{limit} orders of all strategies")
+
+
+def _run_away(state: State, out: Out, scope: Scope, what: str) -> None:
+    if state.books.holds.find(HoldCause.RUNAWAY, scope) is not None:
+        return
+    reason = f"more than {what} asked for within a second"
+    place_hold(state, out, HoldCause.RUNAWAY, scope=scope, by="monitor", reason=reason)
     # what a runaway has working must not fill on
-    cancel_scope(state, out, scope=ACCOUNT, why="order rate", protective=False)
+    cancel_scope(state, out, scope=scope, why="runaway", protective=False)
 
 
 def _refuse(state: State, out: Out, intent: Intent, why: Refusal) -> None:
@@ -123,7 +143,7 @@ def on_target(state: State, intent: TargetIntent) -> Out:
     desk = desks.get(intent.instrument) if desks is not None else None
     if desk is None:
         out: Out = []
-        _count_asked(state, out)
+        _count_asked(state, out, intent)
         _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
     order = order_towards(
@@ -135,6 +155,8 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         order_lots_max=min(desk.limits.order_lots_max, desk.instrument_limits.order_lots_max),
         bid_ticks=desk.market.bid_ticks,
         ask_ticks=desk.market.ask_ticks,
+        own_bid_ticks=desk.resting.bid_ticks,
+        own_ask_ticks=desk.resting.ask_ticks,
         collar_ppm=desk.instrument_limits.collar_ppm >> (desk.level >= _REDUCED),  # as the gate will
     )
     return [] if order is None else on_order(state, order)
@@ -160,7 +182,7 @@ def on_cancel(state: State, intent: CancelIntent) -> Out:
 def on_amend(state: State, intent: AmendIntent) -> Out:
     """A strategy wants another price or size; judged like a new order, counted at the larger size."""
     out: Out = []
-    _count_asked(state, out)
+    _count_asked(state, out, intent)
     if state.books.limits.glasses:
         end_expired(state, out)
     desks = state.desks.get(intent.strategy)
@@ -181,7 +203,12 @@ def on_amend(state: State, intent: AmendIntent) -> Out:
         _refuse(state, out, intent, NoSuchOwnOrder(order_id=intent.order_id))
         return out
     refusal = judge_amend(
-        intent, desk, terms=row.terms, open_lots=row.open_lots(), filled_lots=row.filled_lots
+        intent,
+        desk,
+        terms=row.terms,
+        open_lots=row.open_lots(),
+        filled_lots=row.filled_lots,
+        parent_id=row.parent_id,
     )
     if refusal is not None:
         _refuse(state, out, intent, refusal)

@@ -8,6 +8,7 @@ from holdfast.core.gate.desk import Desk
 from holdfast.core.gate.gate import Approved
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
+from holdfast.core.orders.retries import CHASE_PACE_MAX, TRADES_PACE_MAX
 from holdfast.core.state import Chase, State
 from holdfast.core.step.emit import Out, after_ms, alert, ask, move, touch
 from holdfast.core.step.glass import end_used
@@ -22,14 +23,12 @@ from holdfast.vocab.units import NS_PER_MS
 # After this many questions without an answer people are told; the chase itself never gives up: only the
 # venue's word or a named person closes an UNKNOWN order.
 CHASE_ALERT_TRIES: Final = 10
-CHASE_BACKOFF_TRIES_MAX: Final = 5
 _ACK: Final = TimerKind.ACK
 TRADES_OVERLAP_MS: Final = 60_000  # executions are asked for from a little before the last one booked
 # Where that does not explain a difference, from ten times as long before, and so on up to some days: a list may
 # have failed for longer than the overlap while the stream went on, with a hole in it.
 REACH_FACTOR: Final = 10
 REACH_MAX: Final = 4
-TRADES_BACKOFF_MAX: Final = 8  # times the retry: how seldom a list of executions that fails is asked for
 
 
 def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None) -> int:
@@ -50,6 +49,7 @@ def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None)
         reference_ticks=approved.reference_ticks,
         decision_ticks=approved.decision_ticks,
         approved_mono_ns=now,
+        child_of=approved.child_of,
     )
     out.append(fact)
     if desk is None or (would_be := desk.exposure.would_be_e8) < 0:
@@ -62,6 +62,11 @@ def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None)
         exposure = desk.exposure
         account.gross_e8 += would_be - exposure.gross_e8
         exposure.gross_e8 = would_be
+    price = terms.price_ticks
+    if price is not None:
+        resting = state.resting.get(terms.instrument) if desk is None else desk.resting
+        if resting is not None:
+            resting.send(order_id, terms.side, price)
     if books.limits.glasses and lane is Lane.RISK:
         end_used(state, out, strategy=approved.strategy, instrument=terms.instrument)
     call_id = session.next_call_id  # as ``ask`` does
@@ -161,7 +166,7 @@ def chase_due(state: State, out: Out, order_id: int) -> None:
             "its full size stays counted",
         )
     if hunt.fills_only:
-        if hunt.tries % CHASE_BACKOFF_TRIES_MAX == 0:
+        if hunt.tries % CHASE_PACE_MAX == 0:
             reach_further(state, row.terms.instrument)
         fetch_trades(state, out, row.terms.instrument)
         chase_again(state, out, row)
@@ -178,7 +183,7 @@ def chase_again(state: State, out: Out, row: OrderRow) -> None:
     """Not known yet: ask again, a little later each time."""
     hunt = _hunt(state, row)
     fills_only = hunt.fills_only
-    tries = max(1, min(hunt.tries, CHASE_BACKOFF_TRIES_MAX))
+    tries = max(1, min(hunt.tries, CHASE_PACE_MAX))
     chase(state, out, row, wait_ms=state.live.settings.timings.query_retry_ms * tries)
     hunt.fills_only = fills_only
 
@@ -192,7 +197,7 @@ def fetch_trades(state: State, out: Out, instrument: str, *, since_venue_ns: int
     words = session.words
     if words.trades_asking.get(instrument):
         return
-    failures = min(words.trades_failures.get(instrument, 0), TRADES_BACKOFF_MAX)
+    failures = min(words.trades_failures.get(instrument, 0), TRADES_PACE_MAX)
     if failures:
         pause_ns = failures * session.settings.timings.query_retry_ms * NS_PER_MS
         if session.now_mono_ns - words.trades_asked_mono_ns[instrument] < pause_ns:
@@ -248,7 +253,6 @@ def cancel(state: State, out: Out, row: OrderRow, *, why: str) -> None:
     if is_final(row.state) or (row.cancel_wanted and row.order_id in state.live.chases):
         return
     move(state, out, row.order_id, Did.CANCEL_ASK, why=why)
-    state.live.cancels_count += 1
     send_cancel(state, out, row)
 
 
@@ -330,7 +334,6 @@ def cancel_scope(
         if scope.instrument:
             instruments[scope.instrument] = True
         for instrument in sorted(instruments):
-            state.live.cancels_count += 1
             ask(state, out, CancelAll(instrument=instrument), lane=Lane.CANCEL)
             if protective:
                 ask(state, out, CancelAll(instrument=instrument, conditional=True), lane=Lane.CANCEL)

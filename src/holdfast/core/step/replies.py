@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from holdfast.core.holds.rules import FAULT_HOLDS
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
@@ -15,6 +16,7 @@ from holdfast.core.step.reconcile import (
     ASK_POSITIONS,
     POSITION_SOURCES_MAX,
     ask_cash,
+    ask_clock,
     balances_answer,
     cash_answer,
     clock_answer,
@@ -24,13 +26,14 @@ from holdfast.core.step.reconcile import (
     step_done,
 )
 from holdfast.core.step.reports import explained, fetch_waiting, order_report, trade_report
+from holdfast.core.step.retries import count_answer
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import CallDone, TimerKind
 from holdfast.vocab.facts import AmendStep, OrderAmended
 from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Did
-from holdfast.vocab.outcome import Fatal, Ok, Outcome, Suppressed, Transient, Unknown
+from holdfast.vocab.outcome import Fatal, Fault, Ok, Outcome, Suppressed, Transient, Unknown
 from holdfast.vocab.reports import (
     Balances,
     CashEntries,
@@ -56,6 +59,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    Request,
     SetLeverage,
 )
 from holdfast.vocab.units import NS_PER_MS
@@ -68,20 +72,35 @@ def on_call_done(state: State, event: CallDone) -> Out:
     if pending is None:
         return out
     outcome = event.outcome
-    if isinstance(outcome, Unknown) and outcome.unlisted:
-        place_hold(
-            state,
-            out,
-            HoldCause.UNKNOWN_ERROR,
-            by="venue",
-            reason=f"an answer that no table names, to {type(pending.request).__name__}: {outcome.why}",
-        )
+    if type(outcome) is not Ok:
+        _judge_failure(state, out, pending.request, outcome)
+    count_answer(state, out, pending.request, outcome, why=_why(outcome))
     _ROUTES[type(pending.request)](state, out, pending.request, pending.asked_mono_ns, outcome)
     if state.live.words.trades_waiting and not isinstance(pending.request, QueryTrades):
         fetch_waiting(state, out)
     work(state, out)
     settle_start(state, out)
     return out
+
+
+def _judge_failure(state: State, out: Out, request: Request, outcome: Outcome) -> None:
+    """What a failed answer says beside its request: a key that is refused, an address that is gone, and so on."""
+    fault = getattr(outcome, "fault", None)
+    cause = FAULT_HOLDS.get(fault) if fault is not None else None
+    asked = type(request).__name__
+    if cause is not None:
+        place_hold(state, out, cause, by="venue", reason=f"the answer to {asked}: {_why(outcome)}")
+        measuring = any(type(call.request) is MeasureClock for call in state.live.calls.values())
+        if fault is Fault.CLOCK and type(request) is not MeasureClock and not measuring:
+            ask_clock(state, out)
+    elif isinstance(outcome, Unknown) and outcome.unlisted:
+        place_hold(
+            state,
+            out,
+            HoldCause.UNKNOWN_ERROR,
+            by="venue",
+            reason=f"an answer that no table names, to {asked}: {outcome.why}",
+        )
 
 
 def _why(outcome: Outcome) -> str:

@@ -26,6 +26,7 @@ from holdfast.core.step.reconcile import (
     ask_positions,
     stalest_word,
 )
+from holdfast.core.step.retries import spent_in
 from holdfast.vocab.effects import EndProcess, Severity
 from holdfast.vocab.events import TimerFired, TimerKind
 from holdfast.vocab.holds import HoldCause, Release, Scope
@@ -81,6 +82,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
         stands=session.ready and not session.user_stream_up,
         reason="the account's event stream is down: fills come by polling only",
     )
+    _sweep_retries(state, out)
     if timings.deadman_ms and session.deadman_exists:
         for instrument in state.specs:
             until = session.deadman_until_mono_ns.get(instrument, 0)
@@ -164,6 +166,20 @@ def _sweep_words(state: State, out: Out) -> None:
             HoldCause.POSITION_UNKNOWN,
             by="monitor",
             reason=f"the venue has not told our {name} for more than {timings.position_age_ms_halt} ms",
+        )
+
+
+def _sweep_retries(state: State, out: Out) -> None:
+    """The holds of spent budgets stand until what failed is answered, or is no longer wanted."""
+    spent = spent_in(state)
+    for instrument in ("", *state.specs):
+        _condition(
+            state,
+            out,
+            HoldCause.RETRIES_SPENT,
+            scope=Scope(instrument=instrument),
+            stands=instrument in spent,
+            reason=spent.get(instrument, ""),
         )
 
 

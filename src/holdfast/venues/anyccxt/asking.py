@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from holdfast.ports.venue import MaySend
 from holdfast.venues.anyccxt.codec import Unreadable
-from holdfast.venues.anyccxt.errors import CLOCK_CLASS, Absent, Failure, Kind, judge
+from holdfast.venues.anyccxt.errors import Absent, Failure, Kind, judge
 from holdfast.venues.transport.budget import Budget
 from holdfast.venues.transport.hop import HOP, Hop, Verify, always
 from holdfast.vocab.orders import Lane
-from holdfast.vocab.outcome import Suppressed, Transient, Unknown
+from holdfast.vocab.outcome import Fault, Suppressed, Transient, Unknown
 
 READS_IN_FLIGHT_MAX: Final = 48
 _COUNTED_MAX: Final = 256
@@ -104,7 +104,11 @@ class Asker:
     def _note(self, failure: Failure) -> Failure:
         if not isinstance(failure, Absent | Suppressed):
             self.last_failure = failure.why
-            if failure.code == CLOCK_CLASS and self.on_clock_trouble is not None:
+            if (
+                isinstance(failure, Transient)
+                and failure.fault is Fault.CLOCK
+                and self.on_clock_trouble is not None
+            ):
                 self.on_clock_trouble()
         if isinstance(failure, Unknown) and failure.unlisted:
             code = failure.code if failure.code in self.unlisted or len(self.unlisted) < _COUNTED_MAX else "…"

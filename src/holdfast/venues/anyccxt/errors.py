@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from holdfast.venues.transport.failure import Cause, Refusal, cause_of, plain
 from holdfast.venues.transport.hop import BudgetSpent, Hop
-from holdfast.vocab.outcome import Fatal, Suppressed, Transient, Unknown
+from holdfast.vocab.outcome import Fatal, Fault, Suppressed, Transient, Unknown
 
 
 class Kind(Enum):
@@ -62,7 +62,8 @@ ROWS: Final[dict[str, dict[Kind, type[Transient | Fatal | Unknown | Absent]]]] =
     "RequestTimeout": {**dict.fromkeys(_WRITES, Unknown), **dict.fromkeys(_READS, Transient)},
 }
 _DUPLICATE: Final = re.compile("duplicat|already exist|already used|not unique", re.IGNORECASE)
-CLOCK_CLASS: Final = "InvalidNonce"
+FAULTS: Final = {"AuthenticationError": Fault.AUTH, "InvalidNonce": Fault.CLOCK}
+_FAULT_STATUSES: Final = {401: Fault.AUTH, 404: Fault.RETIRED, 410: Fault.RETIRED}
 _LIMITER_STATUSES: Final = frozenset({418, 429})
 _GATEWAY_STATUSES: Final = frozenset({500, 502, 503, 504})
 
@@ -84,7 +85,8 @@ def judge(kind: Kind, hop: Hop, error: Exception, *, retry_ms: int = 0) -> Failu
         if reads and hop.status in _GATEWAY_STATUSES:
             return Transient(why=f"HTTP {hop.status}", code=f"HTTP {hop.status}")
         listed = hop.status in _GATEWAY_STATUSES or (not reads and 200 <= hop.status < 300)
-        return Unknown(why=why, code=f"HTTP {hop.status}", unlisted=not listed)
+        fault = _FAULT_STATUSES.get(hop.status)
+        return Unknown(why=why, code=f"HTTP {hop.status}", unlisted=not listed, fault=fault)
     if kind is Kind.PLACE and _DUPLICATE.search(hop.body):
         # Venues that ccxt does not map call it an invalid order; an order of this id exists, and it may be ours.
         return Unknown(why=why, code="DuplicateOrderId")
@@ -93,12 +95,13 @@ def judge(kind: Kind, hop: Hop, error: Exception, *, retry_ms: int = 0) -> Failu
         if verdict is Absent:
             return Absent()
         if verdict is Transient:
-            return Transient(why=why, code=ancestor.__name__, retry_ms=retry_ms)
+            fault = FAULTS.get(ancestor.__name__)
+            return Transient(why=why, code=ancestor.__name__, retry_ms=retry_ms, fault=fault)
         if verdict is Fatal:
-            return Fatal(why=why, code=ancestor.__name__)
+            return Fatal(why=why, code=ancestor.__name__, fault=FAULTS.get(ancestor.__name__))
         if verdict is Unknown:
             return Unknown(why=why, code=ancestor.__name__)
-    return Unknown(why=why, code=name, unlisted=True)
+    return Unknown(why=why, code=name, unlisted=True, fault=_FAULT_STATUSES.get(hop.status))
 
 
 def _without_reply(kind: Kind, hop: Hop, error: Exception) -> Failure:

@@ -11,14 +11,14 @@ from holdfast.ports.venue import MaySend
 from holdfast.venues.binance import codec, wire
 from holdfast.venues.binance.asking import Answer, Asker, Endpoint, Windows
 from holdfast.venues.binance.codec import Book, Params, Unreadable
-from holdfast.venues.binance.errors import CLOCK_CODES, Absent, AlreadySo, Failure, Kind
+from holdfast.venues.binance.errors import Absent, AlreadySo, Failure, Kind
 from holdfast.venues.binance.histories import cash_entries, trades_since
 from holdfast.venues.transport.budget import Budget
 from holdfast.venues.transport.clock import VenueClock
 from holdfast.venues.transport.hop import always
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Lane
-from holdfast.vocab.outcome import Fatal, Ok, Outcome, Suppressed, Transient, Unknown
+from holdfast.vocab.outcome import Fatal, Fault, Ok, Outcome, Suppressed, Transient, Unknown
 from holdfast.vocab.reports import Balances, Done, NoSuchOrder, OrderReport, Orders, Specs
 from holdfast.vocab.reports import Clock as ClockReport
 from holdfast.vocab.requests import (
@@ -342,7 +342,7 @@ class Calls:
 
     def _failed(self, failure: Failure) -> None:
         # A wrong clock fails everything, the way out included: correct it before anybody asks again.
-        if isinstance(failure, Transient) and failure.code in CLOCK_CODES and self._idle():
+        if isinstance(failure, Transient) and failure.fault is Fault.CLOCK and self._idle():
             self._remeasuring = asyncio.get_running_loop().create_task(self.measure_clock())
 
     def _idle(self) -> bool:

@@ -6,7 +6,7 @@ Unknown, and a code without a row is Unknown and counted (``unlisted``), on read
 is taken for a hiccup is how a bot goes blind.
 
 Sources: the venue's error-code pages for USDⓈ-M futures; the bodies that users published; a server that
-injected faults into real calls. ``docs/venues/binance.md`` is generated from this table.
+injected faults into real calls. ``docs/reference/errors-binance.md`` is written from this table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from holdfast.venues.transport.failure import Cause
-from holdfast.vocab.outcome import Fatal, Transient, Unknown
+from holdfast.vocab.outcome import Fatal, Fault, Transient, Unknown
 
 
 class Kind(Enum):
@@ -48,6 +48,7 @@ class Row(Struct, frozen=True, kw_only=True):
     meaning: str
     verdicts: dict[Kind, Verdict]
     note: str = ""
+    fault: Fault | None = None  # what it says is wrong beside the request
 
 
 _READS: Final = (Kind.QUERY, Kind.READ)
@@ -68,8 +69,10 @@ def _only(verdict: Verdict, *kinds: Kind) -> dict[Kind, Verdict]:
     return dict.fromkeys(kinds, verdict)
 
 
-def _codes(rows: Iterable[tuple[int, str]], verdicts: dict[Kind, Verdict]) -> dict[int, Row]:
-    return {code: Row(meaning=meaning, verdicts=verdicts) for code, meaning in rows}
+def _codes(
+    rows: Iterable[tuple[int, str]], verdicts: dict[Kind, Verdict], fault: Fault | None = None
+) -> dict[int, Row]:
+    return {code: Row(meaning=meaning, verdicts=verdicts, fault=fault) for code, meaning in rows}
 
 
 _P, _A, _C, _CFG = Kind.PLACE, Kind.AMEND, Kind.CANCEL, Kind.CONFIG
@@ -99,19 +102,19 @@ CODES: Final[dict[int, Row]] = {
         meaning="timestamp outside the receive window, or more than 1 s ahead",
         verdicts=_all(Verdict.TRANSIENT),
         note="the clock is measured again at once",
+        fault=Fault.CLOCK,
     ),
     -5028: Row(
         meaning="timestamp outside the matching engine's receive window",
         verdicts=_only(Verdict.TRANSIENT, _P, _A, _C),
         note="as -1021; ccxt calls it a bad order",
+        fault=Fault.CLOCK,
     ),
     **_codes(
         (
             (-1002, "not authorised"),
             (-1005, "no such IP on the white list"),
             (-1011, "this IP cannot access this route"),
-            (-1016, "service is no longer available"),
-            (-1020, "operation not supported"),
             (-1022, "signature not valid"),
             (-1099, "not found, authenticated or authorised"),
             (-1109, "invalid account"),
@@ -120,7 +123,10 @@ CODES: Final[dict[int, Row]] = {
             (-2017, "API keys are locked on this account"),
         ),
         _all(Verdict.FATAL),
+        Fault.AUTH,
     ),
+    -1016: Row(meaning="service is no longer available", verdicts=_all(Verdict.FATAL), fault=Fault.RETIRED),
+    -1020: Row(meaning="operation not supported", verdicts=_all(Verdict.FATAL)),
     # --- 11xx: the request itself ---
     **_codes(
         (
@@ -308,10 +314,14 @@ CODES: Final[dict[int, Row]] = {
         meaning="path or method is invalid",
         verdicts=dict.fromkeys(_WRITES, Verdict.FATAL),
         note="no row on reads: a retired endpoint must be loud, not one more failed read",
+        fault=Fault.RETIRED,
     ),
 }
 
 STATUSES: Final[dict[int, Row]] = {
+    401: Row(meaning="not authorised", verdicts={}, fault=Fault.AUTH),
+    404: Row(meaning="not found", verdicts={}, fault=Fault.RETIRED),
+    410: Row(meaning="gone", verdicts={}, fault=Fault.RETIRED),
     418: Row(meaning="IP banned", verdicts=_all(Verdict.TRANSIENT), note="waits for Retry-After"),
     429: Row(meaning="rate limit broken", verdicts=_all(Verdict.TRANSIENT), note="waits for Retry-After"),
     500: Row(meaning="internal error", verdicts=_maybe()),
@@ -319,8 +329,8 @@ STATUSES: Final[dict[int, Row]] = {
     503: Row(meaning="unavailable, or status unknown", verdicts=_maybe()),
     504: Row(meaning="gateway time-out", verdicts=_maybe()),
 }
-"""For replies without a venue code. 3xx, 403, 404, 405, 408, 410, 451 have no row on purpose: they say who
-answered, not what happened, and on a read they mean that we are going blind."""
+"""For replies without a venue code. 401, 404 and 410 have no verdict, and 3xx, 403, 405, 408, 451 no row at all, on
+purpose: they say who answered, not what happened, and on a read they mean that we are going blind."""
 
 CAUSES: Final[dict[Cause, Row]] = {
     Cause.NOT_SENT: Row(meaning="nothing was written", verdicts=_all(Verdict.TRANSIENT)),
@@ -333,9 +343,6 @@ CAUSES: Final[dict[Cause, Row]] = {
         note="no row on reads: the venue's format has changed, or somebody else answers",
     ),
 }
-
-CLOCK_CODES: Final = frozenset({"-1021", "-5028"})
-"""Codes that mean that our stamps are off."""
 
 
 class Absent(Struct, frozen=True, kw_only=True):
@@ -367,69 +374,14 @@ def classify_cause(kind: Kind, cause: Cause, *, why: str) -> Failure:
 def _failure(row: Row, kind: Kind, *, why: str, code: str, retry_ms: int) -> Failure:
     match row.verdicts.get(kind):
         case Verdict.TRANSIENT:
-            return Transient(why=why, code=code, retry_ms=retry_ms)
+            return Transient(why=why, code=code, retry_ms=retry_ms, fault=row.fault)
         case Verdict.FATAL:
-            return Fatal(why=why, code=code)
+            return Fatal(why=why, code=code, fault=row.fault)
         case Verdict.UNKNOWN:
-            return Unknown(why=why, code=code)
+            return Unknown(why=why, code=code, fault=row.fault)
         case Verdict.ABSENT:
             return Absent()
         case Verdict.DONE:
             return AlreadySo()
         case None:
-            return Unknown(why=why, code=code, unlisted=True)
-
-
-_ABOUT: Final = (
-    "Generated from `venues/binance/errors.py`; the test that reads this page says how to write it anew."
-)
-_LEGEND: Final = (
-    "**–** is no row: the outcome is *unknown*, marked unlisted, counted and alerted; on a read it also holds the "
-    "account to reducing. *absent*: the venue knows no such order. *done*: it is as asked already. *transient*: it "
-    "certainly did not happen, asking again is fine. *fatal*: it certainly did not happen, asking the same again is "
-    "wrong."
-)
-
-
-def page() -> str:
-    """``docs/venues/binance.md``: the table for people."""
-    kinds = list(Kind)
-    head = "| | meaning | " + " | ".join(kind.value for kind in kinds) + " | note |"
-    rule = "|---|---|" + "---|" * (len(kinds) + 1)
-
-    def line(name: object, row: Row) -> str:
-        cells = [row.verdicts[kind].value if kind in row.verdicts else "–" for kind in kinds]
-        return f"| {name} | {row.meaning} | " + " | ".join(cells) + f" | {row.note} |"
-
-    return "\n".join(
-        (
-            "# Binance USD-M futures: what a reply proves",
-            "",
-            _ABOUT,
-            "",
-            _LEGEND,
-            "",
-            "## When no whole reply came back",
-            "",
-            head,
-            rule,
-            *(line(cause.value, row) for cause, row in CAUSES.items()),
-            "",
-            "*not sent* is proven by the last hop, which records whether it wrote, not by the kind of exception.",
-            "",
-            "## HTTP status, where the body has no code",
-            "",
-            head,
-            rule,
-            *(line(status, row) for status, row in STATUSES.items()),
-            "",
-            "3xx, 403, 404, 405, 408, 410, 451 and every other status have no row. Redirects are not followed.",
-            "",
-            "## The venue's codes",
-            "",
-            head,
-            rule,
-            *(line(code, CODES[code]) for code in sorted(CODES, reverse=True)),
-            "",
-        )
-    )
+            return Unknown(why=why, code=code, unlisted=True, fault=row.fault)
