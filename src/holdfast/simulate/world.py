@@ -229,6 +229,9 @@ def _base(specs: tuple[InstrumentSpec, ...]) -> Settings:
                     churn_round_trips_max=500,
                     churn_cost_e8_max=1_000_000 * E8,
                     churn_window_ms=1_000,
+                    slippage_ppm_max=50_000,
+                    orders_per_s_refuse=40,
+                    orders_per_s_halt=60,
                 )
                 for name in names
             ),
