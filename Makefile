@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.stamp
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check fmt docs sim simulate sim-long bench bench-vs lock
+.PHONY: help setup run test quick check fmt docs sim simulate sim-long bench bench-overload bench-vs lock
 
 help:      ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' Makefile | awk -F@ '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ sim-long: $(READY)  ## ten thousand seeds; goes on from bench/simulation.json of
 
 bench: $(READY)  ## measure, print a table, write bench/results.json
 	@$(BIN)/python -m bench.run $(ARGS)
+
+bench-overload: $(READY)  ## more quotes than one can look at: ages, what is left out, memory (2 min)
+	@$(BIN)/python -m bench.overload $(ARGS)
 
 bench-vs: $(READY)  ## the same work in another framework, in its own environment
 	@$(BIN)/python -m bench.vs_nautilus $(ARGS)

@@ -27,7 +27,7 @@ READ_FRAMES: Final = (
     64  # how many frames one socket read brings at full rate: between two looks at the timers
 )
 ORDERS_IN_FLIGHT: Final = 64  # so many in a row are sent before the venue answers any
-INSTRUMENTS: Final = (10, 100, 1_000)
+INSTRUMENTS: Final = (10, 100, 1_000, 5_000)
 OPEN_ORDERS: Final = (0, 100, 1_000)
 _REST_TICKS: Final = 10_000  # how far below the touch the open orders of the flatness test rest
 

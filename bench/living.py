@@ -27,6 +27,7 @@ from holdfast.ports.feed import FeedPort
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.books import CoreBooks
 from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.feeding import NO_PLAN, FeedPlan
 from holdfast.runtime.garbage import rare_rounds
 from holdfast.runtime.live import START, Identity, Live
 from holdfast.sim.exchange import Exchange
@@ -39,6 +40,7 @@ from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
 
 ARM_S: Final = 30.0
+ALL: Final = FeedPlan(high_water_frames=1 << 62)  # what is measured is what reaches the strategy: all of it
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 
@@ -95,6 +97,7 @@ async def bot(
     strategy: object,
     venue: VenuePort,
     feeds: Sequence[FeedPort],
+    feed_plan: FeedPlan = NO_PLAN,
     tap: Callable[[int, Record], None] | None = None,
 ) -> AsyncIterator[Bot]:
     """A running bot; ended, with everything closed, on the way out. Raises what ended it by itself."""
@@ -118,6 +121,7 @@ async def bot(
         saved={},
         venue=venue,
         feeds=feeds,
+        feed_plan=feed_plan,
         latch=latch,
         lease=lease,
         clock=clock,
@@ -205,7 +209,12 @@ class Reading:
         self._rounds += 1
         directory = self._directory / f"round-{self._rounds}"
         async with bot(
-            directory, chosen=settings(specs), strategy=counting, venue=sim_port(specs), feeds=(feed,)
+            directory,
+            chosen=settings(specs),
+            strategy=counting,
+            venue=sim_port(specs),
+            feeds=(feed,),
+            feed_plan=ALL,
         ) as running:
             with rare_rounds():
                 await asyncio.wait_for(counting.done, timeout=120)

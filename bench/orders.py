@@ -176,7 +176,7 @@ async def _halts(directory: Path, count: int) -> dict[str, Any]:
                 if stored_ns - began_ns > STORE_NS_MAX:
                     # the halter itself was taken off its core in the middle: nobody knows when it stored
                     doubtful += 1
-                    await _resume(desk.bot)
+                    await resume(desk.bot)
                     continue
                 written = desk.written()
                 late = [at for at in written.values() if at > stored_ns]
@@ -192,7 +192,7 @@ async def _halts(directory: Path, count: int) -> dict[str, Any]:
                         if approved > stored_ns - 1_000_000_000
                     )
                 )
-                await _resume(desk.bot)
+                await resume(desk.bot)
     return {
         "halt_p99_us": round(percentile(late_us, 0.99), 1),
         "halt_max_us": round(max(late_us), 1),
@@ -206,7 +206,7 @@ async def _halts(directory: Path, count: int) -> dict[str, Any]:
     }
 
 
-async def _resume(running: Bot) -> None:
+async def resume(running: Bot) -> None:
     """A person lifts every hold that the halt placed. RuntimeError where one stays."""
     for _ in range(40):
         holds = [

@@ -346,7 +346,8 @@ def backtest_config(scratch: Path) -> Path:
     strategy = (
         '[strategy.bench]\nclass = "bench.strategies:Counting"\ninstruments = ["BTCUSDT", "ETHUSDT"]\n\n'
     )
-    shutil.copy(ROOT / "src" / "holdfast" / "app" / "demo-caps.toml", scratch)
+    for name in ("demo-caps.toml", "demo-reference.toml"):
+        shutil.copy(ROOT / "src" / "holdfast" / "app" / name, scratch)
     path = scratch / "backtest.toml"
     path.write_text(head + limits + timings + strategy + tail, encoding="utf-8")
     return path

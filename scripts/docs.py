@@ -167,7 +167,7 @@ def type_words(kind: object) -> str:
         bool: "true or false",
         Amount: 'amount, `"0.5 BTC"`',
         Ratio: 'percentage, `"5%"`',
-        Multiple: 'multiple, `"1.5x"`',
+        Multiple: 'multiple, `"1.5x"` or `"150%"`',
         Duration: 'time, `"250ms"`',
     }
     if kind in simple:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 CAPABILITIES = {
     "R1": "an unclassified venue error never passes as transient",
     "R2": "a deadline on the venue's word, then a halt",
+    "R3": "a probe of the venue's contract, at every start and daily",
     "R6": "requests stamped by the venue's time",
     "R7": "a monitor of clock skew",
     "R9": "a strategy that goes round and round is held",
@@ -27,7 +28,9 @@ CAPABILITIES = {
     "R36": "one gate that nothing goes round",
     "R37": "position limits that count open orders",
     "R38": "a largest share of equity per instrument",
+    "R39": "a largest share of equity per group",
     "R40": "a largest order, in size and money",
+    "R41": "an order small beside volume and depth",
     "R42": "a price collar",
     "R43": "a tolerance for slippage",
     "R44": "a cap on gross exposure and leverage",
@@ -36,6 +39,7 @@ CAPABILITIES = {
     "R47": "caps on a day's orders, cancels and fills",
     "R48": "a largest number of open orders",
     "R49": "orders that make sense",
+    "R50": "trading windows and session calendars",
     "R51": "no duplicate orders",
     "R53": "closed when data is stale or missing",
     "R56": "a timeout on silent feeds",
@@ -52,6 +56,7 @@ CAPABILITIES = {
     "R86": "a ladder whose repeat trips escalate",
     "R87": "a warning that halves",
     "R88": "a cool-down, and a reset with checks",
+    "R89": "a market that falls is told from one that trades",
     "R91": "exposure beside its limits",
     "R92": "a failing strategy is taken out",
     "R126": "children never exceed their parent",
@@ -118,19 +123,26 @@ class Row(NamedTuple):
 _GATE = "tests/core/test_gate_checks.py::test_no_check_can_be_taken_out_unnoticed"
 _PEOPLE = "tests/core/test_people.py"
 _AGES = "tests/core/test_ages.py"
+_REFERENCE = "tests/core/test_reference.py"
 
 CHECKS = {
     "not_held": Row(("C1", "C13"), ("R22", "R36"), f"{_GATE}[not_held]"),
     "makes_sense": Row(("C1", "C12"), ("R49",), f"{_GATE}[makes_sense]"),
+    "within_hours": Row(("C12",), ("R50",), f"{_GATE}[within_hours]"),
     "fits_the_venue": Row(("C2",), ("R49",), f"{_GATE}[fits_the_venue]"),
     "priced_from_fresh_data": Row(("C3", "C11"), ("R53",), f"{_GATE}[priced_from_fresh_data]"),
+    "known_by_fresh_facts": Row(("C11",), ("R53",), f"{_GATE}[known_by_fresh_facts]"),
     "not_a_duplicate": Row(("C9",), ("R51",), f"{_GATE}[not_a_duplicate]"),
     "within_order_limits": Row(("C2",), ("R40",), f"{_GATE}[within_order_limits]"),
+    "within_volume": Row(("C2",), ("R41",), f"{_GATE}[within_volume]"),
+    "inside_the_bands": Row(("C3",), ("R42", "R50"), f"{_GATE}[inside_the_bands]"),
     "inside_the_collar": Row(("C3",), ("R42",), f"{_GATE}[inside_the_collar]"),
     "near_its_decision": Row(("C3",), ("R43",), f"{_GATE}[near_its_decision]"),
     "reduces": Row(("C15",), ("R25",), f"{_GATE}[reduces]"),
-    "within_position_limits": Row(("C4",), ("R37", "R38"), f"{_GATE}[within_position_limits]"),
+    "within_position_limits": Row(("C4",), ("R37",), f"{_GATE}[within_position_limits]"),
+    "within_shares": Row(("C4", "C5"), ("R38", "R39"), f"{_GATE}[within_shares]"),
     "within_account_limits": Row(("C5",), ("R44",), f"{_GATE}[within_account_limits]"),
+    "within_net": Row(("C5",), ("R44",), f"{_GATE}[within_net]"),
     "within_the_rate": Row(("C7",), ("R45", "R48"), f"{_GATE}[within_the_rate]"),
     "within_the_day": Row(("C7",), ("R47",), f"{_GATE}[within_the_day]"),
     "within_the_parent": Row(("C10",), ("R126",), f"{_GATE}[within_the_parent]"),
@@ -233,6 +245,11 @@ HOLDS = {
         "tests/core/test_start.py::"
         "test_a_key_to_somebody_elses_account_is_found_out_before_anything_is_booked",
     ),
+    "venue_contract": Row(
+        ("C12", "C24"),
+        ("R3",),
+        "tests/core/test_contract.py::test_a_failed_venue_contract_holds_with_its_reason_and_the_next_good_look_lifts_it",
+    ),
     "endpoint_retired": Row(
         ("C24",),
         ("R1",),
@@ -263,6 +280,16 @@ HOLDS = {
         ("R24", "R33"),
         "tests/core/test_flatten.py::test_flat_is_not_said_while_a_fill_is_not_booked",
     ),
+    "reference_stale": Row(
+        ("C11",),
+        ("R53",),
+        f"{_REFERENCE}::test_where_it_is_wanted_a_stale_file_holds_the_account_and_a_new_one_releases_it",
+    ),
+    "market_halt": Row(
+        ("C11", "C15"),
+        ("R50", "R89"),
+        f"{_REFERENCE}::test_a_fall_of_the_benchmark_holds_the_account_by_steps_and_ends_below_the_first",
+    ),
     "liquidation": Row(
         ("C20", "C28"),
         ("R81",),
@@ -271,6 +298,11 @@ HOLDS = {
 }
 
 BESIDE = {
+    "reference data that is read, fed and shown": Row(
+        ("C11", "C27"),
+        ("R39", "R41", "R50"),
+        "tests/process/test_reference.py::test_each_check_refuses_in_a_running_bot_and_lets_go_again",
+    ),
     "the exit lane (`judge_exit`)": Row(
         ("C16",),
         ("R24",),

@@ -83,6 +83,11 @@ KEYS = {
     ("limits.account", "fills_per_day_max"): "Executions in the day.",
     ("limits.account", "traded_per_day_max"): "Notional of the day's executions, in the settle asset.",
     ("limits.account", "recover_cooling"): "What one person alone waits before `holdfast recover`.",
+    ("limits.account", "net_notional_max"): "Long less short over all instruments, at worst case per side.",
+    (
+        "limits.account",
+        "group_share_max",
+    ): "The gross notional at worst case of one group of the reference file over the account's equity.",
     ("limits.instrument.INSTRUMENT", "order_max"): "One order, in the base asset.",
     ("limits.instrument.INSTRUMENT", "order_notional_max"): "One order, in the settle asset.",
     ("limits.instrument.INSTRUMENT", "position_max"): "All strategies together, at worst case.",
@@ -105,6 +110,18 @@ KEYS = {
         "limits.instrument.INSTRUMENT",
         "orders_per_s_halt",
     ): "Beyond this the instrument is HALTED (`runaway`).",
+    (
+        "limits.instrument.INSTRUMENT",
+        "equity_share_max",
+    ): "Its notional at worst case over the account's equity.",
+    (
+        "limits.instrument.INSTRUMENT",
+        "adv_share_max",
+    ): "One order over the average daily volume: the reference file's, else what the venue says of the last 24 hours.",
+    (
+        "limits.instrument.INSTRUMENT",
+        "depth_max",
+    ): "One order that may take at once over the size at the best price that it meets. One that rests is not asked.",
     (
         "limits.strategy.STRATEGY.INSTRUMENT",
         "order_max",
@@ -152,6 +169,26 @@ KEYS = {
     ("timings", "flatten_retry"): "Between two attempts of an exit.",
     ("timings", "hold_clear"): "A condition must be gone for so long before its hold releases itself.",
     ("timings", "lease_ttl"): "A process stalled longer than this sends nothing more.",
+    (
+        "reference",
+        "file",
+    ): "The [reference file](../how-to/keep-reference-data.md): groups, volumes, sessions, bands.",
+    ("reference", "age_days_max"): "Its `as_of` longer ago than this, and nothing that adds risk is sent.",
+    (
+        "reference",
+        "when_stale",
+    ): "What a file too old, or none, does besides: nothing, or a hold on the account until a new one is read.",
+    ("market_halts", "benchmark"): "The instrument whose fall counts for the account.",
+    (
+        "market_halts",
+        "levels",
+    ): "Texts such as `7% reduce_only account`: a fall since the day's first price, what it does, and where: the "
+    "benchmark's fall to the account, or each instrument's own to itself. Over by itself once it is below the first.",
+    (
+        "hours",
+        "instrument",
+    ): 'When new risk may be taken there, in UTC: texts such as `"Mon-Fri 07:00-20:00"`. Not named: always.',
+    ("hours", "strategy"): "The same for a strategy. Where both are named, both must be open.",
     ("strategy.STRATEGY", "class"): "`file.py:Class` beside the configuration, or `module:Class`.",
     ("strategy.STRATEGY", "instruments"): "Where it trades; each needs its limits above.",
     (
@@ -175,6 +212,30 @@ KEYS = {
     ): "The hard caps, in a file of their own: no limit is looser, and no command changes them.",
     ("feed", "source"): "`binance` is our own decoder; `ccxt` serves every other venue.",
     ("feed", "streams"): "Nothing is priced without quotes.",
+    ("feeds", "dead_after"): "A stream so long silent is dead: a feed that counts by itself takes over.",
+    (
+        "feeds",
+        "too_old_after",
+    ): "A stream so far behind another feed's is too old. Half of `quote_age_max` loses nothing at the change.",
+    ("feeds", "back_after"): "So long must a feed speak without a break before it is preferred again.",
+    (
+        "feeds.backup.NAME",
+        "source",
+    ): "`binance`: the same streams over another way; `ccxt`: any exchange, the account's own or another as a reference.",
+    (
+        "feeds.backup.NAME",
+        "url",
+    ): "Where its streams are; empty: where the primary's are, by a connection of its own.",
+    ("feeds.backup.NAME", "rest_url"): "Where `ccxt` reads its markets; empty: the exchange's own address.",
+    (
+        "feeds.backup.NAME",
+        "venue",
+    ): "The exchange id of `ccxt`. Another than the account's is a price reference only.",
+    ("feeds.backup.NAME", "instruments"): "Ours and their names there; empty: all, by our names.",
+    (
+        "probe",
+        "canary",
+    ): "Lets a start prove the venue's dead-man switch by a real order: the smallest, 3 % below the mark, post-only.",
     ("serve", "host"): "Where `holdfast serve` listens. Beyond this machine it needs `public` and TLS.",
     ("serve", "port"): "And its port.",
     ("serve", "hosts"): "Further names by which clients may call it.",
@@ -314,6 +375,9 @@ The gate is the only door: nothing reaches a venue as an order without the `Appr
 asks its checks in this order, and the first that refuses names the reason. A missing number refuses. Worst case
 means position + working + in flight + unknown + pending amends + this order, per side.
 
+Of hours, volumes, depth, bands, groups and shares, an order that is reduce-only is asked for the venue's own
+session and bands alone; the exit lane is asked for none of them.
+
 `holdfast why` tells the last refusal in words; with `--instrument`, `--side` and `--qty` it asks the same gate
 about an order that nobody sends."""
 
@@ -341,6 +405,7 @@ CONTROL = {
     ("GET", "/faults"): ("", "The faults at work, with how often each was met and struck."),
     ("POST", "/faults"): ("a fault, below", "Put a fault to work; answers its `fault_id`."),
     ("DELETE", "/faults"): ("`fault_id`", "Take one away, or all."),
+    ("DELETE", "/reshape"): ("", "Every answer in its own shape again."),
     ("DELETE", "/freeze"): ("`pattern`", "Let a frozen stream go on, or all."),
 }
 

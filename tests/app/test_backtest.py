@@ -94,3 +94,22 @@ def test_the_chain_can_be_verified_and_the_records_exported(ran: tuple[Path, dic
     lines = exported.stdout.splitlines()
     assert len(lines) == ran[1]["journal_records"]
     assert "started" in lines[0]
+
+
+def test_a_backtest_whose_strategy_died_ends_with_one_line_and_not_with_success(tmp_path: Path) -> None:
+    """Half a run's figures read like a whole one's: a script that compares strategies must not take them."""
+    strategy = tmp_path / "dying.py"
+    strategy.write_text(
+        "from holdfast.strategy import Strategy\n\n\nclass Dying(Strategy):\n"
+        "    def on_quote(self, ctx, quote):\n        raise ValueError('tick of none')\n"
+    )
+    demo = ROOT / "src" / "holdfast" / "app" / "demo.toml"
+    text = demo.read_text().replace(
+        "holdfast.strategy.examples.momentum_taker:MomentumTaker", "dying.py:Dying"
+    )
+    (tmp_path / "holdfast.toml").write_text(text)
+    (tmp_path / "demo-caps.toml").write_text(demo.with_name("demo-caps.toml").read_text())
+    done = holdfast("backtest", "--quotes", "200", "--seed", "5", "--config", str(tmp_path / "holdfast.toml"))
+    assert 3 == done.returncode, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "strategy momentum failed: ValueError: tick of none (dying.py:6 in on_quote)" in line

@@ -1,15 +1,19 @@
 """Every benchmark runs: a figure that nobody can measure again is worth nothing. Tiny sizes, no figure is judged."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from bench import inprocess, living, machine, orders, our_side, recovery, run, vs_nautilus
+from bench import inprocess, living, machine, orders, our_side, overload, recovery, run, vs_nautilus
 from bench.house import START_WALL_NS, frames, instruments, quotes
 from bench.our_side import Side
+from bench.overload_sender import Blocks
 from holdfast.app import backtest
 from holdfast.sim.sources import quotes_only
+from holdfast.venues.binance.decoder import decoder
+from holdfast.vocab.market import Malformed
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = (
@@ -54,6 +58,24 @@ def test_recovery_finds_the_books_of_the_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(recovery, "SNAPSHOT_SLACK", 1_000)
     found = recovery.recovery(tmp_path / "state", records=4_000, rounds=1)
     assert found["records_behind_snapshot"] >= 1_000
+
+
+@pytest.mark.process
+def test_an_overload_is_accounted_for_frame_by_frame(tmp_path):
+    """What was sent is in the log or counted as left out, and every print came."""
+    found = asyncio.run(overload.pace(tmp_path / "pace", rate=20_000, seconds=0.4, halts=0))
+    assert found["frames"] == found["received"] == found["accounted"]
+    assert found["prints"] == found["prints_at_the_strategy"] > 0
+    assert sum(found["refused"].values()) == 0
+
+
+def test_no_two_frames_of_the_overload_are_the_same():
+    blocks = Blocks()
+    sent = b"".join(blocks.next(at_ms) for at_ms in range(10**12, 10**12 + 12))
+    frames = sent.split(b"\x81")[1:]
+    assert 12_000 == len(frames) == len(set(frames))
+    decode = decoder(instruments(102)[2:])
+    assert not any(isinstance(decode(frame[3:], 0, 0), Malformed | None) for frame in frames)
 
 
 @pytest.mark.process

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.process
 FILES = [
     "holdfast.toml",
     "caps.toml",
+    "reference.toml",
     "strategy.py",
     "keys.toml",
     ".gitignore",

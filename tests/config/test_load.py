@@ -132,6 +132,21 @@ CONTRADICTIONS = [
     ("open_orders_max = 40", "open_orders_max = -1", "limits.account.open_orders_max: expected 1 to"),
     ('collar = "5%"', 'collar = "51%"', "limits.instrument.BTCUSDT.collar: expected at most 50%"),
     ('"150000 USDT"', '"150000 BTC"', "limits.account.gross_notional_max: expected an amount of USDT"),
+    (
+        'order_max = "0.2 BTC"',
+        'order_max = "0.2 ETH"',
+        "limits.instrument.BTCUSDT.order_max: expected an amount of BTC",
+    ),
+    (
+        'flatten_clip = "2 ETH"',
+        'flatten_clip = "2 BTC"',
+        "limits.instrument.ETHUSDT.flatten_clip: expected an amount",
+    ),
+    (
+        '[limits.strategy.quoter.BTCUSDT]\norder_max = "0.2 BTC"',
+        '[limits.strategy.quoter.BTCUSDT]\norder_max = "200 USDT"',
+        "limits.strategy.quoter.BTCUSDT.order_max: expected an amount of BTC, got 200 USDT",
+    ),
     ('receive_window = "1s"', 'receive_window = "2s"', "timings.receive_window: expected at most lease_ttl"),
     (
         'position_age_reduce = "30s"',

@@ -5,12 +5,12 @@ import pytest
 from holdfast.vocab.events import NoticeKind, StrategyFailed, VenueNotice
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.instruments import InstrumentStatus
-from holdfast.vocab.orders import Lane, Side
+from holdfast.vocab.orders import Lane, OrderType, Side
 from holdfast.vocab.outcome import Fatal, Unknown
 from holdfast.vocab.refusals import Held, NotReducing
-from holdfast.vocab.requests import ArmDeadman, QueryBalances, QueryOpenOrders, QueryPositions
+from holdfast.vocab.requests import ArmDeadman, CancelAll, QueryBalances, QueryOpenOrders, QueryPositions
 from tests.house.room import a_running_core
-from tests.house.setup import BTC, ETH, timings
+from tests.house.setup import BTC, BTC_TICKS, ETH, timings
 
 NS_PER_MS = 1_000_000
 L = HoldLevel
@@ -76,6 +76,30 @@ def test_when_the_venue_does_not_tell_trading_is_reduced_and_then_halted_by_itse
     assert ["position_stale", "position_unknown"] == room.causes()
     assert L.HALTED == room.level()
     assert "60000 ms" in room.hold("position_unknown").reason
+
+
+def test_at_the_second_age_what_rests_is_cancelled_and_protective_stops_stay():
+    """Orders that rest would go on filling into a position that nobody sees."""
+    room = a_running_core()
+    room.targets(10)
+    stop = room.buys(
+        5,
+        side=Side.SELL,
+        order_type=OrderType.STOP_MARKET,
+        trigger_ticks=BTC_TICKS - 1_000,
+        reduce_only=True,
+        price_ticks=None,
+    )
+    resting = room.buys(3, price_ticks=BTC_TICKS - 500)
+    room.venue.breaks(QueryPositions, Unknown(why="404 Not Found", code="404"))
+    room.run(s=55)
+    assert ["position_stale"] == room.causes()
+    assert "25000 ms; from 60000 ms on all stops" in room.hold("position_stale").reason
+    assert [stop.order_id, resting.order_id] == sorted(room.books.orders.live)
+    room.run(s=20)
+    assert {"position_stale", "position_unknown"} == set(room.causes())
+    assert [stop.order_id] == sorted(room.books.orders.live)
+    assert 1 == len(room.venue.asked_for(CancelAll))
 
 
 def test_the_reduction_goes_by_itself_and_the_halt_needs_a_person():

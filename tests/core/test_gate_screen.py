@@ -13,7 +13,7 @@ from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.units import E8
 from tests.house.desks import a_desk
 from tests.house.events import an_intent
-from tests.house.setup import BTC_TICKS, a_spec, account_limits, instrument_limits, strategy_limits
+from tests.house.setup import BTC_TICKS, WALL_NS, a_spec, account_limits, instrument_limits, strategy_limits
 
 SEEDS = 40
 CASES_PER_SEED = 250
@@ -76,7 +76,43 @@ def desk_troubles(rng):
         {"spec": a_spec("BTCUSDT", qty_lots_max=near)},
         {"spec": a_spec("BTCUSDT", notional_e8_min=near * LOT_E8)},
         {"quoted": False},
+        {"facts": {"session_until_ns": WALL_NS + rng.choice((0, 1))}},
+        {"facts": {"fresh_until_ns": WALL_NS + rng.choice((0, 1)), "told": True}},
+        {"window": (WALL_NS + rng.choice((0, 1)), 0, "strategy")},
+        {
+            "instrument": roomy(adv_share_ppm_max=100_000),
+            "facts": {"adv_lots": near * 10 + rng.choice((0, -1))},
+        },
+        {
+            "instrument": roomy(depth_ppm_max=2_000_000),
+            "shown": rng.choice((near, near // 2, (near + 1) // 2, 1_000)),
+            "ask": BTC_TICKS + rng.choice((1, 5)),
+        },
+        {
+            "facts": {
+                "band_low_ticks": BTC_TICKS - rng.choice((0, 1, 500)),
+                "band_high_ticks": BTC_TICKS + rng.choice((0, 1, 500)),
+            }
+        },
+        {
+            "instrument": roomy(equity_share_ppm_max=500_000),
+            "equity_e8": 2 * near * LOT_E8 + rng.choice((0, 10**6)),
+        },
+        {
+            "account": account_limits(group_share_ppm_max=500_000),
+            "facts": {"group": rng.choice(("crypto", "crypto", "crypto", ""))},
+            "group_elsewhere_e8": rng.choice((0, 20)) * LOT_E8,
+            "equity_e8": 2 * (near + rng.choice((0, 20))) * LOT_E8 + rng.choice((0, 10**6)),
+        },
+        {
+            "account": account_limits(net_notional_e8_max=near * LOT_E8 + rng.choice((0, 10**6))),
+            "net_elsewhere_e8": rng.choice((0, 0, 1, -1, 30, -30)) * LOT_E8,
+        },
     )
+
+
+def roomy(**changes):
+    return instrument_limits(position_lots_max=1_000, **changes)
 
 
 def intent_troubles(rng):

@@ -48,7 +48,10 @@ def test_only_these_release_themselves():
         HoldCause.POSITION_STALE,
         HoldCause.CLOCK,
         HoldCause.DEADMAN_UNARMED,
+        HoldCause.VENUE_CONTRACT,
         HoldCause.RETRIES_SPENT,
+        HoldCause.REFERENCE_STALE,
+        HoldCause.MARKET_HALT,
     } == {cause for cause, rule in RULES.items() if rule.release is Release.AUTOMATIC}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.vocab.events import LatchSeen, LeaseLost, Verb
+from holdfast.vocab.events import LatchSeen, LeaseLost, Stopping, Verb
 from holdfast.vocab.facts import FlattenEnded, HoldReleased
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.orders import OrderState, Side
@@ -329,6 +329,24 @@ def test_cancelling_the_account_takes_one_request_per_instrument():
     assert [CancelAll(instrument=BTC)] == cancels
     room.answers_now()
     assert {S.CANCELLED} == {order.state for order in orders}
+
+
+@pytest.mark.parametrize("act", ["pause", "stopping"])
+def test_what_is_not_a_cancel_of_everything_leaves_somebody_elses_order_alone(act):
+    """The venue's cancel-all does not ask whose they are: beside a foreign order ours go one by one."""
+    room = a_running_core()
+    ours = room.buys(5)
+    in_eth = room.buys(100, instrument=ETH)
+    order = room.venue.gets_a_foreign_order(Side.BUY, 5, price=590_000)
+    room.settle()
+    if act == "pause":
+        assert room.says("pause").accepted
+    else:
+        room.tell(Stopping(wall_ns=0, mono_ns=0, by="ada", reason="enough"))
+    room.run(s=2)
+    assert order.open
+    assert not {ours.order_id, in_eth.order_id} & room.books.orders.live.keys()
+    assert [ETH] == [request.instrument for request in room.venue.asked_for(CancelAll)]
 
 
 @pytest.mark.parametrize(

@@ -500,7 +500,7 @@ class Life:
         if journal is not None and not what.startswith(
             "disk"
         ):  # within a write its count is not to be trusted
-            self.written_count = journal.record_count - len(journal._pending)
+            self.written_count = journal._framed_count
         if machine.frozen_venue is None:
             machine.frozen_venue = deepcopy(machine.venue)
         if self.frozen_store is None:

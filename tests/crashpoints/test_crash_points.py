@@ -50,6 +50,11 @@ def test_the_day_has_everything_in_it(day):
     assert any(left.on_the_way for left in lefts)
     assert any(left.halted for left in lefts)
     assert len(lefts) > 600
+    # what is promised grows with the day: else nothing would be asked of a recovery
+    records = len(life.records)
+    assert records - 10 < lefts[-1].written_count <= records
+    assert records - 10 < lefts[-1].synced_count <= records
+    assert 10 < len({left.synced_count for left in lefts})
 
 
 def test_killed_at_any_act_it_recovers_from_the_bytes_alone(day, capsys):

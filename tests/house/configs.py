@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from holdfast.app.init import CAPS_NAME, config_text
+from holdfast.app.init import CAPS_NAME, REFERENCE_NAME, config_text, reference_text
 from holdfast.app.templates import CAPS
 from holdfast.sim.sources.specs import BTCUSDT, ETHUSDT
 
@@ -22,6 +22,8 @@ def a_config_file(home: Path, *changes: tuple[str, str], caps: str = CAPS) -> Pa
     """The same as a file, with its hard caps beside it."""
     (home / CAPS_NAME).write_text(caps)
     (home / CAPS_NAME).chmod(0o644)
+    (home / REFERENCE_NAME).write_text(reference_text())
+    (home / REFERENCE_NAME).chmod(0o644)
     path = home / "holdfast.toml"
     path.write_text(a_config_text(*changes))
     return path

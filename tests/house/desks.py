@@ -3,7 +3,8 @@
 from types import MappingProxyType
 
 from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
-from holdfast.core.gate.exposure import Exposure
+from holdfast.core.gate.exposure import Exposure, GroupSum
+from holdfast.core.gate.facts import Facts
 from holdfast.core.gate.resting import Resting
 from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
@@ -70,6 +71,11 @@ def a_desk(
     last=None,
     mark_age_ns=0,
     duplicate_window_ms=0,
+    facts=None,
+    group_elsewhere_e8=0,
+    net_elsewhere_e8=0,
+    window=None,
+    shown=1_000,
     day=MappingProxyType({}),
     own_bid=None,
     own_ask=None,
@@ -80,6 +86,7 @@ def a_desk(
 
     ``asked_ms_ago``: when orders were asked for before: by alpha in BTC, or (when, by whom, in what).
     ``parents``: number to (size, taken up).
+    ``facts``: words of ``Facts``. ``window``: our own hours, as (until, opens, whose).
     """
     spec = a_spec(BTC) if spec is None else spec
     limits = instrument_limits(BTC) if instrument is None else instrument
@@ -87,7 +94,7 @@ def a_desk(
     market = market_of(limits, timings())
     if quoted:
         touch = {} if ask is None else {"ask_ticks": ask}
-        assert take_quote(market, a_quote(mono_ns=MONO_NS - quote_age_ms * NS_PER_MS, **touch))
+        assert take_quote(market, a_quote(mono_ns=MONO_NS - quote_age_ms * NS_PER_MS, lots=shown, **touch))
     if mark is not None:
         assert take_mark(market, a_mark(price=mark, mono_ns=MONO_NS - mark_age_ns))
     if last is not None:
@@ -127,12 +134,21 @@ def a_desk(
         instrument_limits=limits,
         market=market,
         account=row,
-        exposure=Exposure(spec=spec, position=all_position, open_lots=all_open, market=market),
+        exposure=Exposure(
+            spec=spec, position=all_position, open_lots=all_open, market=market, net=row.net, summed=True
+        ),
         my_position=PositionRow(position_lots=position),
         all_position=all_position,
         my_open=OpenLots(buy_lots=open_buys, sell_lots=open_sells),
         all_open=all_open,
+        facts=Facts() if facts is None else Facts(**facts),
     )
     row.gross_e8 = desk.exposure.recount() + elsewhere_e8
+    desk.exposure.join(GroupSum(gross_e8=group_elsewhere_e8))
+    row.net.long_e8 += net_elsewhere_e8
+    row.net.short_e8 += net_elsewhere_e8
+    if window is not None:
+        desk.window_until_ns, desk.window_opens_ns, desk.window_of = window
+        desk.learn()
     desk.fold(None if level is HoldLevel.NONE else a_hold(level))
     return desk

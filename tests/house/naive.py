@@ -113,6 +113,28 @@ def gross_e8(state):
     return total
 
 
+def _worth_e8(state, instrument, lots):
+    market = state.session.markets[instrument]
+    mid = -((market.bid_ticks + market.ask_ticks) // -2)
+    return lots * max(mid, market.mark_ticks, market.last_ticks) * state.specs[instrument].tick_lot_e8
+
+
+def net_e8(state):
+    """(net notional were every buy to fill, the same for every sell), each instrument at its largest known price."""
+    both = {name: worst_case_lots(state.books, name) for name in state.specs}
+    return (
+        sum(_worth_e8(state, name, long) for name, (long, _) in both.items()),
+        sum(_worth_e8(state, name, short) for name, (_, short) in both.items()),
+    )
+
+
+def gross_of(state, instruments):
+    """Gross notional at worst case of some instruments."""
+    return sum(
+        _worth_e8(state, name, max(map(abs, worst_case_lots(state.books, name)))) for name in instruments
+    )
+
+
 def resting_ticks_of(row):
     """Where an order may be in the venue's book: until it is final, at its price and at an unanswered amend's."""
     if row.state in FINAL_STATES or row.terms.price_ticks is None:

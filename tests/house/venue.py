@@ -31,6 +31,7 @@ from holdfast.vocab.reports import (
     TradeReport,
     Trades,
     VenueStatus,
+    Volumes,
 )
 from holdfast.vocab.requests import (
     AmendOrder,
@@ -46,6 +47,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     SetLeverage,
 )
 from tests.house.naive import FractionPosition, floor_e8
@@ -79,6 +81,7 @@ class NaiveVenue:
         self.wallet_e8 = Fraction(wallet_e8)
         self.fee_ppm = fee_ppm
         self.offset_ns = 0
+        self.volumes = {}  # lots of 24 hours, of what it tells
         self.now_wall_ns = WALL_NS
         self.now_mono_ns = MONO_NS
         self.touch = {}
@@ -419,6 +422,9 @@ class NaiveVenue:
     def _specs(self, request: QuerySpecs):
         return Ok(value=Specs(specs=tuple(self.specs.values())))
 
+    def _volumes(self, request: QueryVolumes):
+        return Ok(value=Volumes(lots=tuple(self.volumes.items())))
+
     def _deadman(self, request: ArmDeadman):
         self.deadman[request.instrument] = self.now_mono_ns + request.countdown_ms * 1_000_000
         return Ok(value=Done())
@@ -443,6 +449,7 @@ _ANSWERS: dict = {
     QueryTrades: NaiveVenue._trades,
     QueryCash: NaiveVenue._cash,
     QuerySpecs: NaiveVenue._specs,
+    QueryVolumes: NaiveVenue._volumes,
     SetLeverage: lambda venue, request: Ok(value=Done()),
     ArmDeadman: NaiveVenue._deadman,
     MeasureClock: NaiveVenue._clock,

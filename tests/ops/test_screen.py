@@ -154,3 +154,22 @@ def test_watching_ends_when_the_bot_does(tmp_path):
 def test_there_is_nothing_to_watch_without_a_bot(tmp_path):
     with pytest.raises(NotRunning):
         watch(tmp_path / "control.sock")
+
+
+def test_whose_data_it_is_what_is_silent_and_what_was_left_out_are_seen():
+    """In the live view and in the lines of ``holdfast status`` alike; while all is well there is nothing to see."""
+    plain = a_status()
+    assert "market data" not in drawn(plain)
+    row = msgspec.structs.replace(plain.instruments[0], feed="kraken", reference=True)
+    troubled = a_status(
+        instruments=[row],
+        feeds_changed=1,
+        silent_streams=["second all mark"],
+        degraded=True,
+        conflated_quotes=12_345,
+    )
+    lines = show("status", msgspec.to_builtins(troubled))
+    for word in ("kraken (reference only)", "second all mark", "12,345"):
+        assert word in drawn(troubled)
+        assert word in lines
+    assert "degraded" in lines

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from holdfast.app.init import as_of_now
 from holdfast.app.parts import account_tag
 from holdfast.app.simulate_venue import END_WITH_PARENT
 from holdfast.config.operators import token_hash
@@ -25,6 +26,7 @@ from holdfast.config.operators import token_hash
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "src" / "holdfast" / "app" / "demo.toml"
 DEMO_CAPS = DEMO.with_name("demo-caps.toml")
+DEMO_REFERENCE = DEMO.with_name("demo-reference.toml")
 GENERATED = '[source]\nkind = "generated"\nseed = 7\n'
 START_S = 20.0
 NAME = "demo"
@@ -162,6 +164,10 @@ def roomy_caps() -> str:
         "order_notional_max": "9000000 USDT",
         "spread_max": "50%",
         "jump_max": "50%",
+        "net_notional_max": "9000000 USDT",
+        "group_share_max": "100x",
+        "equity_share_max": "100x",
+        "adv_share_max": "100%",
     }.items():
         text = re.sub(rf"(?m)^{name} = .*$", f'{name} = "{cap}"', text)
     return re.sub(r"(?m)^(open_orders_max|orders_per_s_\w+) = .*$", r"\1 = 10000", text)
@@ -196,6 +202,8 @@ class Bot:
         self.config.write_text(text + extra)
         tomllib.loads(self.config.read_text())
         write_private(self.home / DEMO_CAPS.name, roomy_caps())
+        self.reference = self.home / DEMO_REFERENCE.name
+        write_private(self.reference, as_of_now(DEMO_REFERENCE.read_text()))
         for keys in ("demo-keys.toml", "watchdog-keys.toml"):
             write_private(self.home / keys, 'api_key = "sim-key"\nsecret = "sim-secret"\n')
         for person, token in TOKENS.items():
@@ -452,6 +460,10 @@ def configuration(sim: SimProcess, *, strategy: str, params: dict[str, Any], edi
         "open_orders_max = 40": "open_orders_max = 300",
         'gross_notional_max = "100000 USDT"': 'gross_notional_max = "900000 USDT"',
         'leverage_max = "1.5x"': 'leverage_max = "9x"',
+        'net_notional_max = "100000 USDT"': 'net_notional_max = "900000 USDT"',
+        'group_share_max = "150%"': 'group_share_max = "9x"',
+        'equity_share_max = "40%"': 'equity_share_max = "9x"',
+        'depth_max = "50x"': 'depth_max = "100x"',
         **edits,
     }.items():
         assert old in body, old

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import mmap
 import time
@@ -114,6 +115,25 @@ class Holder(Strategy):
         return ctx.target("BTCUSDT", self._lots)
 
 
+class Joiner(Strategy):
+    """Once a file is there, joins the best bid, and follows it until it is filled: a maker, told of its fill later."""
+
+    def __init__(self, *, flag: str, lots: int = 20) -> None:
+        self._flag = Path(flag)
+        self._lots = lots
+        self._next_ns = 0
+
+    def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
+        if quote.instrument != "BTCUSDT" or ctx.mono_ns < self._next_ns or not self._flag.exists():
+            return None
+        self._next_ns = ctx.mono_ns + 1_000_000_000
+        if ctx.position_lots("BTCUSDT"):
+            return None
+        if ctx.orders("BTCUSDT"):
+            return [ctx.cancel_all("BTCUSDT")]
+        return [ctx.buy("BTCUSDT", qty_lots=self._lots, price_ticks=quote.bid_ticks)]
+
+
 class Nonsense(Strategy):
     """When told by a file, wants once what makes no sense: the file says what."""
 
@@ -162,3 +182,25 @@ class Clinger(Strategy):
             self._exit_flag.unlink()
             return ctx.target("BTCUSDT", ctx.position_lots("BTCUSDT") - 10)
         return None if ctx.orders("BTCUSDT") else ladder(ctx, quote, 1, self._more)
+
+
+class Wisher(Strategy):
+    """Asks for the order that a file describes, once every 50 ms while the file is there.
+
+    The file is JSON: ``instrument``, ``lots``, ``takes`` (at the offer; else far below, where it rests).
+    """
+
+    def __init__(self, *, wish: str) -> None:
+        self._wish = Path(wish)
+        self._next_ns = 0
+
+    def on_quote(self, ctx: Context, quote: Quote) -> list[Intent] | None:
+        if ctx.mono_ns < self._next_ns or not self._wish.exists():
+            return None
+        wish = json.loads(self._wish.read_text())
+        if wish["instrument"] != quote.instrument:
+            return None
+        self._next_ns = ctx.mono_ns + 50_000_000
+        price = quote.ask_ticks if wish["takes"] else quote.bid_ticks - quote.bid_ticks // 50
+        wants: list[Intent] = [ctx.cancel_all(quote.instrument)] if ctx.orders(quote.instrument) else []
+        return [*wants, ctx.buy(quote.instrument, qty_lots=wish["lots"], price_ticks=price)]

@@ -19,7 +19,8 @@ from tests.process.conftest import FULL
 from tests.process.long_journal import drop_snapshots_within, lengthen
 from tests.process.processes import until
 from tests.process.reading import OrderStory, Story, faults_of
-from tests.process.test_kill import READY_S_MAX, after_writes, armable
+from tests.process.strategies import WRITES, counters
+from tests.process.test_kill import READY_S_MAX, armable
 
 pytestmark = pytest.mark.process
 KILLS = os.environ.get("HOLDFAST_KILLS", "")
@@ -77,6 +78,19 @@ def ready_to_arm(bot):
     return took_s, (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
+def orders_flow(bot, count):
+    """Wait until so many more orders are written; a machine so busy that the loop comes too late is resumed."""
+    written = counters(bot.signal)
+    target = written[WRITES] + count
+
+    def enough():
+        if written[WRITES] < target and bot.holds("lost_lease"):
+            bot.resume()
+        return written[WRITES] >= target
+
+    until(enough, "orders flow", bot.tell, PATIENCE_S, 0.01)
+
+
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
@@ -105,7 +119,7 @@ def test_killed_behind_a_long_journal_it_is_soon_ready_and_has_lost_nothing(home
         done, said = bot.tell_to("arm")
         assert done, said
         time.sleep(rng.uniform(0.2, 0.6))
-        after_writes(bot, rng.randint(0, 60))
+        orders_flow(bot, rng.randint(0, 60))
         bot.kill()
         story = journal.read()
         in_flight.append(sum(order.state is OrderState.SENT for order in story.orders.values()))

@@ -9,7 +9,7 @@ import random
 from msgspec import structs
 
 from holdfast.core.state import State, decode_books, encode_books
-from holdfast.vocab.events import Command, OrderReported, TradeReported
+from holdfast.vocab.events import Command, OrderReported, ReferenceRead, TradeReported
 from holdfast.vocab.facts import (
     AmendStep,
     FillBooked,
@@ -24,12 +24,24 @@ from holdfast.vocab.facts import (
 from holdfast.vocab.governed import limits_of, looser
 from holdfast.vocab.holds import HoldCause, HoldLevel, Release
 from holdfast.vocab.orders import ChildOf, Lane, OrderState, Side, TimeInForce
+from holdfast.vocab.reference import InstrumentReference, ReferenceRules
 from holdfast.vocab.reports import FillCause
 from holdfast.vocab.requests import AmendOrder, PlaceOrder
+from holdfast.vocab.units import E8
 from tests.core.test_lifecycle import expected
 from tests.house import naive
 from tests.house.room import Room, folded, replayed
-from tests.house.setup import BTC, ETH, account_limits, caps_over, settings, timings
+from tests.house.setup import (
+    BTC,
+    BTC_TICKS,
+    ETH,
+    ETH_TICKS,
+    account_limits,
+    caps_over,
+    instrument_limits,
+    settings,
+    timings,
+)
 from tests.house.venue import NaiveVenue
 
 FINAL = naive.FINAL_STATES
@@ -94,10 +106,27 @@ class Auditor:
         if not terms.reduce_only:
             halved = 1 if desk.level >= HoldLevel.REDUCED else 0
             assert account.gross_e8 <= account.limits.gross_notional_e8_max >> halved
+            self._within_shares(room, terms, halved)
         if desk.level >= HoldLevel.REDUCE_ONLY or terms.reduce_only:
             self._reducing(room, terms)
         market = room.state.session.markets[terms.instrument]
         assert room.mono_ns - market.quote_mono_ns <= 1_000 * 10**6, "no order is priced from old data"
+
+    def _within_shares(self, room, terms, halved):
+        account = room.state.session.account
+        net = account.net.long_e8 if terms.side > 0 else -account.net.short_e8
+        assert net <= account.limits.net_notional_e8_max >> halved, "net notional on the order's side"
+        exposure = room.state.exposures[terms.instrument]
+        own = room.state.instrument_limits[terms.instrument].equity_share_ppm_max >> halved
+        for e8, share in (
+            (exposure.gross_e8, own),
+            (exposure.group.gross_e8, account.limits.group_share_ppm_max >> halved),
+        ):
+            assert e8 * 10**6 <= share * account.equity_e8, (terms.instrument, e8, share)
+        told = {row.instrument: row for row in room.state.session.reference.instruments}
+        row = told[terms.instrument]
+        assert terms.qty_lots * 10 <= row.adv_lots, "a tenth of the daily volume"
+        assert terms.price_ticks is None or terms.price_ticks <= row.band_high_ticks
 
     def _within_caps(self, room, strategy, instrument, side, level):
         halved = 1 if level >= HoldLevel.REDUCED else 0
@@ -185,7 +214,19 @@ class Auditor:
         orders = books.orders
         assert len(orders.live) + len(orders.foreign) == room.state.session.account.open_orders_count
         account = room.state.session.account
-        assert sum(row.gross_e8 for row in room.state.exposures.values()) == account.gross_e8
+        exposures = room.state.exposures
+        assert sum(row.gross_e8 for row in exposures.values()) == account.gross_e8
+        assert sum(row.long_e8 for row in exposures.values()) == account.net.long_e8
+        assert sum(row.short_e8 for row in exposures.values()) == account.net.short_e8
+        for instrument, row in exposures.items():
+            longest, shortest = naive.worst_case_lots(books, instrument)
+            assert row.gross_e8 * longest == max(abs(longest), abs(shortest)) * row.long_e8
+            assert row.gross_e8 * shortest == max(abs(longest), abs(shortest)) * row.short_e8
+        for name, group in account.groups.items():
+            mine = [
+                row.gross_e8 for one, row in exposures.items() if room.state.session.facts[one].group == name
+            ]
+            assert sum(mine) == group.gross_e8
         for instrument in room.state.specs:
             row = orders.open_in(instrument)
             assert naive.open_by_side(orders, instrument) == (row.buy_lots, row.sell_lots)
@@ -236,7 +277,21 @@ class Walk:
             timings=timings(
                 duplicate_window_ms=self.rng.choice([0, 300]), deadman_ms=self.rng.choice([0, 8_000])
             ),
-            account_limits=account_limits(orders_per_s_refuse=60, orders_per_s_kill=120),
+            account_limits=account_limits(
+                orders_per_s_refuse=60,
+                orders_per_s_kill=120,
+                net_notional_e8_max=20_000 * E8,
+                group_share_ppm_max=3_000_000,
+            ),
+            instrument_limits=(
+                instrument_limits(
+                    BTC, equity_share_ppm_max=1_500_000, adv_share_ppm_max=100_000, depth_ppm_max=1_000_000
+                ),
+                instrument_limits(
+                    ETH, order_lots_max=1_000, equity_share_ppm_max=1_000_000, adv_share_ppm_max=100_000
+                ),
+            ),
+            reference=ReferenceRules(age_ms_max=86_400_000),
         )
         config = structs.replace(config, caps=caps_over(config))
         self.room = Room(config=config, venue=NaiveVenue(config.instruments))
@@ -247,7 +302,35 @@ class Walk:
         self.room.checks.append(self.auditor)
         self.trouble = 0.0
         self.room.starts()
+        self.reads()
         self.room.run(s=1)
+
+    def reads(self):
+        """The reference file, as it is after every start."""
+        rng = self.rng
+        rows = (
+            InstrumentReference(
+                instrument=BTC,
+                group="crypto",
+                adv_lots=rng.choice([700, 5_000]),
+                band_high_ticks=BTC_TICKS * 2,
+            ),
+            InstrumentReference(
+                instrument=ETH,
+                group=rng.choice(["crypto", "other"]),
+                adv_lots=10_000,
+                band_high_ticks=ETH_TICKS * 2,
+            ),
+        )
+        self.room.tell(
+            ReferenceRead(
+                wall_ns=0,
+                mono_ns=0,
+                as_of_wall_ns=self.room.wall_ns,
+                digest=str(rng.random()),
+                instruments=rows,
+            )
+        )
 
     # --- the network ------------------------------------------------------------------------------------------
 
@@ -492,6 +575,7 @@ class Walk:
             down_ms=self.rng.randrange(1, 3_000),
             snapshot=self.rng.random() < 0.5,
         )
+        self.reads()
         self.room.run(ms=self.rng.choice([10, 3_000]))
 
     # --- at the end -----------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ SLEEP_HOMES: Final[dict[str, str]] = {}
 
 # `except BaseException` eats InvariantBroken. A handler that ends in a bare `raise` needs no line here.
 BASE_EXCEPTION_HOMES: Final[dict[str, str]] = {
+    "runtime/feeding.py": "hands the error to the live loop's fatal(): it trips the latch and ends the process",
     "runtime/live.py": "every handler hands the error to fatal(): it trips the latch and ends the process",
 }
 

@@ -74,6 +74,8 @@ class Desk:
     def level(self, strategy, instrument):
         return HoldLevel.NONE
 
+    degraded = False
+
     def quote(self, instrument):
         return self.quotes.get(instrument)
 

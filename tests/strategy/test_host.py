@@ -59,6 +59,8 @@ class Books:
     def level(self, strategy, instrument):
         return HoldLevel.REDUCED
 
+    degraded = True
+
     def quote(self, instrument):
         return self.newest.get(instrument)
 

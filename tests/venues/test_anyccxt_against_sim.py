@@ -1,8 +1,10 @@
 """The generic ccxt client and feed against the simulated venue: the one exchange that we have a server for."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.sim.config import SimConfig
 from holdfast.sim.server import SimServer
@@ -185,6 +187,35 @@ def test_the_last_hop_is_the_same_one():
         assert not desk.server.exchange.account_by_key(KEY).orders
         await desk.ok(place(2, instrument=SYMBOL, price_ticks=599_000), Lane.RISK)
         assert [order_id(2)] == [stamp.order_id for stamp in desk.venue.writes]
+
+    story(told)
+
+
+def test_a_backup_loads_its_markets_by_itself_and_speaks_of_our_instruments():
+    """It may not hold up a start: its venue is asked in the background, again and again."""
+
+    async def told(desk):
+        grid = desk.venue.grids[SYMBOL]
+        ours = replace(grid, spec=replace(grid.spec, instrument="BTCUSDT", tick="0.5"), tick=Decimal("0.5"))
+        endpoints = Endpoints(http=desk.server.url, ws=desk.server.url.replace("http", "ws", 1))
+        config = CcxtFeedConfig(
+            exchange_id="binanceusdm", name="reference", near=True, endpoints=endpoints, trades=False
+        )
+        feed = CcxtFeed(config, markets=None, grids={SYMBOL: ours})
+        ticks: list = []
+        await feed.open(lambda *read: ticks.extend(feed.decode_read(*read)), desk.events.append)
+        try:
+            async with asyncio.timeout(10):
+                while not ticks:
+                    desk.market.quote(600_002, 600_003)
+                    desk.market.quote(600_001, 600_004)
+                    await asyncio.sleep(0.02)
+        finally:
+            await feed.close()
+        quote = ticks[0]
+        # 60,000.1 to 60,000.4, or 60,000.2 to 60,000.3, in halves: neither side looks better than it is
+        assert ("BTCUSDT", 120_000, 120_001) == (quote.instrument, quote.bid_ticks, quote.ask_ticks)
+        assert "reference" in {event.name for event in desk.said(StreamChanged)}
 
     story(told)
 

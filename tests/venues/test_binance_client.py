@@ -20,6 +20,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     SetLeverage,
 )
 from tests.venues.fake_binance import LIMITS, SYMBOLS, fake_binance, reply
@@ -320,6 +321,24 @@ def test_the_instruments_are_asked_for_again():
     changed = {"symbols": [{**row, "status": "BREAK"} for row in SYMBOLS]}
     outcome, _ = answers(QuerySpecs(), **{"GET /fapi/v1/exchangeInfo": changed})
     assert [2, 2] == [one.version for one in outcome.value.specs]
+
+
+def test_the_volume_of_a_day_is_told_in_whole_lots_for_each_instrument_asked():
+    """A tenth of it is a limit: a part of a lot is cut, and another symbol's is nobody's."""
+    path = "GET /fapi/v1/ticker/24hr"
+    outcome, fake = answers(
+        QueryVolumes(instruments=("BTCUSDT",)), **{path: {"symbol": "BTCUSDT", "volume": "12.3459", "new": 1}}
+    )
+    assert (("BTCUSDT", 12_345),) == outcome.value.lots
+    assert path == " ".join(fake.asked[-1][:2])
+    for wrong in (
+        {"symbol": "ETHUSDT", "volume": "1"},
+        {"symbol": "BTCUSDT"},
+        {"symbol": "BTCUSDT", "volume": "nan"},
+        {"symbol": "BTCUSDT", "volume": "-1"},
+    ):
+        outcome, _ = answers(QueryVolumes(instruments=("BTCUSDT",)), **{path: wrong})
+        assert not isinstance(outcome, Ok), wrong
 
 
 def test_the_answer_to_one_order_is_not_taken_for_another():

@@ -11,7 +11,7 @@ from picows import WSListener, WSMsgType, ws_create_server
 from holdfast.venues.anyccxt.feed import decode
 from holdfast.venues.binance.feed import BinanceFeed, FeedConfig, shares_of
 from holdfast.venues.transport.sockets import Backoff
-from holdfast.vocab.events import Stream, StreamChanged
+from holdfast.vocab.events import Stream, StreamChanged, StreamKind
 from holdfast.vocab.market import Malformed, Quote
 from tests.venues.fake_binance import eventually
 from tests.venues.house import QUICK, SPECS
@@ -113,6 +113,32 @@ def test_many_instruments_are_shared_among_connections():
         "binance/market#2",
     ] == [share.name for share in shares]
     assert 750 == len({stream for share in shares for stream in share.streams})
+
+
+def test_a_mute_stream_is_asked_for_again_and_then_its_connection_is_made_anew():
+    """Only where it belongs: what else goes over other connections is left alone."""
+
+    async def story():
+        async with (
+            Publisher.running() as publisher,
+            opened(publisher, legacy_streams=False) as (feed, _, events),
+        ):
+            await eventually(lambda: len(publisher.asked) == 2)
+            feed.renew("BTCUSDT", StreamKind.MARK, harder=False)
+            await eventually(lambda: len(publisher.asked) == 3)
+            assert ("/market/ws", ["btcusdt@markPrice@1s"]) == (
+                publisher.asked[2][0],
+                publisher.asked[2][1]["params"],
+            )
+            feed.renew("", StreamKind.TRADE, harder=False)
+            await eventually(lambda: len(publisher.asked) == 4)
+            assert len(SPECS) == len(publisher.asked[3][1]["params"])
+            feed.renew("BTCUSDT", StreamKind.MARK, harder=True)
+            await eventually(lambda: len(publisher.asked) == 5)
+            assert "/market/ws" == publisher.asked[4][0]
+            assert ["silent: BTCUSDT mark"] == [event.why for event in events if not event.up]
+
+    asyncio.run(story())
 
 
 def test_frames_are_handed_on_as_they_were():

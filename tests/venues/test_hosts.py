@@ -27,6 +27,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     SetLeverage,
 )
 from tests.venues.fake_binance import KEY, SECRET, fake_binance
@@ -57,6 +58,7 @@ EVERY_REQUEST = [
     QueryTrades(instrument="BTCUSDT", since_venue_ns=0),
     QueryCash(since_venue_ns=0),
     QuerySpecs(),
+    QueryVolumes(instruments=("BTCUSDT",)),
     SetLeverage(instrument="BTCUSDT", leverage=5),
     ArmDeadman(instrument="BTCUSDT", countdown_ms=60_000),
     MeasureClock(),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdfast.app.data import data_dir
-from holdfast.app.errors import Exit
+from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import BacktestOptions
 from holdfast.app.parts import (
     EVENTS_CODEC,
@@ -23,8 +23,10 @@ from holdfast.app.parts import (
     host_maker,
     open_state,
 )
+from holdfast.app.reference import BACKTEST_DAYS
 from holdfast.app.summary import TrueFill, Truth, summary
-from holdfast.config.load import load
+from holdfast.config.load import beside, load
+from holdfast.config.reference import as_event, read_reference
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config
 from holdfast.core.state import State
@@ -40,6 +42,7 @@ from holdfast.sim.port import Latency, SimVenuePort
 from holdfast.sim.sources import demo_source, quotes_only, stamped
 from holdfast.sim.sources.session import AtEnd
 from holdfast.vocab.effects import Alert
+from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.market import Depth, MarketEvent
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 
@@ -67,7 +70,13 @@ def main(options: BacktestOptions) -> int:
         print("\n".join(told(result)))
         if options.state_dir:
             print(f"kept: holdfast journal verify --state-dir {options.state_dir} (or replay)")
-    return Exit.OK if result["books_equal"] and result["journal_ok"] else Exit.BOOKS_DIFFER
+    if not (result["books_equal"] and result["journal_ok"]):
+        return Exit.BOOKS_DIFFER
+    if result["strategies_failed"]:
+        raise HoldfastError(
+            Exit.REFUSED, "; ".join(result["strategies_failed"]), "the result is not of a whole run"
+        )
+    return Exit.OK
 
 
 def told(result: dict[str, Any]) -> list[str]:
@@ -138,6 +147,14 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
     # a backtest that a power loss cut short is run again: nobody waits for its disk
     disk = open_state(state_dir, account=settings_account, files=UNSYNCED_FILES)
     state = State(disk.kept.books)
+    told = as_event(
+        read_reference(beside(config, config.reference.file)),
+        settings.instruments,
+        wall_ns=start_ns,
+        mono_ns=MONO_START_NS,
+        horizon_days=BACKTEST_DAYS,
+        always_fresh=True,
+    )
     clock = ToldClock(wall_ns=start_ns, mono_ns=MONO_START_NS)
     schedule = Schedule(clock)
     exchange = Exchange(specs)
@@ -169,6 +186,7 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
         identity=Identity(build=build_name(), boot_id="backtest", epoch_floor=1),
         encode=encode_event,
         on_alert=alerts.append,
+        reference=told,
     )
     with rare_rounds():
         began = time.perf_counter()
@@ -190,6 +208,11 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
     )
     result["events"] = taken
     result["events_per_s"] = round(taken / took_s)
+    result["strategies_failed"] = [
+        f"strategy {hold.scope.strategy} failed: {hold.reason}"
+        for hold in state.books.holds.holds.values()
+        if hold.cause is HoldCause.STRATEGY_FAILED
+    ]
     result["alerts"] = [f"{alert.kind}: {alert.text}" for alert in alerts]
     return result
 

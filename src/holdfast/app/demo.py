@@ -13,7 +13,7 @@ from typing import Final
 
 from holdfast.app.data import data_dir
 from holdfast.app.errors import Exit, HoldfastError
-from holdfast.app.init import write_operators
+from holdfast.app.init import as_of_now, write_operators
 from holdfast.app.options import RunOptions
 from holdfast.app.simulate_venue import END_WITH_PARENT
 
@@ -21,6 +21,7 @@ HOME: Final = Path(".holdfast") / "demo"
 KEPT_RUNS: Final = 5
 START_S: Final = 60
 TEMPLATE: Final = Path(__file__).with_name("demo.toml")
+REFERENCE: Final = Path(__file__).with_name("demo-reference.toml")
 CAPS: Final = Path(__file__).with_name("demo-caps.toml")
 KEYS: Final = 'api_key = "sim-key"\nsecret = "sim-secret"\n'
 
@@ -84,6 +85,7 @@ def demo_config(venue: DemoVenue, state_dir: str | None) -> Path:
     ):
         text = text.replace(f'"{name}"', f'"{url}"')
     (home / CAPS.name).write_bytes(CAPS.read_bytes())
+    (home / REFERENCE.name).write_text(as_of_now(REFERENCE.read_text(encoding="utf-8")), encoding="utf-8")
     keys = home / "demo-keys.toml"
     keys.touch(mode=0o600)
     keys.write_text(KEYS, encoding="utf-8")

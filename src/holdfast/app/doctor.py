@@ -15,6 +15,7 @@ from typing import Final
 
 from msgspec import Struct, to_builtins
 
+from holdfast.app.check import strategy_problem
 from holdfast.app.errors import Exit
 from holdfast.app.options import DoctorOptions
 from holdfast.config.errors import ConfigError
@@ -230,22 +231,14 @@ def _sync_ms(directory: Path) -> float | None:
 
 
 def _strategies(config: Config) -> Iterator[Finding]:
-    for name, section in config.strategy.items():
+    for name in config.strategy:
         what, place = f"strategy {name}", strategy_class(config, name).rpartition(":")[0]
-        if not place.endswith(".py"):
-            yield Finding(what=what, verdict=GOOD, found=f"module {place}")
-            continue
-        try:
-            digest = file_hash(Path(place))
-        except OSError as error:
-            yield Finding(what=what, verdict=BAD, found=f"{place}: {(error.strerror or str(error)).lower()}")
-            continue
-        if section.sha256 and section.sha256 != digest:
-            yield Finding(
-                what=what, verdict=BAD, found=f"{place}: not the file that sha256 pins", advice=f"is {digest}"
-            )
+        if problem := strategy_problem(config, name):
+            yield Finding(what=what, verdict=BAD, found=problem)
+        elif place.endswith(".py"):
+            yield Finding(what=what, verdict=GOOD, found=f"{place}, sha256 {file_hash(Path(place))}")
         else:
-            yield Finding(what=what, verdict=GOOD, found=f"{place}, sha256 {digest}")
+            yield Finding(what=what, verdict=GOOD, found=f"module {place}")
 
 
 def _bot(state_dir: Path) -> Finding:

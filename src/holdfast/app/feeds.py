@@ -37,7 +37,15 @@ from holdfast.venues.binance.codec import Unreadable
 from holdfast.venues.binance.feed import BinanceFeed, FeedConfig
 from holdfast.venues.transport.clock import SystemClock
 from holdfast.venues.transport.sockets import one_by_one
-from holdfast.vocab.events import Event, Started, Stream, StreamChanged
+from holdfast.vocab.events import (
+    Event,
+    FeedChosen,
+    PressureChanged,
+    Started,
+    Stream,
+    StreamChanged,
+    StreamKind,
+)
 from holdfast.vocab.facts import ClockSet
 from holdfast.vocab.units import NS_PER_MS, NS_PER_S
 
@@ -129,6 +137,11 @@ def told(reports: Sequence[dict[str, Any]]) -> list[str]:
             if report[word]:
                 counts = ", ".join(f"{name} {count:,}" for name, count in report[word].items())
                 lines.append(f"  {word}: {counts}")
+        if report.get("feed_changes"):
+            chosen = ", ".join(f"{name} {feed}" for name, feed in report["feed_of"].items())
+            lines.append(f"  feeds: {chosen}; {report['feed_changes']} changes since the start")
+        if report.get("conflated"):
+            lines.append(f"  left out under pressure: {report['conflated']:,}")
     return lines
 
 
@@ -169,6 +182,9 @@ class _Story(Struct, kw_only=True):
     starts: list[tuple[int, Started]]
     clocks: list[tuple[int, ClockSet]]
     streams: list[tuple[int, StreamChanged]]
+    feeds: dict[str, str]  # whose quotes an instrument has now, where it is not the primary's from the start
+    changes_count: int = 0
+    conflated_count: int = 0
     pos_at: int = 0  # where the time that is looked at begins
 
 
@@ -185,7 +201,7 @@ def _of_bot(state_dir: Path, *, last_s: float) -> dict[str, Any]:
 
 
 def _story(journal_dir: Path, *, last_ns: int) -> _Story:
-    story = _Story(starts=[], clocks=[], streams=[])
+    story = _Story(starts=[], clocks=[], streams=[], feeds={})
     ends: list[tuple[int, int]] = []  # (wall_ns, market position), thinned
     for _, market_pos, record in iterate(str(journal_dir)):
         wall_ns = getattr(record, "wall_ns", 0)
@@ -193,10 +209,19 @@ def _story(journal_dir: Path, *, last_ns: int) -> _Story:
             ends.append((wall_ns, market_pos))
         if isinstance(record, Started):
             story.starts.append((market_pos, record))
+            story.feeds, story.changes_count = {}, 0
         elif isinstance(record, ClockSet):
             story.clocks.append((market_pos, record))
         elif isinstance(record, StreamChanged) and record.stream is Stream.MARKET:
             story.streams.append((market_pos, record))
+        elif isinstance(record, FeedChosen):
+            story.changes_count += 1
+            if record.kind is StreamKind.QUOTE:
+                story.feeds[record.instrument] = record.feed + (
+                    " (reference only)" if record.reference else ""
+                )
+        elif isinstance(record, PressureChanged):
+            story.conflated_count = record.conflated_count
     if not story.starts:
         raise HoldfastError(Exit.USAGE, "this journal has no start in it", str(journal_dir))
     from_ns = ends[-1][0] - last_ns
@@ -231,7 +256,11 @@ def _retold(story: _Story, market_dir: Path) -> dict[str, Any]:
             dialects[codec] = Dialect(decode=decode, label=public.label_of, snapshot=_no_snapshot)
         ingest.frame(dialects[codec], raw, wall_ns=wall_ns, mono_ns=mono_ns)
     hear(sys.maxsize)
-    return report_of(settings.account, meter, ingest)
+    report = report_of(settings.account, meter, ingest)
+    report["feed_of"] = {name: story.feeds.get(name, "primary") for name in ingest.accounts if name}
+    report["feed_changes"] = story.changes_count
+    report["conflated"] = story.conflated_count
+    return report
 
 
 def _place(placed: tuple[int, Started]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ TOKEN_NAME: Final = "operator.token"  # noqa: S105 - a file's name
 OPERATORS_NAME: Final = "operators.toml"
 KEYS_NAME: Final = "keys.toml"
 CAPS_NAME: Final = "caps.toml"
+REFERENCE_NAME: Final = "reference.toml"
 SIM_URL: Final = "127.0.0.1:8710"
 SIM_CONTROL_URL: Final = "127.0.0.1:8711"
 EXAMPLES: Final = {
@@ -35,6 +37,7 @@ def main(options: InitOptions) -> int:
     texts = {
         CONFIG_NAME: config_text(strategies={"two_sided": ("strategy.py:TwoSided", "0.33", "8")}),
         CAPS_NAME: templates.CAPS,
+        REFERENCE_NAME: reference_text(),
         "strategy.py": templates.STRATEGY,
         KEYS_NAME: keys_text(),
         ".gitignore": templates.GITIGNORE,
@@ -96,6 +99,20 @@ def config_text(
             for name, (_, btc, eth) in chosen.items()
         ),
     )
+
+
+def reference_text() -> str:
+    """The commented reference file, looked at now."""
+    return templates.REFERENCE.substitute(as_of=_now_text())
+
+
+def as_of_now(text: str) -> str:
+    """A reference file as if somebody had looked at all of it now."""
+    return re.sub(r"(?m)^as_of = \S+", f"as_of = {_now_text()}", text, count=1)
+
+
+def _now_text() -> str:
+    return datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def keys_text() -> str:

@@ -165,6 +165,7 @@ class InitOptions(_Options, frozen=True, kw_only=True):
 
 
 class DoctorOptions(_Options, frozen=True, kw_only=True):
-    """``holdfast doctor``."""
+    """``holdfast doctor``. ``venue``: look at the venue instead of this machine."""
 
     config: str | None = None
+    venue: bool = False

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from holdfast import __version__
 from holdfast.app.errors import Exit, HoldfastError
+from holdfast.config.fingerprint import file_hash
+from holdfast.config.load import strategy_class
 from holdfast.config.schema import Config
 from holdfast.core.replay import ReplayDiffers
 from holdfast.core.state import State
@@ -23,7 +25,7 @@ from holdfast.ports.feed import Decode
 from holdfast.runtime.books import CoreBooks
 from holdfast.runtime.live import LiveHost
 from holdfast.runtime.recover import Kept, decode_kept, recover
-from holdfast.strategy import Hosted, StrategyHost, load_strategy
+from holdfast.strategy import Hosted, StrategyHost, StrategyUnusable, load_strategy
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import MarketEvent
@@ -83,24 +85,31 @@ def open_state(state_dir: Path, *, account: str, files: Files = REAL_FILES) -> O
     return OnDisk(opened=opened, kept=recovered, journal_dir=journal_dir, market_dir=state_dir / "market")
 
 
+def strategy_of(config: Config, name: str) -> object:
+    """A strategy, built. Errors: StrategyUnusable, also for a file that is not the one that ``sha256`` pins.
+
+    The hash is looked at first: a file that nobody agreed to is not imported either.
+    """
+    section, where = config.strategy[name], strategy_class(config, name)
+    place = where.rpartition(":")[0]
+    if section.sha256 and place.endswith(".py"):
+        try:
+            found = file_hash(Path(place))
+        except OSError as error:
+            raise StrategyUnusable(f"{where}: {(error.strerror or str(error)).lower()}") from None
+        if found != section.sha256:
+            raise StrategyUnusable(f"{where}: not the file that sha256 pins: it is {found}")
+    return load_strategy(where, section.params)
+
+
 def host_maker(
     config: Config, settings: Settings, state: State, *, clock_ns: Callable[[], int]
 ) -> Callable[[], LiveHost]:
     """Loads the strategies now (their errors come before anything is opened); makes the host when asked."""
-    base = Path(config.path).parent if config.path else Path()
-    hosted: list[Hosted] = []
-    for name, section in config.strategy.items():
-        where = section.class_path
-        place, _, class_name = where.rpartition(":")
-        if place.endswith(".py") and not Path(place).is_absolute():
-            where = f"{base / place}:{class_name}"
-        hosted.append(
-            Hosted(
-                name=name,
-                strategy=load_strategy(where, section.params),
-                instruments=tuple(section.instruments),
-            )
-        )
+    hosted = [
+        Hosted(name=name, strategy=strategy_of(config, name), instruments=tuple(section.instruments))
+        for name, section in config.strategy.items()
+    ]
 
     def make() -> LiveHost:
         return StrategyHost(hosted, specs=settings.instruments, books=CoreBooks(state), clock_ns=clock_ns)

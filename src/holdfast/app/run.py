@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +20,12 @@ from holdfast.app.errors import Exit, HoldfastError, exit_of, lines_of
 from holdfast.app.last_resort import make_dead_switch
 from holdfast.app.options import RunOptions
 from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, host_maker, open_state
+from holdfast.app.probe import fly, looks, not_flown
+from holdfast.app.reference import ReferenceReader
+from holdfast.app.renewing import account_number, have_again, renewing
 from holdfast.app.summary import Truth, summary
 from holdfast.app.truth import read_truth
-from holdfast.app.venues import account_identity, make_feeds, make_venue, venue_identity
+from holdfast.app.venues import account_identity, feed_plan, make_feeds, make_venue, venue_identity
 from holdfast.app.warmup import histories
 from holdfast.config.load import beside, load
 from holdfast.config.resolve import resolve
@@ -30,7 +33,7 @@ from holdfast.config.schema import Config, VenueKind
 from holdfast.config.secrets import Secrets, load_secrets
 from holdfast.config.values import BadValue
 from holdfast.core.fit import misfits
-from holdfast.core.state import State
+from holdfast.core.state import Books, State
 from holdfast.guard.dead_switch import DeadSwitch
 from holdfast.guard.latch import Latch, boot_id, guard_dir, key_of, latch_path
 from holdfast.guard.lease import Lease, LeaseTaken
@@ -40,6 +43,7 @@ from holdfast.journal.export import plain
 from holdfast.journal.market_log import MarketLog, open_market_log
 from holdfast.journal.snapshots import save_snapshot
 from holdfast.ops import registry
+from holdfast.ports.probe import ProbedVenue
 from holdfast.ports.venue import VenuePort, VenueUnusable
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.garbage import rare_rounds
@@ -53,11 +57,9 @@ from holdfast.runtime.wire import Act, Answer
 from holdfast.store.store import ReadStore, StoreFailed
 from holdfast.vocab.effects import Alert, Record, Severity
 from holdfast.vocab.events import Command, StrategySaved, Verb
-from holdfast.vocab.holds import Scope
-from holdfast.vocab.orders import Lane
-from holdfast.vocab.outcome import Ok, Withheld
-from holdfast.vocab.reports import Balances
-from holdfast.vocab.requests import QueryBalances
+from holdfast.vocab.holds import HoldCause, Scope
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.probe import Check
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 
 _LEVEL: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "error"}
@@ -162,7 +164,7 @@ class _Run:
         number_lease: Lease | None = None
         # reading the past takes longer than the lease lives: in a thread, while the loop renews it
         reading = asyncio.to_thread(open_state, self.state_dir, account=config.account.name)
-        disk = self.disk = await _renewing(reading, lease, clock)
+        disk = self.disk = await renewing(reading, lease, clock)
         for ignored in disk.opened.ignored:
             self.log.warning("snapshot ignored", name=ignored.name, why=ignored.why)
         if disk.opened.tail is not None and disk.opened.tail.cut_bytes:
@@ -178,8 +180,8 @@ class _Run:
         log: MarketLog | None = None
         control: ControlSocket | None = None
         try:
-            specs = await _renewing(venue.load(), lease, clock)
-            number = await _renewing(_account_number(venue), lease, clock)
+            specs = await renewing(venue.load(), lease, clock)
+            number = await renewing(account_number(venue), lease, clock)
             if number not in {"", account}:
                 # one account may have several keys, and a configuration that pins its number or not
                 number_lease = self._take(directory, key_of(venue=venue_name, account=number))
@@ -187,6 +189,9 @@ class _Run:
             if problems := misfits(disk.kept.books, settings):
                 raise HoldfastError(Exit.USAGE, "; ".join(problems), config.path)
             state = State(disk.kept.books)
+            reader = ReferenceReader(config, settings.instruments, clock=clock)
+            reader.start()  # a bad file stops the start before anything is asked of the venue's account
+            proof = await self._proof(venue, specs, lease, books=disk.kept.books, latch=latch)
             host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
             warming = asyncio.to_thread(
                 histories,
@@ -195,14 +200,14 @@ class _Run:
                 settings=settings,
                 wanted=host.wanted,
             )
-            past = await _renewing(warming, lease, clock)
+            past = await renewing(warming, lease, clock)
             feeds = make_feeds(config, venue, settings.instruments, clock=clock)
             log = open_market_log(
                 str(disk.market_dir),
                 codecs=tuple(feed.codec for feed in feeds),
                 next_pos_min=disk.opened.market_pos,
             )
-            await _renewing(asyncio.to_thread(self._open_store, disk), lease, clock)
+            await renewing(asyncio.to_thread(self._open_store, disk), lease, clock)
             looker = Looker(
                 About(
                     venue_kind=config.venue.kind.value,
@@ -223,6 +228,7 @@ class _Run:
                 histories=past,
                 venue=venue,
                 feeds=feeds,
+                feed_plan=feed_plan(config),
                 latch=latch,
                 lease=lease,
                 clock=clock,
@@ -232,7 +238,9 @@ class _Run:
                 who_tripped=lambda nonce: _who(latch, nonce),
                 on_alert=self._on_alert,
                 on_maintenance=lambda: self._maintain(looker),
+                reference=reader,
                 tap=lambda index, record: self._tap(looker, index, record),
+                probe=looks(config, venue, proof),
             )
             looker.attach(live)
             loop = asyncio.get_running_loop()
@@ -272,7 +280,7 @@ class _Run:
                 config, self.secrets, latch=latch, lease=lease, clock_ns=clock.mono_ns, log=self.log
             )
             with rare_rounds():
-                lease.renew(clock.mono_ns())
+                have_again(lease, clock)
                 switch.start()
                 self._began = True
                 ended = await live.run()
@@ -321,6 +329,19 @@ class _Run:
             )
         except LeaseTaken as error:
             raise HoldfastError(Exit.LEASE_HELD, str(error)) from None
+
+    async def _proof(
+        self, venue: ProbedVenue, specs: Sequence[InstrumentSpec], lease: Lease, *, books: Books, latch: Latch
+    ) -> tuple[Check, ...]:
+        """The canary, where it is permitted: before the loop begins, and only where the startup hold alone stands."""
+        why = not_flown(self.config)
+        if why is not None:
+            return (why,)
+        if not self.config.probe.canary:
+            return ()  # a simulation: the doctor proves it when asked; a start need not wait for it
+        if any(hold.cause is not HoldCause.STARTUP for hold in books.holds.holds.values()):
+            return ()  # not now: a person has to look first
+        return (await fly(self.config, venue, specs, lease, self.clock, latches=[latch.path]),)
 
     # --- beside the loop --------------------------------------------------------------------------------------
 
@@ -429,28 +450,6 @@ class _Run:
             return Exit.BOOKS_DIFFER if bad else Exit.OK
         _say(live, ended, truth, self.state_dir)
         return Exit.OK
-
-
-async def _renewing(loading: Any, lease: Lease, clock: SystemClock) -> Any:
-    """Keep the lease while the venue is read: nothing may be sent yet, but nobody else may begin."""
-    task = asyncio.ensure_future(loading)
-    while not task.done():
-        if lease.renew(clock.mono_ns()) is not None:
-            lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
-        await asyncio.wait({task}, timeout=0.1)
-    if lease.renew(clock.mono_ns()) is not None:
-        lease.reclaim(now_wall_ns=clock.wall_ns(), now_mono_ns=clock.mono_ns())
-    return task.result()
-
-
-async def _account_number(venue: VenuePort) -> str:
-    """The account's own number at the venue; empty where it does not tell: then it cannot be armed either."""
-    answer = await venue.call(QueryBalances(), Lane.READ, _always)
-    return answer.value.account_uid if isinstance(answer, Ok) and isinstance(answer.value, Balances) else ""
-
-
-def _always() -> Withheld | None:
-    return None
 
 
 def _wake(loop: asyncio.AbstractEventLoop, live: Live) -> None:

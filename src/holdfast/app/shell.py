@@ -46,7 +46,11 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 journal_app = typer.Typer(help="The decision journal.", no_args_is_help=True)
+reference_app = typer.Typer(
+    help="The reference file: groups, volumes, sessions, bands.", no_args_is_help=True
+)
 app.add_typer(config_app, name="config")
+app.add_typer(reference_app, name="reference")
 app.add_typer(journal_app, name="journal")
 
 Config = Annotated[
@@ -475,9 +479,19 @@ def _init(
 
 
 @app.command("doctor")
-def _doctor(*, config: Config = None, json: Json = False) -> int:
-    """Look for what would keep the bot from running well here."""
-    return _start("doctor", DoctorOptions(config=config, json=json))
+def _doctor(
+    *,
+    config: Config = None,
+    venue: Annotated[
+        bool,
+        typer.Option(
+            "--venue", help="Look at the venue: its answers, the key, the modes, the dead-man switch."
+        ),
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Look for what would keep the bot from running well here; with --venue, there."""
+    return _start("probe" if venue else "doctor", DoctorOptions(config=config, venue=venue, json=json))
 
 
 @config_app.command("check")
@@ -486,6 +500,21 @@ def _config_check(*, config: Config = None, json: Json = False) -> int:
     from holdfast.app.check import main
 
     return main(_config(config), json=json)
+
+
+@reference_app.command("check")
+def _reference_check(
+    *,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A reference file (default: the configuration's).")
+    ] = "",
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """Read the reference file, say every problem and what it lacks in one line each."""
+    from holdfast.app.reference import main
+
+    return main(_config(config), file, json=json)
 
 
 @journal_app.command("verify")

@@ -61,6 +61,8 @@ cancels_per_day_max = 50000         # [H] as many; over it no new order passes, 
 fills_per_day_max = 20000           # [H]
 traded_per_day_max = "15000000 USDT"  # [H] the whole of gross_notional_max turned over a hundred times
 recover_cooling = "15min"           # leaving KILLED alone, without a second person [H] as long as the breaker
+net_notional_max = "100000 USDT"    # [H] long less short: the account once
+group_share_max = "40%"             # one group of the reference file, at worst case, over equity [P]
 
 [limits.instrument.BTCUSDT]
 order_max = "0.2 BTC"               # [H] a fat finger, not a strategy, sends more
@@ -73,6 +75,9 @@ flatten_collar = "2%"               # [H] an exit pays up to this, not whatever 
 flatten_clip = "0.1 BTC"            # [H] about what the touch holds on a quiet day
 orders_per_s_refuse = 60            # [H] of all strategies there; the account's, less room for another instrument
 orders_per_s_halt = 80              # [H] beyond it the instrument is halted before the account is killed
+equity_share_max = "20%"            # at worst case, over equity [P]
+adv_share_max = "10%"               # one order over the average daily volume [P]
+depth_max = "20x"                   # [H] one order that takes at once over the size at the touch: more walks the book
 
 [limits.instrument.ETHUSDT]
 order_max = "4 ETH"                 # as above
@@ -85,6 +90,9 @@ flatten_collar = "2%"
 flatten_clip = "2 ETH"
 orders_per_s_refuse = 60
 orders_per_s_halt = 80
+equity_share_max = "20%"
+adv_share_max = "10%"
+depth_max = "20x"
 
 # A strategy may trade only the pairs that are listed here.
 $strategy_limits
@@ -110,6 +118,31 @@ flatten_retry = "2s"           # [H] between two attempts of an exit, one in fli
 hold_clear = "5s"              # [H] a condition must be gone for so long before its hold releases itself
 lease_ttl = "1s"               # [H] a process stalled longer than this sends nothing more
 
+# --- what the market is, and when -------------------------------------------------------------------------------------
+
+[reference]
+file = "reference.toml"        # groups, volumes, sessions, price bands: every traded instrument needs a row
+age_days_max = 30              # [H] older, and nothing that adds risk is sent
+when_stale = "refuse"          # refuse what adds risk; or hold the account besides: reduce_only, halted
+
+[market_halts]                 # what a fall since the day began does; over by itself once it is below the first
+benchmark = "BTCUSDT"          # whose fall counts for the whole account
+# the levels at which markets pause [P]; what each does here [H]: first smaller, then only out, then nothing
+levels = [
+    "3% reduced instrument",
+    "5% reduced account",
+    "7% reduce_only instrument",
+    "10% reduce_only account",
+    "13% halted instrument",
+    "15% halted account",
+    "20% halted account",
+]
+
+# When new risk may be taken, in UTC; what is not named here may be traded around the clock. Exits pass at any hour.
+# [hours]
+# instrument.BTCUSDT = ["Mon-Fri 07:00-20:00"]
+# strategy.two_sided = ["daily 00:00-24:00"]
+
 # --- dead switches ----------------------------------------------------------------------------------------------------
 
 [dead_switch]                  # a thread in the trading process, for a strategy that never returns
@@ -127,6 +160,9 @@ protective = "keep"            # stop-losses that can only reduce stay
 # escalate_after = "30s"       # [H] still not cancelled or not flat: said once more, with what is left
 # key_file = "watchdog-keys.toml"
 # key_may = "cancel"           # cancel or trade: flatten needs trade
+
+# [probe]                      # every start and every day looks at the venue: holdfast doctor --venue
+# canary = true                # and a start proves the dead-man switch by a real order, the smallest, that may not fill
 
 # --- strategies -------------------------------------------------------------------------------------------------------
 
@@ -194,6 +230,8 @@ cancels_per_day_max = 100000        # [H] twice
 fills_per_day_max = 40000           # [H] twice
 traded_per_day_max = "30000000 USDT"  # [H] twice
 recover_cooling = "10min"           # [H] never shorter
+net_notional_max = "150000 USDT"    # [H] as much as gross
+group_share_max = "40%"             # [P]
 
 [instrument.BTCUSDT]
 order_max = "0.33 BTC"              # [H] the whole position in one order
@@ -206,6 +244,9 @@ flatten_collar = "5%"               # [H] as far as any order
 flatten_clip = "0.33 BTC"           # [H] all of it at once
 orders_per_s_refuse = 80            # [H] what the account refuses at
 orders_per_s_halt = 100             # [H] what kills the account
+equity_share_max = "20%"            # [P]
+adv_share_max = "10%"               # [P]
+depth_max = "100x"                  # [H] five times
 
 [instrument.ETHUSDT]
 order_max = "8 ETH"                 # as above
@@ -218,7 +259,41 @@ flatten_collar = "5%"
 flatten_clip = "8 ETH"
 orders_per_s_refuse = 80
 orders_per_s_halt = 100
+equity_share_max = "20%"
+adv_share_max = "10%"
+depth_max = "100x"
 """
+
+REFERENCE: Final = Template("""\
+# What neither the venue nor holdfast.toml tells of an instrument. Look at all of it now and then, and renew as_of: past
+# [reference] age_days_max nothing that adds risk is sent. A running bot reads the file again when it changes.
+# `holdfast reference check` says what is wrong with it.
+
+as_of = $as_of    # when somebody last looked at all of this
+
+# Every instrument that is traded needs a row. group: what falls together; group_share_max counts it as one.
+# adv: average daily volume. Without it the venue is asked what it traded in the last 24 hours.
+[instrument.BTCUSDT]
+group = "crypto"
+adv = "100000 BTC"             # [H] about a quiet day of the real one
+
+[instrument.ETHUSDT]
+group = "crypto"
+adv = "1000000 ETH"
+
+# A venue that closes, and what it takes no order outside of (limit down, limit up):
+# [calendar.exchange]
+# zone = "America/New_York"
+# week = ["Mon-Fri 09:30-16:00"]
+# holidays = ["2026-12-25"]
+# early_closes = { "2026-11-27" = "13:00" }
+#
+# [instrument.SPY]
+# group = "equities"
+# calendar = "exchange"
+# band_low = "560 USD"
+# band_high = "640 USD"
+""")
 
 OPERATORS: Final = Template("""\
 # Who may tell the bot what. Roles: viewer (look), operator (stop, and let a stopped bot go on), risk (decide on

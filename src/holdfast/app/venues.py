@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -10,17 +11,28 @@ import msgspec
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.parts import account_tag
 from holdfast.config.identity import account_name, venue_name
-from holdfast.config.schema import Config
+from holdfast.config.schema import BackupFeed, Config
 from holdfast.config.secrets import Secrets
 from holdfast.ports.clock import Clock
 from holdfast.ports.feed import FeedPort
+from holdfast.ports.probe import ProbedVenue
 from holdfast.ports.venue import VenuePort
+from holdfast.runtime.feeding import FeedPlan, FeedRank
+from holdfast.runtime.merging import MergeTimes
+from holdfast.vocab.events import StreamKind
 from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from holdfast.venues.transport.hardened import Endpoints
 
 BINANCE_DIALECT: Final = ("binanceusdm",)
+_KINDS: Final = {
+    "quotes": StreamKind.QUOTE,
+    "trades": StreamKind.TRADE,
+    "marks": StreamKind.MARK,
+    "depth": StreamKind.DEPTH,
+}
 
 
 def account_identity(config: Config, secrets: Secrets) -> str:
@@ -35,7 +47,7 @@ def venue_identity(config: Config) -> str:
     )
 
 
-def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> VenuePort:
+def make_venue(config: Config, secrets: Secrets, *, clock: Clock) -> ProbedVenue:
     """The account's adapter. Inside a running loop. Errors: VenueUnusable for an exchange id that ccxt lacks."""
     from holdfast.venues.transport.hardened import Credentials
 
@@ -79,16 +91,55 @@ def _endpoints(config: Config) -> Endpoints:
 def make_feeds(
     config: Config, venue: VenuePort, specs: Sequence[InstrumentSpec], *, clock: Clock
 ) -> tuple[FeedPort, ...]:
-    """The market feeds, once the venue is loaded. Inside a running loop."""
-    wanted = set(config.feed.streams)
-    if config.account.venue in BINANCE_DIALECT and config.feed.source == "binance":
-        from holdfast.venues.binance.feed import FeedConfig
-        from holdfast.venues.binance.rotation import RotatingFeed, TappedFeed
+    """The market feeds, the primary one first, once the venue is loaded. Inside a running loop.
 
-        feed_config = FeedConfig(trades="trades" in wanted, marks="marks" in wanted, depth="depth" in wanted)
-        if config.venue.stream_url:
-            feed_config = msgspec.structs.replace(feed_config, ws_url=config.venue.stream_url)
-        return (RotatingFeed(lambda: TappedFeed(feed_config, specs, clock=clock), clock=clock),)
+    Errors: HoldfastError for an exchange id of a backup that ccxt does not know.
+    """
+    backups = {} if config.feeds is None else config.feeds.backup
+    return (
+        _primary(config, venue, specs, clock=clock),
+        *(_backup(config, name, backup, venue, specs, clock=clock) for name, backup in backups.items()),
+    )
+
+
+def feed_plan(config: Config) -> FeedPlan:
+    """How these feeds stand to one another, and which of their streams are missed when silent."""
+    ours = _is_binance(config)
+    wanted = {_KINDS[stream] for stream in config.feed.streams}
+    streams = frozenset(wanted if ours else wanted & {StreamKind.QUOTE})  # what ccxt has differs by exchange
+    feeds = config.feeds
+    if feeds is None:
+        return FeedPlan(streams=streams)
+    own = config.account.venue if ours else "primary"  # ccxt counts by itself
+    return FeedPlan(
+        streams=streams,
+        ranks=(
+            FeedRank(numbering=own),
+            *(
+                FeedRank(
+                    numbering=own if backup.source == "binance" else f"backup {name}",
+                    reference=bool(backup.venue) and backup.venue != config.account.venue,
+                    instruments=frozenset(backup.instruments),
+                    streams=streams if backup.source == "binance" else frozenset({StreamKind.QUOTE}),
+                )
+                for name, backup in feeds.backup.items()
+            ),
+        ),
+        times=MergeTimes(
+            dead_ns=feeds.dead_after.ms * NS_PER_MS,
+            too_old_ns=feeds.too_old_after.ms * NS_PER_MS,
+            back_ns=feeds.back_after.ms * NS_PER_MS,
+        ),
+    )
+
+
+def _is_binance(config: Config) -> bool:
+    return config.account.venue in BINANCE_DIALECT and config.feed.source == "binance"
+
+
+def _primary(config: Config, venue: VenuePort, specs: Sequence[InstrumentSpec], *, clock: Clock) -> FeedPort:
+    if _is_binance(config):
+        return _binance(config, specs, name="binance", url=config.venue.stream_url, clock=clock)
     from holdfast.venues.anyccxt.client import AnyCcxtVenue
     from holdfast.venues.anyccxt.feed import CcxtFeed, CcxtFeedConfig
 
@@ -97,6 +148,63 @@ def make_feeds(
             Exit.USAGE, f"{config.account.venue} has a feed of its own", "feed.source: expected binance"
         )
     ccxt_config = CcxtFeedConfig(
-        exchange_id=config.account.venue, endpoints=_endpoints(config), trades="trades" in wanted
+        exchange_id=config.account.venue, endpoints=_endpoints(config), trades="trades" in config.feed.streams
     )
-    return (CcxtFeed(ccxt_config, markets=venue.exchange.markets, grids=venue.grids, clock=clock),)
+    return CcxtFeed(ccxt_config, markets=venue.exchange.markets, grids=venue.grids, clock=clock)
+
+
+def _binance(
+    config: Config, specs: Sequence[InstrumentSpec], *, name: str, url: str, clock: Clock
+) -> FeedPort:
+    from holdfast.venues.binance.feed import FeedConfig
+    from holdfast.venues.binance.rotation import RotatingFeed, TappedFeed
+
+    wanted = config.feed.streams
+    feed_config = FeedConfig(
+        name=name, trades="trades" in wanted, marks="marks" in wanted, depth="depth" in wanted
+    )
+    if url:
+        feed_config = msgspec.structs.replace(feed_config, ws_url=url)
+    return RotatingFeed(lambda: TappedFeed(feed_config, specs, clock=clock), clock=clock)
+
+
+def _backup(
+    config: Config,
+    name: str,
+    backup: BackupFeed,
+    venue: VenuePort,
+    specs: Sequence[InstrumentSpec],
+    *,
+    clock: Clock,
+) -> FeedPort:
+    chosen = [spec for spec in specs if not backup.instruments or spec.instrument in backup.instruments]
+    if backup.source == "binance":
+        return _binance(config, chosen, name=name, url=backup.url or config.venue.stream_url, clock=clock)
+    from holdfast.venues.anyccxt.codec import Grid
+    from holdfast.venues.anyccxt.feed import CcxtFeed, CcxtFeedConfig
+    from holdfast.venues.transport.hardened import Endpoints
+
+    reference = backup.venue != config.account.venue
+    endpoints = Endpoints(http=backup.rest_url, ws=backup.url)
+    if not reference and not backup.rest_url:
+        endpoints = _endpoints(config)
+    try:
+        return CcxtFeed(
+            CcxtFeedConfig(
+                exchange_id=backup.venue,
+                name=name,
+                near=reference,
+                endpoints=endpoints,
+                trades=False,
+            ),
+            markets=None,
+            grids={
+                backup.instruments.get(spec.instrument, spec.instrument): Grid(
+                    spec=spec, tick=Decimal(spec.tick), step=Decimal(spec.lot), spot=False
+                )
+                for spec in chosen
+            },
+            clock=clock,
+        )
+    except LookupError as error:
+        raise HoldfastError(Exit.USAGE, str(error), f"feeds.backup.{name}.venue") from None

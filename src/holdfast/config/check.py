@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
 
+from holdfast.config.hours import BadHours, week_spans
+from holdfast.config.market_halts import read_halts
 from holdfast.config.schema import Config, InstrumentLimitsSection, StrategyLimitsSection, VenueKind
 from holdfast.config.toml import Document, typed_name
-from holdfast.config.values import Amount, Duration
+from holdfast.config.values import Amount, BadValue, Duration
 from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST, PER_DAY_MOST
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
+BACKUPS_MAX: Final = 7
 LOOK_MS_MIN: Final = 5_000
 CHURN_WINDOW_MS_MIN: Final = 1_000
+REFERENCE_DAYS_MAX: Final = 366
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
 
@@ -27,6 +32,7 @@ def check(config: Config, document: Document) -> None:
     _instruments(config, document)
     _timings(config, document)
     _strategies(config, document)
+    _reference(config, document)
     _serve(config, document)
     _paths(config, document)
     _dead_switches(config, document)
@@ -34,6 +40,48 @@ def check(config: Config, document: Document) -> None:
         document.problem(
             ("feed", "streams"), "expected quotes (nothing is priced without them), each stream once"
         )
+    _feeds(config, document)
+
+
+def _feeds(config: Config, document: Document) -> None:
+    feeds, ours = config.feeds, config.limits.instrument
+    if feeds is None:
+        return
+    for name in ("dead_after", "too_old_after", "back_after"):
+        _above_zero(document, ("feeds", name), getattr(feeds, name))
+    if feeds.too_old_after.ms > feeds.dead_after.ms:
+        document.problem(
+            ("feeds", "too_old_after"),
+            f"expected at most dead_after ({feeds.dead_after}), got {feeds.too_old_after}",
+        )
+    if not 0 < len(feeds.backup) <= BACKUPS_MAX:
+        document.problem(("feeds", "backup"), f"expected 1 to {BACKUPS_MAX} backups, got {len(feeds.backup)}")
+    for name, backup in feeds.backup.items():
+        key = ("feeds", "backup", name)
+        if re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name) is None or name in {"binance", config.account.venue}:
+            document.problem(
+                key, "expected a name of lower case letters, digits, _ or -, and not the primary feed's"
+            )
+        if backup.source == "binance":
+            if config.account.venue != "binanceusdm" or config.feed.source != "binance":
+                document.problem((*key, "source"), "expected ccxt: the account's own feed is not binance's")
+            if backup.venue or backup.rest_url:
+                document.problem(key, "venue and rest_url are for ccxt")
+            if any(there != here for here, there in backup.instruments.items()):
+                document.problem(
+                    (*key, "instruments"), "expected the same names on both sides: it is the same venue"
+                )
+        elif not backup.venue:
+            document.problem((*key, "venue"), "expected an exchange id that ccxt knows")
+        elif config.account.venue == "binanceusdm" and not backup.instruments:
+            document.problem(
+                (*key, "instruments"), 'expected ccxt\'s symbols, such as BTCUSDT = "BTC/USDT:USDT"'
+            )
+        if backup.url and not backup.url.startswith(("ws://", "wss://")):
+            document.problem((*key, "url"), f"expected ws:// or wss://, got {typed_name(backup.url)}")
+        for here in backup.instruments:
+            if here not in ours:
+                document.problem((*key, "instruments"), f"{here} has no limits: it is not traded")
 
 
 def _account(config: Config, document: Document) -> None:
@@ -149,7 +197,7 @@ def _account_limits(config: Config, document: Document) -> None:
     for lower_key, lower, upper_key, upper in ladder:
         if lower.ppm >= upper.ppm:
             document.problem((*key, lower_key), f"expected less than {upper_key} ({upper}), got {lower}")
-    for name in ("gross_notional_max", "traded_per_day_max"):
+    for name in ("gross_notional_max", "net_notional_max", "traded_per_day_max"):
         _unit(document, (*key, name), getattr(limits, name), config.account.settle_asset)
     for name in ("orders_per_day_max", "cancels_per_day_max", "fills_per_day_max"):
         _whole(document, (*key, name), getattr(limits, name), up_to=PER_DAY_MOST)
@@ -166,6 +214,7 @@ def _instruments(config: Config, document: Document) -> None:
     for name, limits in config.limits.instrument.items():
         key = ("limits", "instrument", name)
         _unit(document, (*key, "order_notional_max"), limits.order_notional_max, config.account.settle_asset)
+        _base_units(config, document, key, name, limits, ("order_max", "position_max", "flatten_clip"))
         if limits.flatten_collar.ppm > 500_000:
             document.problem((*key, "flatten_collar"), f"expected at most 50%, got {limits.flatten_collar}")
         if limits.collar.ppm > 500_000:
@@ -247,11 +296,37 @@ def _strategies(config: Config, document: Document) -> None:
             count = limits.churn_round_trips_max
             _whole(document, (*pair, "churn_round_trips_max"), count, up_to=CHURN_ROUND_TRIPS_MOST)
             _unit(document, (*pair, "churn_cost_max"), limits.churn_cost_max, config.account.settle_asset)
+            _base_units(config, document, pair, instrument, limits, ("order_max", "position_max"))
             if limits.churn_window.ms < CHURN_WINDOW_MS_MIN:
                 document.problem((*pair, "churn_window"), f"expected at least 1s, got {limits.churn_window}")
             if limits.slippage_max.ppm > 500_000:
                 document.problem((*pair, "slippage_max"), f"expected at most 50%, got {limits.slippage_max}")
             _rates(document, pair, limits)
+
+
+def _reference(config: Config, document: Document) -> None:
+    _whole(document, ("reference", "age_days_max"), config.reference.age_days_max, up_to=REFERENCE_DAYS_MAX)
+    halts = config.market_halts
+    if halts.benchmark not in config.limits.instrument:
+        document.problem(
+            ("market_halts", "benchmark"),
+            f"{halts.benchmark} has no [limits.instrument.{halts.benchmark}]: its price is not followed",
+        )
+    try:
+        read_halts(halts.levels)
+    except BadValue as error:
+        document.problem(("market_halts", "levels"), str(error))
+    for kind, named, known in (
+        ("instrument", config.hours.instrument, config.limits.instrument),
+        ("strategy", config.hours.strategy, config.strategy),
+    ):
+        for name, texts in named.items():
+            if name not in known:
+                document.problem(("hours", kind, name), f"there is no {kind} of this name")
+            try:
+                week_spans(texts)
+            except BadHours as error:
+                document.problem(("hours", kind, name), str(error))
 
 
 def _serve(config: Config, document: Document) -> None:
@@ -324,13 +399,18 @@ def _after_lease(config: Config, document: Document, key: tuple[str, ...], value
 def _paths(config: Config, document: Document) -> None:
     if not config.paths.state_dir:
         document.problem(("paths", "state_dir"), "expected a directory, got an empty text")
-    if not config.paths.caps_file:
-        document.problem(("paths", "caps_file"), "expected a file, got an empty text")
+    for section, key, value in (
+        ("paths", "caps_file", config.paths.caps_file),
+        ("reference", "file", config.reference.file),
+    ):
+        if not value:
+            document.problem((section, key), "expected a file, got an empty text")
     for section, key, value in (
         ("paths", "state_dir", config.paths.state_dir),
         ("paths", "operators_file", config.paths.operators_file),
         ("paths", "caps_file", config.paths.caps_file),
         ("paths", "firm_file", config.paths.firm_file),
+        ("reference", "file", config.reference.file),
         ("account", "key_file", config.account.key_file),
         ("watchdog", "key_file", config.watchdog.key_file if config.watchdog else ""),
         ("watchdog", "webhook_file", config.watchdog.webhook_file if config.watchdog else ""),
@@ -347,6 +427,28 @@ def _whole(document: Document, key: tuple[str, ...], value: int, *, up_to: int) 
 def _above_zero(document: Document, key: tuple[str, ...], value: Duration) -> None:
     if value.ms <= 0:
         document.problem(key, f"expected more than zero, got {value}")
+
+
+def _base_units(
+    config: Config,
+    document: Document,
+    key: tuple[str, ...],
+    instrument: str,
+    limits: object,
+    names: Iterable[str],
+) -> None:
+    """Sizes are in the instrument's base asset, where its name tells that; the venue's own facts tell at the start."""
+    base = base_in_name(instrument, settle_asset=config.account.settle_asset)
+    for name in names if base else ():
+        _unit(document, (*key, name), getattr(limits, name), base)
+
+
+def base_in_name(instrument: str, *, settle_asset: str) -> str:
+    """BTC of ``BTCUSDT`` and of ``BTC/USDT:USDT``; empty where a name does not say it."""
+    base, slash, _ = instrument.partition("/")
+    if slash:
+        return base
+    return instrument.removesuffix(settle_asset) if instrument.endswith(settle_asset) else ""
 
 
 def _unit(document: Document, key: tuple[str, ...], value: Amount, asset: str) -> None:

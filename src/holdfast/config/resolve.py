@@ -12,10 +12,13 @@ from decimal import ROUND_FLOOR, Decimal
 from holdfast.config.errors import ConfigError
 from holdfast.config.fingerprint import fingerprint
 from holdfast.config.firm import within_share
+from holdfast.config.hours import week_spans
+from holdfast.config.market_halts import read_halts
 from holdfast.config.schema import AccountLimitsSection, Config, InstrumentLimitsSection
 from holdfast.config.toml import dotted
 from holdfast.config.values import Amount
 from holdfast.vocab.governed import ACCOUNT_ROWS, INSTRUMENT_ROWS, Group, LimitRow
+from holdfast.vocab.holds import HoldLevel, Scope
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import (
     AccountLimits,
@@ -26,9 +29,22 @@ from holdfast.vocab.limits import (
     StrategySetup,
     Timings,
 )
+from holdfast.vocab.reference import Hours, ReferenceRules
 from holdfast.vocab.units import E8, text_of
 
 INTEGER_MAX = (1 << 63) - 1
+DAY_MS = 86_400_000
+_WHEN_STALE = {
+    "refuse": HoldLevel.NONE,
+    "reduce_only": HoldLevel.REDUCE_ONLY,
+    "halted": HoldLevel.HALTED,
+}
+
+
+def _hours(config: Config) -> tuple[Hours, ...]:
+    of = [(Scope(instrument=name), texts) for name, texts in config.hours.instrument.items()]
+    of += [(Scope(strategy=name), texts) for name, texts in config.hours.strategy.items()]
+    return tuple(Hours(scope=scope, spans=week_spans(texts)) for scope, texts in of)
 
 
 def resolve(config: Config, specs: Sequence[InstrumentSpec]) -> Settings:
@@ -76,6 +92,13 @@ class _Resolver:
             ),
             timings=self._timings(),
             caps=self._caps(),
+            reference=ReferenceRules(
+                age_ms_max=config.reference.age_days_max * DAY_MS,
+                when_stale=_WHEN_STALE[config.reference.when_stale],
+            ),
+            hours=_hours(config),
+            benchmark=config.market_halts.benchmark,
+            market_halts=read_halts(config.market_halts.levels),
             instruments=tuple(self._specs[name] for name in config.limits.instrument),
             strategies=tuple(
                 StrategySetup(strategy=name, instruments=tuple(section.instruments))
@@ -146,6 +169,10 @@ class _Resolver:
                 limits.traded_per_day_max, (*self._root, "account", "traded_per_day_max")
             ),
             recover_cooling_ms=limits.recover_cooling.ms,
+            net_notional_e8_max=self._e8(
+                limits.net_notional_max, (*self._root, "account", "net_notional_max")
+            ),
+            group_share_ppm_max=limits.group_share_max.ppm,
         )
 
     def _instrument(self, name: str, limits: InstrumentLimitsSection) -> InstrumentLimits:
@@ -162,6 +189,9 @@ class _Resolver:
             flatten_clip_lots=self._lots(spec, limits.flatten_clip, (*key, "flatten_clip")),
             orders_per_s_refuse=limits.orders_per_s_refuse,
             orders_per_s_halt=limits.orders_per_s_halt,
+            equity_share_ppm_max=limits.equity_share_max.ppm,
+            adv_share_ppm_max=limits.adv_share_max.ppm,
+            depth_ppm_max=limits.depth_max.ppm,
         )
 
     def _clip(self, limits: InstrumentLimits) -> None:

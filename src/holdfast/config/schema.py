@@ -77,6 +77,8 @@ class AccountLimitsSection(Section, frozen=True, kw_only=True):
     fills_per_day_max: int
     traded_per_day_max: Amount  # settle asset
     recover_cooling: Duration
+    net_notional_max: Amount  # settle asset
+    group_share_max: Multiple  # one group's gross notional at worst case over equity
 
 
 class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
@@ -92,6 +94,9 @@ class InstrumentLimitsSection(Section, frozen=True, kw_only=True):
     flatten_clip: Amount
     orders_per_s_refuse: int
     orders_per_s_halt: int
+    equity_share_max: Multiple  # its notional at worst case over equity
+    adv_share_max: Ratio  # one order over the average daily volume
+    depth_max: Multiple  # one order that may take at once over the size at the touch that it meets
 
 
 class StrategyLimitsSection(Section, frozen=True, kw_only=True):
@@ -138,6 +143,28 @@ class TimingsSection(Section, frozen=True, kw_only=True):
     lease_ttl: Duration
 
 
+class ReferenceSection(Section, frozen=True, kw_only=True):
+    """``[reference]``: the file of groups, volumes, sessions and bands (``config.reference``); its age."""
+
+    file: str
+    age_days_max: int
+    when_stale: Literal["refuse", "reduce_only", "halted"]
+
+
+class MarketHaltsSection(Section, frozen=True, kw_only=True):
+    """``[market_halts]``: what falls since the day began do (``config.market_halts``)."""
+
+    benchmark: str
+    levels: list[str]
+
+
+class HoursSection(Section, frozen=True, kw_only=True):
+    """``[hours]``: when new risk may be taken, in UTC (``config.hours``). What is not named is always open."""
+
+    instrument: dict[str, list[str]] = field(default_factory=dict)
+    strategy: dict[str, list[str]] = field(default_factory=dict)
+
+
 class StrategySection(Section, frozen=True, kw_only=True):
     """``[strategy.NAME]``: a class that trades, and where. ``class`` is ``file.py:Class`` or ``module:Class``.
 
@@ -165,6 +192,40 @@ class FeedSection(Section, frozen=True, kw_only=True):
 
     source: Literal["binance", "ccxt"]
     streams: list[Literal["quotes", "trades", "marks", "depth"]]
+
+
+class BackupFeed(Section, frozen=True, kw_only=True):
+    """``[feeds.backup.NAME]``: public data again, without a key, in the order of the file.
+
+    ``binance``: the same streams over another connection, or from ``url``. ``ccxt``: the exchange ``venue``; another
+    one than the account's is a price reference only. ``instruments``: ours, and what they are called there; none: all,
+    by our names.
+    """
+
+    source: Literal["binance", "ccxt"]
+    url: str = ""
+    rest_url: str = ""
+    venue: str = ""
+    instruments: dict[str, str] = field(default_factory=dict)
+
+
+class FeedsSection(Section, frozen=True, kw_only=True):
+    """``[feeds]``: what else brings market data, and when it takes over. Written whole or not at all.
+
+    ``dead_after``: a stream so long silent is dead; ``too_old_after``: one so far behind another is; ``back_after``: so
+    long must a feed speak without a break before it is preferred again.
+    """
+
+    dead_after: Duration
+    too_old_after: Duration
+    back_after: Duration
+    backup: dict[str, BackupFeed]
+
+
+class ProbeSection(Section, frozen=True, kw_only=True):
+    """``[probe]``: the look at the venue. ``canary``: a real order, the smallest, may prove the dead-man switch."""
+
+    canary: bool = False
 
 
 class ServeSection(Section, frozen=True, kw_only=True):
@@ -255,12 +316,17 @@ class Config(Struct, frozen=True, kw_only=True):
     limits: LimitsSection
     timings: TimingsSection
     strategy: dict[str, StrategySection]
+    reference: ReferenceSection
+    market_halts: MarketHaltsSection
+    hours: HoursSection
     paths: PathsSection
     feed: FeedSection
     serve: ServeSection
     log: LogSection
     up: UpSection
     dead_switch: DeadSwitchSection
+    feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
+    probe: ProbeSection = ProbeSection()
     watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside
     caps: CapsFile | None = None
     firm_share: FirmNumbers | None = None  # None: no firm above this account

@@ -121,7 +121,7 @@ class Ratio:
 
 
 class Multiple:
-    """A multiple of equity, ``"1.5x"``, in parts per million; above 0 and at most 125 (no venue lends more)."""
+    """A multiple, ``"1.5x"`` or ``"150%"``, in parts per million; above 0 and at most 125 (no venue lends more)."""
 
     __slots__ = ("ppm",)
     MAX: Final = 125
@@ -131,9 +131,12 @@ class Multiple:
 
     @classmethod
     def read(cls, raw: object) -> Multiple:
-        """Errors: BadValue unless it is a number above 0 and at most 125, with or without its x."""
+        """Errors: BadValue unless it is a number above 0 and at most 125, with its x, without, or as a percentage."""
         text = _text(raw, what="a multiple", example="1.5x")
-        number = _decimal(text.removesuffix("x").rstrip(), raw=text, what="a multiple", example="1.5x")
+        digits = text.removesuffix("%") if text.endswith("%") else text.removesuffix("x")
+        number = _decimal(digits.rstrip(), raw=text, what="a multiple", example="1.5x")
+        if text.endswith("%"):
+            number /= 100
         ppm = int((number * PPM).to_integral_value(rounding=ROUND_FLOOR))
         if not 0 < ppm <= cls.MAX * PPM:
             raise BadValue(f"expected a multiple above 0 and at most {cls.MAX}x, got {_shown(text)}")

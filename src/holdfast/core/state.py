@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
+from holdfast.core.gate.facts import Facts
 from holdfast.core.gate.resting import Resting
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
@@ -26,7 +27,7 @@ from holdfast.core.orders.book import OpenLots, OrderBook, OrderRow
 from holdfast.core.orders.parents import Parents
 from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Call
-from holdfast.vocab.events import Started
+from holdfast.vocab.events import ReferenceRead, Started
 from holdfast.vocab.facts import (
     BooksOpened,
     BreakFound,
@@ -34,6 +35,7 @@ from holdfast.vocab.facts import (
     CashBooked,
     ClockSet,
     CoolDownMoved,
+    DayPriced,
     DayRolled,
     EpochBegan,
     EquityMarked,
@@ -61,6 +63,7 @@ from holdfast.vocab.holds import Hold, HoldCause, Scope
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.invariant import InvariantBroken, invariant
 from holdfast.vocab.limits import InstrumentLimits, Settings
+from holdfast.vocab.reference import ALWAYS_NS
 from holdfast.vocab.refusals import Refusal
 from holdfast.vocab.units import NS_PER_MS
 
@@ -83,6 +86,7 @@ class Books(Struct, kw_only=True):
     boot_id: str = ""
     boot_mono_ns: int = 0  # the first start since the machine booted
     boot_hold_id: int = 0  # holds up to this one were placed before that: their monotonic times say nothing
+    day_prices: dict[str, DayPriced] = {}  # what each instrument's fall is counted from
 
     def apply(self, fact: Fact, *, mono_ns: int) -> None:
         """Fold one fact. The same facts in the same order give the same books."""
@@ -181,6 +185,10 @@ def _rolled(books: Books, fact: DayRolled, _: int) -> None:
     books.orders.day.roll()
 
 
+def _day_priced(books: Books, fact: DayPriced, _: int) -> None:
+    books.day_prices[fact.instrument] = fact
+
+
 def _flatten_began(books: Books, fact: FlattenBegan, _: int) -> None:
     books.flattens[scope_key(fact.scope)] = fact
 
@@ -208,6 +216,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     HoldPlaced: _placed,
     HoldReleased: _released,
     DayRolled: _rolled,
+    DayPriced: _day_priced,
     CoolDownMoved: lambda books, fact, mono_ns: books.ladder.cool(over=fact.over, mono_ns=mono_ns),
     LoosenAsked: lambda books, fact, mono_ns: books.limits.ask(fact, mono_ns=mono_ns),
     LimitChanged: lambda books, fact, _: books.limits.change(fact),
@@ -294,6 +303,17 @@ class Session:
     next_call_id: int = 1
     user_stream_up: bool = False
     feeds_up: dict[str, bool] = field(default_factory=dict)
+    feed_of: dict[str, str] = field(
+        default_factory=dict
+    )  # whose quotes an instrument's are, where there is a choice
+    reference_of: dict[str, str] = field(default_factory=dict)  # the same, while it is another venue's
+    feed_said: tuple[str, str] = ("", "")  # the last change of feeds that people were told of
+    feed_said_mono_ns: int = FAR_PAST_NS
+    silent: dict[str, int] = field(
+        default_factory=dict
+    )  # streams that say nothing: for how many ms when noticed
+    degraded: bool = False  # under pressure: only the newest quotes are looked at
+    conflated_count: int = 0
     offset_ns: int = 0
     offset_known: bool = False
     offset_base_ns: int = 0  # how the clocks stand: the hold is about moving away from it
@@ -320,6 +340,12 @@ class Session:
     last_refusal: Refusal | None = None
     last_refused: str = ""
     rejects_count: int = 0
+    reference: ReferenceRead | None = None  # as last read; None: not yet
+    facts: dict[str, Facts] = field(default_factory=dict)  # by instrument: what the gate makes of it
+    volumes: dict[str, tuple[int, int]] = field(default_factory=dict)  # (lots of 24 hours, when asked)
+    volumes_asking: bool = False
+    volumes_asked_mono_ns: int = FAR_PAST_NS
+    hours_due_wall_ns: int = 0  # when something opens, closes or grows too old
     malformed_count: int = 0  # frames that belong to no instrument of ours, as far as one could read
 
 
@@ -377,6 +403,9 @@ class State:
             started_mono_ns=event.mono_ns,
             started_wall_ns=event.wall_ns,
             boot_id=event.boot_id,
+            facts={
+                name: Facts(fresh_until_ns=ALWAYS_NS if settings.reference is None else 0) for name in markets
+            },
         )
         # every quoted instrument has its rows: the hot path looks them up
         self.exposures = {
@@ -385,6 +414,8 @@ class State:
                 position=books.ledger.position(name),
                 open_lots=books.orders.open_in(name),
                 market=market,
+                net=account.net,
+                summed=bool(rates.net_notional_e8_max or rates.group_share_ppm_max),
             )
             for name, market in markets.items()
             if name in self.specs
@@ -414,6 +445,7 @@ class State:
                     all_position=books.ledger.position(instrument),
                     my_open=books.orders.open_of(setup.strategy, instrument),
                     all_open=books.orders.open_in(instrument),
+                    facts=self.session.facts[instrument],
                 )
         for instrument in markets:
             books.ledger.position(instrument)
@@ -536,7 +568,11 @@ def _without_empty_rows(books: Books) -> object:
         by_strategy=_used_within(books.orders.by_strategy, _NO_OPEN),
         parents=_used(books.orders.parents, _NO_PARENTS),
     )
-    return msgspec.structs.replace(books, ledger=ledger, orders=orders)
+    used = msgspec.structs.replace(books, ledger=ledger, orders=orders)
+    if used.day_prices:
+        return used
+    # the same bytes as before there were any: the hashes in older journals hold
+    return {name: value for name, value in msgspec.structs.asdict(used).items() if name != "day_prices"}
 
 
 def _used(rows: dict[str, Row], empty: Row) -> dict[str, Row]:

@@ -191,9 +191,28 @@ def _foot(status: Data) -> RenderableType:
             f"quarantine {status['quarantined_fills']}  refused by the gate: {refusals}"
         ),
     ]
+    if watched := _feeds_said(status):
+        lines.append(Text.assemble(("market data ", "dim"), (_t("; ".join(watched)), "yellow")))
     if status["last_alert"]:
         lines.append(Text.assemble(("last alert ", "dim"), (_t(status["last_alert"]), "yellow")))
     return Panel(Group(*lines), padding=(0, 1))
+
+
+def _feeds_said(status: Data) -> list[str]:
+    """Whose data is used where there is a choice, what is silent, what was left out."""
+    said = []
+    if status["feeds_changed"]:
+        feeds: dict[str, list[str]] = {}
+        for row in status["instruments"]:
+            feeds.setdefault(row["feed"] + (" (reference only)" if row["reference"] else ""), []).append(
+                row["instrument"]
+            )
+        said.append(", ".join(f"{' '.join(names)} from {feed}" for feed, names in feeds.items()))
+    said += [f"silent: {name}" for name in status["silent_streams"]]
+    if status["conflated_quotes"]:
+        words = "quotes conflated now" if status["degraded"] else "quotes were conflated"
+        said.append(f"{words}: {status['conflated_quotes']:,} left out")
+    return said
 
 
 def _feed(feed: Data) -> list[tuple[str, str] | str]:

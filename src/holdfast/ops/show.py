@@ -42,7 +42,7 @@ def _status(data: Data) -> list[str]:
         ours, theirs = (_e8(one, side) for side in ("ours", "theirs"))
         lines.append(f"break {_t(one['kind'])} {_t(one['key'])}: ours {ours}, the venue's {theirs}")
     lines += _table(
-        ("instrument", "ours", "venue said", "it said so", "open", "bid", "ask", "data age"),
+        ("instrument", "ours", "venue said", "it said so", "open", "bid", "ask", "data age", "feed"),
         [
             (
                 row["instrument"],
@@ -53,10 +53,15 @@ def _status(data: Data) -> list[str]:
                 row["bid"],
                 row["ask"],
                 _age(row["quote_age_ms"]),
+                row["feed"] + (" (reference only)" if row["reference"] else ""),
             )
             for row in data["instruments"]
         ],
     )
+    lines += [f"silent, though connected: {_t(name)}" for name in data["silent_streams"]]
+    if data["conflated_quotes"]:
+        words = "degraded: only the newest quotes are looked at" if data["degraded"] else "not degraded now"
+        lines.append(f"{words}; {data['conflated_quotes']:,} quotes left out under pressure since the start")
     return lines
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from holdfast.ports.venue import EventSink
+from holdfast.vocab.events import StreamKind
 from holdfast.vocab.market import MarketEvent
 
 FrameSink = Callable[[Sequence[bytes], int, int], None]
@@ -19,15 +20,26 @@ DecodeRead = Callable[[Sequence[bytes], int, int], Sequence[MarketEvent | None]]
 """``Decode`` for the frames of one read: an answer for each, in their order."""
 
 
+QuoteKey = Callable[[bytes], bytes | None]
+"""What a raw frame is the quote of; None for whatever is not surely a quote. Of two frames with the same key the
+later one replaces the earlier: only such frames may be left out under pressure. Called instead of decoding, so it
+only looks."""
+
+
 class FeedPort(Protocol):
     """One source of market data for some instruments."""
 
     name: str
     codec: str  # names the decoder in the market log, so that a replay finds the same one
     decode_read: DecodeRead
+    quote_key: QuoteKey
 
     async def open(self, on_frame: FrameSink, sink: EventSink) -> None:
         """Connect, subscribe and keep connected (with back-off); StreamChanged goes to ``sink``."""
+        ...
+
+    def renew(self, instrument: str, kind: StreamKind, *, harder: bool) -> None:
+        """A stream says nothing: ask for it again; ``harder``: on a new connection. Empty name: every instrument's."""
         ...
 
     async def close(self) -> None:

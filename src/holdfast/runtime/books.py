@@ -30,6 +30,12 @@ class CoreBooks:
         desk = self._state.desks.get(strategy, {}).get(instrument)
         return HoldLevel.HALTED if desk is None else desk.level
 
+    @property
+    def degraded(self) -> bool:
+        """Whether market data is conflated now."""
+        session = self._state.session
+        return session is not None and session.degraded
+
     def quote(self, instrument: str) -> Quote | None:
         """The newest accepted quote; None before the first."""
         session = self._state.session

@@ -6,8 +6,10 @@ from typing import Final, NamedTuple
 
 from holdfast.config.numbers import read_number
 from holdfast.config.values import BadValue, Duration
+from holdfast.core.ingest.market import Market
 from holdfast.core.limits.book import standing, within_cap
 from holdfast.core.monitor.churn import Churn
+from holdfast.core.orders.book import OrderRow
 from holdfast.core.state import State
 from holdfast.core.step.churn import churn_window_ms
 from holdfast.core.step.reconcile import venue_ns_at
@@ -15,6 +17,7 @@ from holdfast.runtime.views import GlassRow, LimitRow, LimitsView
 from holdfast.runtime.wire import Act
 from holdfast.vocab.governed import Counted, Limit, limits_of, number_text
 from holdfast.vocab.limits import Settings
+from holdfast.vocab.orders import OrderType
 from holdfast.vocab.units import NS_PER_MS, PPM, ceil_div
 
 
@@ -137,6 +140,14 @@ def _used_by_account(state: State, limit: Limit, now_mono_ns: int) -> Used:
             if equity is None or equity <= 0:
                 return _NOTHING
             return Used(ceil_div(account.gross_e8 * PPM, equity), _oldest_quote(state))
+        case "net_notional_max":
+            return Used(max(account.net.long_e8, -account.net.short_e8, 0), _oldest_quote(state))
+        case "group_share_max":
+            equity = state.equity_e8()
+            if equity is None or equity <= 0:
+                return _NOTHING
+            most = max((group.gross_e8 for group in account.groups.values()), default=0)
+            return Used(ceil_div(most * PPM, equity), _oldest_quote(state))
         case "open_orders_max":
             return Used(account.open_orders_count, session.words.orders.mono_ns)
         case "orders_per_s_refuse" | "orders_per_s_kill":
@@ -187,12 +198,47 @@ def _used_in_instrument(state: State, limit: Limit, now_mono_ns: int) -> Used:
             unit = state.specs[instrument].tick_lot_e8
             worth = (row.qty_lots * (row.price_ticks or market.price_ticks()) * unit for row in orders)
             return Used(max(worth, default=0), session.words.orders.mono_ns)
+        case "equity_share_max":
+            equity = state.equity_e8()
+            if equity is None or equity <= 0:
+                return _NOTHING
+            return Used(ceil_div(state.exposures[instrument].gross_e8 * PPM, equity), market.quote_mono_ns)
+        case "adv_share_max" if session.facts[instrument].adv_lots:
+            most = max((row.qty_lots for row in orders), default=0)
+            return Used(
+                ceil_div(most * PPM, session.facts[instrument].adv_lots), _volume_mono_ns(state, instrument)
+            )
+        case "depth_max" if market.bid_ticks:
+            shown = {1: market.quote.ask_lots, -1: market.quote.bid_lots}
+            part = (
+                ceil_div(row.qty_lots * PPM, shown[int(row.terms.side)])
+                for row in orders
+                if _takes(row, market)
+            )
+            return Used(max(part, default=0), market.quote_mono_ns)
         case "spread_max" if market.bid_ticks:
             spread = ceil_div(
                 (market.ask_ticks - market.bid_ticks) * 2 * PPM, market.ask_ticks + market.bid_ticks
             )
             return Used(spread, market.quote_mono_ns)
     return _NOTHING
+
+
+def _takes(row: OrderRow, market: Market) -> bool:
+    """Whether an open order would meet the touch as it is now."""
+    price = row.price_ticks
+    if price is None:
+        return row.terms.order_type is OrderType.MARKET
+    return price >= market.ask_ticks if row.terms.side > 0 else price <= market.bid_ticks
+
+
+def _volume_mono_ns(state: State, instrument: str) -> int | None:
+    """When the average daily volume was known: the venue's answer, or the file's own date on the monotonic clock."""
+    session = state.live
+    told = () if session.reference is None else session.reference.instruments
+    if any(row.instrument == instrument and row.adv_lots for row in told) and session.reference is not None:
+        return session.now_mono_ns - (session.now_wall_ns - session.reference.as_of_wall_ns)
+    return session.volumes[instrument][1] if instrument in session.volumes else None
 
 
 def _used_by_strategy(state: State, limit: Limit, now_mono_ns: int) -> Used:

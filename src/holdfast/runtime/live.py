@@ -7,18 +7,19 @@ answered here and asked by the venue client at the very write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 from holdfast.core.state import State
 from holdfast.ports.clock import Clock
-from holdfast.ports.feed import FeedPort, FrameSink
+from holdfast.ports.feed import FeedPort
 from holdfast.ports.guard import ExpiredLease, LatchPort, Progress
 from holdfast.ports.journal import JournalPort, MarketLogPort
 from holdfast.ports.venue import VenuePort
 from holdfast.runtime.engine import Engine, Host
+from holdfast.runtime.feeding import NO_PLAN, Feeding, FeedPlan
 from holdfast.strategy.warmup import History, Wanted
 from holdfast.vocab.effects import (
     Alert,
@@ -29,16 +30,32 @@ from holdfast.vocab.effects import (
     Record,
     TripLatch,
 )
-from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, LeaseLost, Started, Stopping
+from holdfast.vocab.events import (
+    CallDone,
+    Command,
+    Event,
+    LatchSeen,
+    LeaseLost,
+    Probed,
+    ReferenceRead,
+    Started,
+    Stopping,
+)
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok, Withheld
+from holdfast.vocab.probe import Check, Verdict
 from holdfast.vocab.units import NS_PER_S
 
 TICK_S: Final = 0.1  # renewing the lease, looking at the latch, closing bars
 MAINTENANCE_S: Final = 0.25
 ANSWER_S_MAX: Final = 5.0
 START: Final = "start"
+LOOK_EVERY_S: Final = 86_400.0
+LOOK_AGAIN_S: Final = 60.0  # a look weighs a tenth of what Binance grants in a minute
+
+Look = Callable[[], Awaitable[tuple[Check, ...]]]
+"""One look at the venue's contract; never raises for what a venue can do."""
 
 
 class Lease(Protocol):
@@ -73,6 +90,13 @@ class LiveHost(Host, Protocol):
     def stop(self, *, wall_ns: int, mono_ns: int) -> Sequence[Event]: ...
 
 
+class ReferenceSource(Protocol):
+    """Where reference data comes from: at the start, and whenever there is news."""
+
+    def start(self) -> ReferenceRead: ...
+    def again(self) -> ReferenceRead | None: ...
+
+
 class Identity(Struct, frozen=True, kw_only=True):
     """Which start of which build this is."""
 
@@ -103,6 +127,7 @@ class Live:
         histories: Mapping[str, History],
         venue: VenuePort,
         feeds: Sequence[FeedPort],
+        feed_plan: FeedPlan = NO_PLAN,
         latch: LatchPort,
         lease: Lease,
         clock: Clock,
@@ -111,13 +136,18 @@ class Live:
         on_alert: Callable[[Alert], None],
         on_maintenance: Callable[[], None],
         tap: Callable[[int, Record], None] | None = None,
+        probe: Look | None = None,
+        reference: ReferenceSource | None = None,
     ) -> None:
+        self._reference = reference
         self.settings = settings
         self.state = state
         self.journal = journal
         self.market_log = market_log
         self.venue = venue
         self.feeds = feeds
+        self.feeding: Feeding | None = None
+        self._feed_plan = feed_plan
         self.latch = latch
         self.lease = lease
         self.clock = clock
@@ -134,6 +164,7 @@ class Live:
         self._on_alert = on_alert
         self._on_maintenance = on_maintenance
         self._tap = tap
+        self._probe = probe
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[Ended] | None = None
         self._flush_due = False
@@ -182,8 +213,11 @@ class Live:
                     boot_id=self.identity.boot_id,
                     epoch_floor=self.identity.epoch_floor,
                     build=self.identity.build,
+                    probes=self._probe is not None,
                 )
             )
+            if self._reference is not None:
+                engine.put(self._reference.start())
             self.look_at_latch()
             for event in host.start(
                 wall_ns=self.clock.wall_ns(),
@@ -194,9 +228,22 @@ class Live:
                 engine.put(event)
             self._tick(ticks)
             self._maintain(ticks)
+            if self._probe is not None:
+                self._spawn(self._look(self._probe))
             await self.venue.open(self._put)
+            feeding = self.feeding = Feeding(
+                self._feed_plan,
+                self.feeds,
+                state=self.state,
+                engine=engine,
+                market_log=self.market_log,
+                clock=self.clock,
+                put=self._put,
+                fatal=self.fatal,
+                frames_count=self.frames_count,
+            )
             for number, feed in enumerate(self.feeds):
-                await feed.open(self._frame_sink(feed, number), self._put)
+                await feed.open(feeding.frame_sink(number), feeding.event_sink(number))
             return await self._ended
         except BaseException as error:
             self.fatal(error)
@@ -204,7 +251,7 @@ class Live:
                 raise
             return Ended(why=str(error), error=error)
         finally:
-            self._ending = True
+            self._stop_hearing()
             for handle in ticks:
                 handle.cancel()
             if self._timer is not None:
@@ -236,11 +283,16 @@ class Live:
             if ended.error is None:
                 self.lease.let_go()  # closing takes its time: nobody is to take it for a death
 
+    def _stop_hearing(self) -> None:
+        self._ending = True
+        if self.feeding is not None:
+            self.feeding.ended = True
+
     def fatal(self, error: BaseException) -> None:
         """Our own promise or the disk broke: nothing may leave any more, and the process ends."""
         if not isinstance(error, asyncio.CancelledError):
             self.latch.trip("fatal", f"{type(error).__name__}: {error}"[:200])
-        self._ending = True  # what this turn of the loop still holds is not stepped any more
+        self._stop_hearing()  # what this turn of the loop still holds is not stepped any more
         self._end(Ended(why=f"{type(error).__name__}: {error}", error=error))
 
     # --- in ---------------------------------------------------------------------------------------------------
@@ -252,28 +304,6 @@ class Live:
             self.engine.put(event)
         except BaseException as error:  # noqa: BLE001 - InvariantBroken must end the process, not one callback
             self.fatal(error)
-
-    def _frame_sink(self, feed: FeedPort, number: int) -> FrameSink:
-        log = self.market_log.extend
-        decode = feed.decode_read
-        counts = self.frames_count
-        name = feed.name
-        engine = self.engine
-        if engine is None:
-            raise RuntimeError("the engine is made before any feed is opened")
-        step_frames = engine.frames
-
-        def on_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
-            if self._ending:
-                return
-            try:
-                log(raws, wall_ns, mono_ns, number)
-                counts[name] += len(raws)
-                step_frames(decode(raws, wall_ns, mono_ns))
-            except BaseException as error:  # noqa: BLE001 - as above
-                self.fatal(error)
-
-        return on_read
 
     def _need_flush(self) -> None:
         if not self._flush_due and self._loop is not None:
@@ -327,6 +357,8 @@ class Live:
         try:
             self._renew()
             self.look_at_latch()
+            if self.feeding is not None:
+                self.feeding.look()
             host = self.host
             now = self.clock.mono_ns()
             host_due = host.next_due_mono_ns()
@@ -344,6 +376,9 @@ class Live:
         try:
             if self.engine is not None:
                 self.engine.look_at_disk()
+            news = None if self._reference is None else self._reference.again()
+            if news is not None:
+                self._put(news)
             self._on_maintenance()
         except BaseException as error:  # noqa: BLE001 - as above
             self.fatal(error)
@@ -431,9 +466,25 @@ class Live:
         """Ask the venue in a task of its own."""
         if self._loop is None or self._ending:
             return
-        task = self._loop.create_task(self._ask(call))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._ask(call))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        if self._loop is not None:
+            task = self._loop.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _look(self, probe: Look) -> None:
+        """The venue's contract: now, daily, and again soon while something of it fails."""
+        while not self._ending:
+            try:
+                checks = await probe()
+            except Exception as error:  # noqa: BLE001 - a port that raises broke its promise
+                self.fatal(error)
+                return
+            self._put(Probed(wall_ns=self.clock.wall_ns(), mono_ns=self.clock.mono_ns(), checks=checks))
+            failed = any(check.verdict is Verdict.FAIL for check in checks)
+            await asyncio.sleep(LOOK_AGAIN_S if failed else LOOK_EVERY_S)
 
     async def _ask(self, call: Call) -> None:
         try:

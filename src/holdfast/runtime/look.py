@@ -259,6 +259,10 @@ class Looker:
                 cooldown_ms=session.settings.account_limits.breaker_cooldown_ms,
                 now_mono_ns=now,
             ),
+            degraded=session.degraded,
+            conflated_quotes=0 if live.feeding is None else live.feeding.pressure.conflated_count,
+            feeds_changed=0 if live.feeding is None else live.feeding.changed_count,
+            silent_streams=list(session.silent),
         )
 
     def _latch(self) -> LatchRow:
@@ -344,6 +348,8 @@ class Looker:
                         if one.state is OrderState.UNKNOWN
                     ),
                     level=_level_of(state, Scope(instrument=name)),
+                    feed=session.feed_of.get(name) or live.feeds[0].name,
+                    reference=name in session.reference_of,
                 )
             )
         return rows

@@ -17,7 +17,7 @@ from holdfast.runtime.clock import ToldClock
 from holdfast.runtime.engine import Engine
 from holdfast.runtime.live import Identity, LiveHost
 from holdfast.vocab.effects import Alert, Call, ClearLatch, CommandAnswered, EndProcess, Record, TripLatch
-from holdfast.vocab.events import CallDone, LatchSeen, Started, Stopping
+from holdfast.vocab.events import CallDone, LatchSeen, ReferenceRead, Started, Stopping
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import MarketEvent
 from holdfast.vocab.orders import Lane
@@ -89,6 +89,7 @@ class Paced:
         encode: Callable[[MarketEvent], bytes],
         on_alert: Callable[[Alert], None],
         tap: Callable[[int, Record], None] | None = None,
+        reference: ReferenceRead | None = None,
     ) -> None:
         self.state = state
         self.clock = clock
@@ -114,6 +115,7 @@ class Paced:
             tap=tap,
         )
         self._settings = settings
+        self._reference = reference
         self._identity = identity
         self._saved = saved
 
@@ -130,6 +132,8 @@ class Paced:
                 build=self._identity.build,
             )
         )
+        if self._reference is not None:
+            self.engine.put(self._reference)
         self._flush()
         self._venue.attach(self.engine.put)
         for event in self.host.start(wall_ns=clock.wall_ns(), mono_ns=clock.mono_ns(), saved=self._saved):

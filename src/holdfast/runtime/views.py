@@ -54,6 +54,8 @@ class InstrumentRow(_View, frozen=True, kw_only=True):
     realised: str | None = None
     unknown_orders: int = 0
     level: str = "none"
+    feed: str = ""  # whose quotes these are
+    reference: bool = False  # another venue's: nothing new is begun on them
 
 
 class FeedRow(_View, frozen=True, kw_only=True):
@@ -187,6 +189,10 @@ class StatusView(_View, frozen=True, kw_only=True):
     rung: str = ""  # of the risk ladder
     breakers_today: int = 0
     cool_down_left_ms: int | None = None  # None where no breaker stands
+    degraded: bool = False  # quotes are conflated now
+    conflated_quotes: int = 0  # of this start, left out under pressure
+    feeds_changed: int = 0  # how often a stream went over to another feed
+    silent_streams: list[str] = []
 
 
 class InfoView(_View, frozen=True, kw_only=True):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
 from holdfast.core.holds.rules import RULES
 from holdfast.vocab import refusals as why
 from holdfast.vocab.instruments import InstrumentSpec
-from holdfast.vocab.units import e8_text, text_of
+from holdfast.vocab.units import NS_PER_S, e8_text, text_of
+
+_DAY_MS: Final = 86_400_000
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -80,8 +84,79 @@ def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
                 f"{size(refusal.qty_lots)} would increase or flip it: {position}{exits}",
                 "an order that only reduces; or the release of what holds trading at reduce-only",
             )
+        case (
+            why.OutsideHours()
+            | why.StaleFacts()
+            | why.NoFacts()
+            | why.OverVolume()
+            | why.OverDepth()
+            | why.OutsideBands()
+            | why.OverShare()
+            | why.OverNet()
+        ):
+            return _by_reference(refusal, place)
         case _:
             return _priced_or_counted(refusal, place)
+
+
+def _by_reference(
+    refusal: why.OutsideHours
+    | why.StaleFacts
+    | why.NoFacts
+    | why.OverVolume
+    | why.OverDepth
+    | why.OutsideBands
+    | why.OverShare
+    | why.OverNet,
+    place: Place,
+) -> tuple[str, str]:
+    renew = "holdfast reference check names what is wrong; the file is read again by itself"
+    match refusal:
+        case why.OutsideHours():
+            whose = "venue's session" if refusal.of == "venue" else f"{refusal.of}'s hours"
+            opens = f"its opening at {_wall_text(refusal.opens_wall_ns)}" if refusal.opens_wall_ns else renew
+            return f"outside the {whose}", opens
+        case why.StaleFacts():
+            days, most = refusal.age_ms // _DAY_MS, refusal.limit_ms // _DAY_MS
+            return f"the reference file is {days} days old; at most {most}", f"a new as_of in it: {renew}"
+        case why.NoFacts():
+            return f"no {refusal.what} of {place.instrument} is known", renew
+        case why.OverVolume():
+            share = _ratio(refusal.limit_ppm, percent=True)
+            adv = place.size(refusal.adv_lots)
+            said = f"{place.size(refusal.qty_lots)} is more than {share}% of an average day's {adv}"
+            return said, f"a smaller order; the limit is adv_share_max in {place.table}"
+        case why.OverDepth():
+            times = _ratio(refusal.limit_ppm, percent=False)
+            shown = place.size(refusal.shown_lots)
+            said = f"{place.size(refusal.qty_lots)} may take at once, and the touch shows {shown}; at most {times}x"
+            return said, f"a smaller or a resting order; the limit is depth_max in {place.table}"
+        case why.OutsideBands():
+            low = place.price(refusal.low_ticks) if refusal.low_ticks else "none"
+            high = place.price(refusal.high_ticks) if refusal.high_ticks else "none"
+            said = f"{place.price(refusal.price_ticks)} is outside the venue's bands (low {low}, high {high})"
+            return said, "a price within them, or the bands of a new day in the reference file"
+        case why.OverShare():
+            would_be, limit = (
+                _ratio(refusal.would_be_ppm, percent=False),
+                _ratio(refusal.limit_ppm, percent=False),
+            )
+            one = refusal.of == place.instrument
+            who = place.instrument if one else f"group {refusal.of}"
+            key = f"equity_share_max in {place.table}" if one else "group_share_max in [limits.account]"
+            said = f"{who} at worst case would be {would_be}x of equity; at most {limit}x"
+            return said, f"a smaller order, or fewer open ones; the limit is {key}"
+        case why.OverNet():
+            would_be, limit = e8_text(refusal.would_be_e8), e8_text(refusal.limit_e8)
+            said = f"net notional at worst case would be {would_be}; at most {limit}"
+            return (
+                said,
+                "a smaller order, or one to the other side; the limit is net_notional_max in [limits.account]",
+            )
+
+
+def _wall_text(wall_ns: int) -> str:
+    return datetime.fromtimestamp(wall_ns // NS_PER_S, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _senseless(

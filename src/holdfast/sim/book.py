@@ -12,6 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from holdfast.sim.day_volume import DayVolume
 from holdfast.sim.model import Order
 from holdfast.sim.rules import SymbolRules, SyntheticDepth
 from holdfast.vocab.instruments import InstrumentSpec
@@ -148,6 +149,7 @@ class Book:
         "synthetic",
         "trigger_down",
         "trigger_up",
+        "volume",
         "watch_ask",
         "watch_bid",
     )
@@ -169,6 +171,7 @@ class Book:
         self.watch_bid = 0  # a quote with a bid at or below, or an ask at or above, needs more than a look
         self.watch_ask = NO_ASK
         self.last_ticks = 0
+        self.volume = DayVolume()
         self.mark_ticks = 0
         self.mark_e6 = 0  # the smoothed mark in 10⁻⁶ ticks
         self.mark_recorded = False

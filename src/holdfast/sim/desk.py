@@ -32,6 +32,7 @@ from holdfast.vocab.reports import (
     Report,
     Specs,
     Trades,
+    Volumes,
 )
 from holdfast.vocab.requests import (
     AmendOrder,
@@ -46,6 +47,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     Request,
     SetLeverage,
 )
@@ -83,6 +85,7 @@ class Desk:
             QueryTrades: self._trades,
             QueryCash: self._cash,
             QuerySpecs: self._specs,
+            QueryVolumes: self._volumes,
             SetLeverage: self._leverage,
             ArmDeadman: self._deadman,
         }
@@ -214,6 +217,15 @@ class Desk:
 
     def _specs(self, request: QuerySpecs, now_ns: int) -> Specs:
         return Specs(specs=tuple(self._exchange.specs.values()))
+
+    def _volumes(self, request: QueryVolumes, now_ns: int) -> Volumes:
+        return Volumes(
+            lots=tuple(
+                (name, self._exchange.volume_lots(name, now_ns))
+                for name in request.instruments
+                if name in self._exchange.specs
+            )
+        )
 
     def _leverage(self, request: SetLeverage, now_ns: int) -> Done:
         self._exchange.set_leverage(self._account, request.instrument, request.leverage, now_ns)

@@ -103,6 +103,7 @@ class Exchange(Queries):
         elif type(event) is Trade:
             if event.market:
                 price = book.last_ticks = event.price_ticks
+                book.volume.trade(event.qty_lots, now_ns)
                 if price <= book.own_bid or price >= book.own_ask:
                     self._moves.on_trade(book, event, now_ns)
                 if price >= book.trigger_up or price <= book.trigger_down:
@@ -113,6 +114,10 @@ class Exchange(Queries):
             self._on_mark(book, event, now_ns)
         elif type(event) is Depth:
             self._on_depth(book, event, now_ns)
+
+    def volume_lots(self, symbol: str, now_ns: int) -> int:
+        """Lots that the public traded in the last 24 hours, as far as they were seen."""
+        return self._books[symbol].volume.lots(now_ns)
 
     def _on_mark(self, book: Book, mark: Mark, now_ns: int) -> None:
         book.mark_recorded = True

@@ -238,6 +238,8 @@ class Account(Struct, kw_only=True, eq=False):
     fee_taker_ppm: int
     can_trade: bool = True
     can_withdraw: bool = False
+    ip_restricted: bool = True  # the key works from listed addresses only
+    deadman_fires: bool = True  # False: countdowns are accepted and never cancel anything
     dual_side: bool = False
     multi_assets: bool = False
     balances: dict[str, int] = {}

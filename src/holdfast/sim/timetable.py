@@ -85,6 +85,8 @@ class Timetable:
             self._reckon()
 
     def _cancel_all(self, account: Account, symbol: str, now_ns: int) -> None:
+        if not account.deadman_fires:
+            return
         for order in list(account.open_orders.values()):
             if order.symbol == symbol and order.is_open:
                 self._matcher.end(account, order, "CANCELED", now_ns)

@@ -28,6 +28,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     Request,
     SetLeverage,
 )
@@ -44,6 +45,7 @@ GROUPS: Final[dict[type, str]] = {
     QueryPositions: "positions",
     QueryBalances: "balances",
     QueryTrades: "trades",
+    QueryVolumes: "volumes",
     QueryCash: "cash",
     QuerySpecs: "specs",
     SetLeverage: "leverage",
@@ -53,7 +55,9 @@ GROUPS: Final[dict[type, str]] = {
 BREAKABLE: Final = (
     "query", "orders", "positions", "balances", "trades", "cash", "clock", "specs", "cancel", "amend", "deadman",
 )  # fmt: skip
-_READS: Final = frozenset({"query", "orders", "positions", "balances", "trades", "cash", "specs", "clock"})
+_READS: Final = frozenset(
+    {"query", "orders", "positions", "balances", "trades", "cash", "specs", "clock", "volumes"}
+)
 # An order is refused by the venue once its receive window has passed: it never travels longer than this.
 _REQUEST_MS_MAX: Final = 900
 _USUAL_MS: Final = 12

@@ -316,9 +316,30 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
             f"expired by {event.expired_ms} ms, {'contested' if event.contested else 'nobody else had it'}"
         ),
     ),
+    events.ReferenceRead: _told(
+        lambda event: event.digest,
+        lambda event: event.problem or f"reference file with {len(event.instruments)} instruments",
+    ),
+    facts.DayPriced: _told(
+        lambda fact: fact.instrument, lambda fact: f"day {fact.day} begins at {fact.price_ticks} ticks"
+    ),
     events.StrategyFailed: _told(lambda event: event.strategy, lambda event: event.error),
     events.VenueNotice: _told(
         lambda event: f"{event.kind.value} {event.instrument}".strip(), lambda event: event.text
+    ),
+    events.FeedChosen: _told(
+        lambda event: f"{event.instrument} {event.kind.value}",
+        lambda event: f"from {event.feed}: {event.why}",
+    ),
+    events.StreamSilent: _told(
+        lambda event: f"{event.feed} {event.instrument or 'all'} {event.kind.value}",
+        lambda event: f"silent for {event.silent_ms} ms" if event.silent else "speaks again",
+    ),
+    events.PressureChanged: _told(
+        _no_key,
+        lambda event: (
+            f"{'degraded' if event.degraded else 'no longer degraded'}, {event.conflated_count} quotes left out so far"
+        ),
     ),
     events.StreamChanged: _told(
         lambda event: f"{event.stream.value} {event.name}",

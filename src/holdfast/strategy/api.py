@@ -76,6 +76,11 @@ class Books(Protocol):
         """The newest accepted quote; None before the first."""
         ...
 
+    @property
+    def degraded(self) -> bool:
+        """Whether more quotes come than are shown."""
+        ...
+
 
 class Moment(Protocol):
     """Anything that carries the two times."""
@@ -159,6 +164,11 @@ class Context:
     def level(self, instrument: str) -> HoldLevel:
         """The strictest hold on us in this instrument: what would be refused anyway."""
         return self._books.level(self.strategy, instrument)
+
+    @property
+    def degraded(self) -> bool:
+        """Under pressure: of quotes only the newest of each instrument come; every print and fill still does."""
+        return self._books.degraded
 
     def spec(self, instrument: str) -> InstrumentSpec:
         """The instrument's facts. Raises KeyError with a clear text for one that is not configured."""

@@ -88,6 +88,11 @@ class Rehearsal:
         """The newest quote."""
         return self._quotes.get(instrument)
 
+    @property
+    def degraded(self) -> bool:
+        """Everything is shown."""
+        return False
+
     # --- playing ------------------------------------------------------------------------------------------------
 
     def play(self, events: Iterable[MarketEvent]) -> None:

@@ -14,6 +14,8 @@ from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.outcome import Outcome
+from holdfast.vocab.probe import Check
+from holdfast.vocab.reference import Calendar, InstrumentReference
 from holdfast.vocab.reports import OrderReport, TradeReport
 
 
@@ -26,12 +28,14 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
     """The process began (again): places the startup hold, begins an epoch, asks the venue for its truth.
 
     ``epoch_floor``: the epoch is at least this, so that ids stay unique even if the state directory is lost.
+    ``probes``: the venue's contract is being looked at, and arming waits for what is found (``Probed``).
     """
 
     settings: Settings
     boot_id: str
     epoch_floor: int
     build: str
+    probes: bool = False
 
 
 class Stopping(_Event, frozen=True, kw_only=True, tag="stopping"):
@@ -202,6 +206,12 @@ class VenueNotice(_Event, frozen=True, kw_only=True, tag="venue_notice"):
     text: str
 
 
+class Probed(_Event, frozen=True, kw_only=True, tag="probed"):
+    """The venue's contract was looked at: at the start, daily, and again soon while something of it fails."""
+
+    checks: tuple[Check, ...]
+
+
 class Stream(Enum):
     """Which connection."""
 
@@ -216,6 +226,54 @@ class StreamChanged(_Event, frozen=True, kw_only=True, tag="stream_changed"):
     name: str
     up: bool
     why: str
+
+
+class StreamKind(Enum):
+    """What a market stream tells of an instrument."""
+
+    QUOTE = "quote"
+    TRADE = "trade"
+    MARK = "mark"
+    DEPTH = "depth"
+
+
+class FeedChosen(_Event, frozen=True, kw_only=True, tag="feed_chosen"):
+    """From here on this stream of the instrument is taken from this feed.
+
+    ``renumbered``: its numbers do not follow on those of the feed before. ``reference``: another venue's prices, good
+    to value and to get out by; nothing new is begun on them. ``missing_count``: prints that neither feed brought.
+    """
+
+    instrument: str
+    kind: StreamKind
+    feed: str
+    renumbered: bool
+    reference: bool
+    why: str
+    missing_count: int = 0
+
+
+class StreamSilent(_Event, frozen=True, kw_only=True, tag="stream_silent"):
+    """A stream that was asked for says nothing although its connection stands, or speaks again.
+
+    ``instrument`` is empty where it is every instrument's. ``silent_ms``: for how long, when this was noticed.
+    """
+
+    feed: str
+    instrument: str
+    kind: StreamKind
+    silent: bool
+    silent_ms: int
+
+
+class PressureChanged(_Event, frozen=True, kw_only=True, tag="pressure_changed"):
+    """More quotes come than can be looked at one by one, or no longer: ``degraded`` while only the newest are.
+
+    ``conflated_count``: quotes of this life that a newer one of the same read replaced before they were decoded.
+    """
+
+    degraded: bool
+    conflated_count: int
 
 
 # --- the house ----------------------------------------------------------------------------------------------------
@@ -275,6 +333,20 @@ class StrategySaved(_Event, frozen=True, kw_only=True, tag="strategy_saved"):
     state: bytes
 
 
+class ReferenceRead(_Event, frozen=True, kw_only=True, tag="reference_read"):
+    """The reference file was read: at the start, when it changed, and once a day for the sessions to come.
+
+    ``as_of_wall_ns``: when somebody last looked at all of it, by its own word. ``digest``: SHA-256 of its bytes.
+    ``problem``: it cannot be used, and why, in one line; then what was read before still stands, and grows older.
+    """
+
+    as_of_wall_ns: int
+    digest: str
+    instruments: tuple[InstrumentReference, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
+    problem: str = ""
+
+
 Event: TypeAlias = (
     Started
     | Stopping
@@ -288,11 +360,16 @@ Event: TypeAlias = (
     | TradeReported
     | CashHinted
     | VenueNotice
+    | Probed
     | StreamChanged
+    | FeedChosen
+    | StreamSilent
+    | PressureChanged
     | TimerFired
     | LatchSeen
     | LeaseLost
     | StrategyFailed
     | StrategySaved
+    | ReferenceRead
 )
 Intent: TypeAlias = OrderIntent | TargetIntent | CancelIntent | AmendIntent

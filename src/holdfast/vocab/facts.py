@@ -264,6 +264,14 @@ class DayRolled(_Fact, frozen=True, kw_only=True, tag="day_rolled"):
     breakers_count: int
 
 
+class DayPriced(_Fact, frozen=True, kw_only=True, tag="day_priced"):
+    """The first price of an instrument in the account's day: what its fall is counted from."""
+
+    instrument: str
+    day: int
+    price_ticks: int
+
+
 class CoolDownMoved(_Fact, frozen=True, kw_only=True, tag="cool_down_moved"):
     """The standing breaker's cool-down is over, or (``over`` False) begins again."""
 
@@ -363,6 +371,7 @@ Fact: TypeAlias = (
     | GlassEnded
     | EquityMarked
     | DayRolled
+    | DayPriced
     | CoolDownMoved
     | BreakFound
     | BreakHealed

@@ -34,7 +34,8 @@ class LimitRow(NamedTuple):
     """One limit. ``key`` is its word in the configuration, ``field`` its place in the record of the core.
 
     ``most``: no number above this is a limit at all. ``less_loosens``: a smaller number permits more.
-    ``capped`` False: it has no hard cap, so a running bot's may be tightened and never loosened.
+    ``capped`` False: it has no hard cap, so a running bot's may be tightened and never loosened. ``later``: settings of
+    an older journal have 0 there: it did not exist, and is not among the limits.
     """
 
     key: str
@@ -43,6 +44,7 @@ class LimitRow(NamedTuple):
     most: int
     less_loosens: bool = False
     capped: bool = True
+    later: bool = False
 
 
 _WEEK_MS: Final = 7 * 24 * 3_600_000
@@ -69,6 +71,8 @@ ACCOUNT_ROWS: Final = (
     LimitRow("fills_per_day_max", "fills_per_day_max", Counted.TIMES, PER_DAY_MOST),
     LimitRow("traded_per_day_max", "traded_e8_per_day_max", Counted.MONEY, _ANY),
     LimitRow("recover_cooling", "recover_cooling_ms", Counted.WAIT, _WEEK_MS, less_loosens=True),
+    LimitRow("net_notional_max", "net_notional_e8_max", Counted.MONEY, _ANY, later=True),
+    LimitRow("group_share_max", "group_share_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, later=True),
 )
 INSTRUMENT_ROWS: Final = (
     LimitRow("order_max", "order_lots_max", Counted.LOTS, _ANY),
@@ -81,6 +85,9 @@ INSTRUMENT_ROWS: Final = (
     LimitRow("flatten_clip", "flatten_clip_lots", Counted.LOTS, _ANY),
     LimitRow("orders_per_s_refuse", "orders_per_s_refuse", Counted.TIMES, _COUNT_MAX),
     LimitRow("orders_per_s_halt", "orders_per_s_halt", Counted.TIMES, _COUNT_MAX),
+    LimitRow("equity_share_max", "equity_share_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, later=True),
+    LimitRow("adv_share_max", "adv_share_ppm_max", Counted.SHARE, _WHOLE_PPM, later=True),
+    LimitRow("depth_max", "depth_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, later=True),
 )
 STRATEGY_ROWS: Final = (
     LimitRow("order_max", "order_lots_max", Counted.LOTS, _ANY),
@@ -112,6 +119,8 @@ def limits_of(settings: Settings) -> dict[str, Limit]:
     found: dict[str, Limit] = {}
     for prefix, capped_by, scope, group, rows in _groups(settings):
         for row in rows:
+            if row.later and not getattr(group, row.field):
+                continue
             name = f"{prefix}.{row.key}"
             found[name] = Limit(
                 name=name,

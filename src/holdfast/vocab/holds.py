@@ -42,6 +42,7 @@ class HoldCause(Enum):
     QUARANTINE = "quarantine"
     UNKNOWN_ERROR = "unknown_error"
     VENUE_AUTH = "venue_auth"
+    VENUE_CONTRACT = "venue_contract"
     ENDPOINT_RETIRED = "endpoint_retired"
     RETRIES_SPENT = "retries_spent"
     LOST_LEASE = "lost_lease"
@@ -51,6 +52,8 @@ class HoldCause(Enum):
     DEADMAN_UNARMED = "deadman_unarmed"
     LIQUIDATION = "liquidation"
     FLATTEN = "flatten"
+    REFERENCE_STALE = "reference_stale"
+    MARKET_HALT = "market_halt"
 
 
 class Release(Enum):

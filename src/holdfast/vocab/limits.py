@@ -1,7 +1,9 @@
 """Limits and timings. None has a default in code: forgetting one must not mean infinity.
 
 All are integers in core units; the configuration holds them as decimal texts and the start converts them,
-rounding against us, once the instruments' facts are known.
+rounding against us, once the instruments' facts are known. A journal holds them by position: a limit that came
+later stands last and is 0 in a journal from before it, which says that it was not enforced there. No configuration
+leaves one out.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.reference import Hours, MarketHalt, ReferenceRules
 
 
 class AccountLimits(Struct, frozen=True, kw_only=True, array_like=True):
@@ -30,6 +33,8 @@ class AccountLimits(Struct, frozen=True, kw_only=True, array_like=True):
     fills_per_day_max: int
     traded_e8_per_day_max: int  # notional of all fills
     recover_cooling_ms: int  # the solo operator's labelled delay in place of a second person
+    net_notional_e8_max: int = 0  # long less short, at worst case per side
+    group_share_ppm_max: int = 0  # gross notional of one group at worst case over equity
 
 
 class InstrumentLimits(Struct, frozen=True, kw_only=True, array_like=True):
@@ -46,6 +51,9 @@ class InstrumentLimits(Struct, frozen=True, kw_only=True, array_like=True):
     flatten_clip_lots: int
     orders_per_s_refuse: int  # of all strategies there, as the account's
     orders_per_s_halt: int
+    equity_share_ppm_max: int = 0  # its notional at worst case over equity
+    adv_share_ppm_max: int = 0  # one order over the average daily volume
+    depth_ppm_max: int = 0  # one order that may take at once over the size at the touch that it meets
 
 
 class StrategyLimits(Struct, frozen=True, kw_only=True, array_like=True):
@@ -116,3 +124,7 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     account_uid: str = ""  # the venue's account number that may be traded; empty: not pinned
     day_begins_utc_hour: int = 0  # when the account's day begins: its peak, and its count of breakers
     caps: tuple[LimitCap, ...] = ()  # a limit without one cannot be loosened
+    reference: ReferenceRules | None = None  # None: a journal from before there was a reference file
+    hours: tuple[Hours, ...] = ()  # a scope without hours is open around the clock
+    benchmark: str = ""  # the instrument whose fall is the market's
+    market_halts: tuple[MarketHalt, ...] = ()  # the smallest fall first

@@ -178,6 +178,65 @@ class UnknownEquity(_Refusal, frozen=True, tag="unknown_equity"):
     why: str
 
 
+class OutsideHours(_Refusal, frozen=True, tag="outside_hours"):
+    """Not the time for it. ``of``: whose hours, the strategy's, the instrument's or the venue's. 0: opens no more."""
+
+    of: str
+    opens_wall_ns: int
+
+
+class StaleFacts(_Refusal, frozen=True, tag="stale_facts"):
+    """The reference file is older than it may be."""
+
+    age_ms: int
+    limit_ms: int
+
+
+class NoFacts(_Refusal, frozen=True, tag="no_facts"):
+    """A limit depends on something that nobody told us: missing is a refusal."""
+
+    what: str
+
+
+class OverVolume(_Refusal, frozen=True, tag="over_volume"):
+    """Larger than its share of the average daily volume."""
+
+    qty_lots: int
+    adv_lots: int
+    limit_ppm: int
+
+
+class OverDepth(_Refusal, frozen=True, tag="over_depth"):
+    """It may take at once, and is larger than so many times the size at the best price that it meets."""
+
+    qty_lots: int
+    shown_lots: int
+    limit_ppm: int
+
+
+class OutsideBands(_Refusal, frozen=True, tag="outside_bands"):
+    """Priced where the venue takes no order today: limit down, limit up. 0: no band on that side."""
+
+    price_ticks: int
+    low_ticks: int
+    high_ticks: int
+
+
+class OverShare(_Refusal, frozen=True, tag="over_share"):
+    """Notional at worst case over equity. ``of``: the instrument, or the group by its name."""
+
+    of: str
+    would_be_ppm: int
+    limit_ppm: int
+
+
+class OverNet(_Refusal, frozen=True, tag="over_net"):
+    """Net notional of the account at worst case, on the order's side."""
+
+    would_be_e8: int
+    limit_e8: int
+
+
 Refusal: TypeAlias = (
     Held
     | NotAllowed
@@ -202,4 +261,12 @@ Refusal: TypeAlias = (
     | SelfMatch
     | NoSuchOwnOrder
     | UnknownEquity
+    | OutsideHours
+    | StaleFacts
+    | NoFacts
+    | OverVolume
+    | OverDepth
+    | OutsideBands
+    | OverShare
+    | OverNet
 )

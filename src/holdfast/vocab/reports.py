@@ -162,6 +162,12 @@ class Specs(Struct, frozen=True, kw_only=True, array_like=True, tag="specs"):
     specs: tuple[InstrumentSpec, ...]
 
 
+class Volumes(Struct, frozen=True, kw_only=True, array_like=True, tag="volumes"):
+    """(instrument, lots traded in the last 24 hours) as the venue counts them; one it does not tell is left out."""
+
+    lots: tuple[tuple[str, int], ...]
+
+
 class NoSuchOrder(Struct, frozen=True, kw_only=True, array_like=True, tag="no_such_order"):
     """The venue answered that it knows no order of this id. Right after sending this proves nothing."""
 
@@ -179,5 +185,6 @@ Report: TypeAlias = (
     | Done
     | Clock
     | Specs
+    | Volumes
     | NoSuchOrder
 )

@@ -85,6 +85,12 @@ class QuerySpecs(Struct, frozen=True, kw_only=True, array_like=True, tag="query_
     """The instruments' facts now. Answer: Specs."""
 
 
+class QueryVolumes(Struct, frozen=True, kw_only=True, array_like=True, tag="query_volumes"):
+    """What these instruments traded in the last 24 hours. Answer: Volumes."""
+
+    instruments: tuple[str, ...]
+
+
 class SetLeverage(Struct, frozen=True, kw_only=True, array_like=True, tag="set_leverage"):
     """Cap the leverage of one instrument. Answer: Done."""
 
@@ -118,6 +124,7 @@ Request: TypeAlias = (
     | QueryTrades
     | QueryCash
     | QuerySpecs
+    | QueryVolumes
     | SetLeverage
     | ArmDeadman
     | MeasureClock

@@ -10,6 +10,15 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from holdfast.core.gate.desk import Desk
+from holdfast.core.gate.reference_checks import (
+    further_permitted,
+    inside_the_bands,
+    known_by_fresh_facts,
+    within_hours,
+    within_net,
+    within_shares,
+    within_volume,
+)
 from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.events import OrderIntent
 from holdfast.vocab.holds import HoldCause, HoldLevel
@@ -384,15 +393,21 @@ def meets_no_own_order(intent: OrderIntent, desk: Desk) -> Refusal | None:
 RISK_CHECKS: Final[tuple[Check, ...]] = (
     not_held,
     makes_sense,
+    within_hours,
     fits_the_venue,
     priced_from_fresh_data,
+    known_by_fresh_facts,
     not_a_duplicate,
     within_order_limits,
+    within_volume,
+    inside_the_bands,
     inside_the_collar,
     near_its_decision,
     reduces,
     within_position_limits,
+    within_shares,
     within_account_limits,
+    within_net,
     within_the_rate,
     within_the_day,
     within_the_parent,
@@ -405,15 +420,21 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
     return (
         not_held(intent, desk)
         or makes_sense(intent, desk)
+        or within_hours(intent, desk)
         or fits_the_venue(intent, desk)
         or priced_from_fresh_data(intent, desk)
+        or known_by_fresh_facts(intent, desk)
         or not_a_duplicate(intent, desk)
         or within_order_limits(intent, desk)
+        or within_volume(intent, desk)
+        or inside_the_bands(intent, desk)
         or inside_the_collar(intent, desk)
         or near_its_decision(intent, desk)
         or reduces(intent, desk)
         or within_position_limits(intent, desk)
+        or within_shares(intent, desk)
         or within_account_limits(intent, desk)
+        or within_net(intent, desk)
         or within_the_rate(intent, desk)
         or within_the_day(intent, desk)
         or within_the_parent(intent, desk)
@@ -444,6 +465,7 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         or not desk.qty_lots_min <= qty <= desk.qty_lots_max
         or not desk.ticklots_min <= price * qty <= desk.ticklots_max
         or intent.intent_seq <= desk.last_intent_seq
+        or intent.wall_ns >= desk.open_until_ns
         or now - market.quote.mono_ns > account.quote_age_ns_max
         or intent.order_type is not _LIMIT
         or intent.reduce_only
@@ -485,6 +507,7 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         or now - asked.ring[asked.refuse_back].mono_ns < NS_PER_S
         or account.open_orders_count >= account.limits.open_orders_max
         or account.day.orders_count >= account.orders_most
+        or (desk.further and not further_permitted(intent, desk, price, lots * (max(value, price))))
     ):
         return False
     exposure.would_be_e8 = lots * value

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from holdfast.core.gate.exposure import Exposure
+from holdfast.core.gate.exposure import Exposure, GroupSum, NetSums
+from holdfast.core.gate.facts import Facts
 from holdfast.core.gate.resting import Resting
 from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, ParentsView, PositionView
 from holdfast.vocab.events import CancelIntent, Intent
 from holdfast.vocab.holds import Hold, HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
 from holdfast.vocab.limits import AccountLimits, InstrumentLimits, StrategyLimits
+from holdfast.vocab.reference import ALWAYS_NS
 from holdfast.vocab.units import NS_PER_S, PPM, ceil_div
 
 
@@ -111,6 +113,8 @@ class AccountDesk:
     gross_e8: int = 0
     equity_e8: int | None = None
     open_orders_count: int = 0
+    net: NetSums = field(default_factory=NetSums)
+    groups: dict[str, GroupSum] = field(default_factory=dict)
     orders_most: int = -1
     allowed_e8: int = -1  # gross notional that money and leverage allow by this equity; -1: nothing
 
@@ -150,6 +154,8 @@ class Desk:
         "all_open",
         "all_position",
         "exposure",
+        "facts",
+        "further",
         "hold",
         "instrument_limits",
         "last_intent_seq",
@@ -159,6 +165,7 @@ class Desk:
         "my_lots_max",
         "my_open",
         "my_position",
+        "open_until_ns",
         "parents",
         "plain",
         "qty_lots_max",
@@ -171,6 +178,9 @@ class Desk:
         "strategy",
         "ticklots_max",
         "ticklots_min",
+        "window_of",
+        "window_opens_ns",
+        "window_until_ns",
     )
 
     def __init__(
@@ -189,8 +199,13 @@ class Desk:
         all_position: PositionView,
         my_open: OpenView,
         all_open: OpenView,
+        facts: Facts,
     ) -> None:
         self.strategy = strategy
+        self.facts = facts
+        self.window_until_ns = ALWAYS_NS  # our own hours: open before this wall time
+        self.window_opens_ns = 0
+        self.window_of = ""
         self.spec = spec
         self.market = market
         self.account = account
@@ -217,12 +232,32 @@ class Desk:
         spec = self.spec
         self.limits = limits
         self.instrument_limits = instrument_limits
-        self.qty_lots_max = min(spec.qty_lots_max, limits.order_lots_max, instrument_limits.order_lots_max)
         self.exposure.collar(instrument_limits.collar_ppm)
         self.my_lots_max = limits.position_lots_max
         self.slippage_ppm = limits.slippage_ppm_max
         self.all_lots_max = instrument_limits.position_lots_max
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
+        self.learn()
+
+    def learn(self) -> None:
+        """Take what the facts and the hours are now into the numbers that an order is compared with anyway.
+
+        ``open_until_ns``: hours, session and the file's age, as the one wall time up to which all three permit.
+        ``further``: whether something is left to ask that no such number holds.
+        """
+        facts, limits = self.facts, self.instrument_limits
+        self.qty_lots_max = min(self.spec.qty_lots_max, self.limits.order_lots_max, limits.order_lots_max)
+        if limits.adv_share_ppm_max:
+            self.qty_lots_max = min(self.qty_lots_max, facts.adv_lots * limits.adv_share_ppm_max // PPM)
+        self.open_until_ns = min(self.window_until_ns, facts.session_until_ns, facts.fresh_until_ns)
+        account = self.account.limits
+        self.exposure.band(facts.band_low_ticks, facts.band_high_ticks)
+        self.further = bool(
+            limits.depth_ppm_max
+            or limits.equity_share_ppm_max
+            or account.group_share_ppm_max
+            or account.net_notional_e8_max
+        )
 
     def fold(self, hold: Hold | None) -> None:
         """Stand under this hold, the strictest in scope; None: under no hold at all."""

@@ -2,41 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from holdfast.core.gate.facts import NO_BAND
 from holdfast.core.views import MarketView, OpenView, PositionView
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.units import PPM
+
+
+@dataclass(slots=True, kw_only=True)
+class NetSums:
+    """The account's net notional, were every buy to fill (``long_e8``) or every sell (``short_e8``); both signed."""
+
+    long_e8: int = 0
+    short_e8: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class GroupSum:
+    """Gross notional at worst case of one group's instruments."""
+
+    gross_e8: int = 0
 
 
 class Exposure:
     """One instrument's rows and its worst-case notional, ``gross_e8``, as last counted.
 
     What follows from its prices alone is kept until one of them moves: ``value_ticks``, the larger of mid, mark and
-    last, and ``lowest_ticks`` to ``highest_ticks``, where a limit price stands within the collar around mid and mark.
+    last, and ``lowest_ticks`` to ``highest_ticks``, where a limit price stands within the collar around mid and mark,
+    and within the venue's bands. ``summed``: whether a limit needs the further sums: the account's ``net``, to which it
+    adds ``long_e8`` and ``short_e8``, and that of its ``group``.
     Not part of the hashed state: it holds references to rows of the books, and the account's sum is hashed.
     """
 
     __slots__ = (
+        "band_high_ticks",
+        "band_low_ticks",
         "collar_ppm",
         "gross_e8",
+        "group",
         "highest_ticks",
+        "long_e8",
         "lowest_ticks",
         "market",
         "moves_seen",
+        "net",
         "open_lots",
         "position",
+        "short_e8",
+        "summed",
         "unit_e8",
         "value_ticks",
         "would_be_e8",
     )
 
     def __init__(
-        self, *, spec: InstrumentSpec, position: PositionView, open_lots: OpenView, market: MarketView
+        self,
+        *,
+        spec: InstrumentSpec,
+        position: PositionView,
+        open_lots: OpenView,
+        market: MarketView,
+        net: NetSums,
+        summed: bool,
     ) -> None:
         self.unit_e8 = spec.tick_lot_e8
         self.position = position
         self.open_lots = open_lots
         self.market = market
         self.gross_e8 = 0
+        self.net = net
+        self.summed = summed
+        self.group = GroupSum()
+        self.long_e8 = self.short_e8 = 0
+        self.band_low_ticks = 0
+        self.band_high_ticks = NO_BAND
         self.would_be_e8 = -1  # with the order that the gate's screen let through last; -1: count
         self.collar_ppm = 0
         self.moves_seen = -1
@@ -46,6 +86,33 @@ class Exposure:
         """How far from mid and mark a price may stand, from now on."""
         self.collar_ppm = ppm
         self.moves_seen = -1
+
+    def band(self, low_ticks: int, high_ticks: int) -> None:
+        """Where the venue takes prices, from now on."""
+        self.band_low_ticks = low_ticks
+        self.band_high_ticks = high_ticks
+        self.moves_seen = -1
+
+    def join(self, group: GroupSum) -> None:
+        """Be part of this group's sum from now on, and of no other."""
+        if self.summed:
+            self.group.gross_e8 -= self.gross_e8
+            group.gross_e8 += self.gross_e8
+        self.group = group
+
+    def sum_up(self, change_e8: int) -> None:
+        """Bring the further sums up to date, after ``gross_e8`` changed by so much."""
+        self.group.gross_e8 += change_e8
+        held = self.position.position_lots
+        open_lots = self.open_lots
+        net = self.net
+        value = self.value_ticks * self.unit_e8
+        now = (held + open_lots.buy_lots) * value
+        net.long_e8 += now - self.long_e8
+        self.long_e8 = now
+        now = (held - open_lots.sell_lots) * value
+        net.short_e8 += now - self.short_e8
+        self.short_e8 = now
 
     def reprice(self) -> None:
         """Find out anew what follows from the prices."""
@@ -60,8 +127,8 @@ class Exposure:
         if mark:
             lowest = max(lowest, -(mark * (ppm - PPM) // PPM))
             highest = min(highest, mark * (ppm + PPM) // PPM)
-        self.lowest_ticks = lowest
-        self.highest_ticks = highest
+        self.lowest_ticks = max(lowest, self.band_low_ticks)
+        self.highest_ticks = min(highest, self.band_high_ticks)
         self.value_ticks = max(value, mark, market.last_ticks)
 
     def recount(self) -> int:
@@ -80,4 +147,6 @@ class Exposure:
             self.reprice()
         before = self.gross_e8
         self.gross_e8 = now = lots * self.value_ticks * self.unit_e8
+        if self.summed:
+            self.sum_up(now - before)
         return now - before

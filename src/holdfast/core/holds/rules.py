@@ -49,7 +49,7 @@ RULES: Final[dict[HoldCause, Rule]] = {
     ),
     HoldCause.POSITION_STALE: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the venue answers again"),
     HoldCause.POSITION_UNKNOWN: Rule(
-        _L.HALTED, _R.PERSON, "holdfast doctor, then holdfast resume HOLD --reason …"
+        _L.HALTED, _R.PERSON, "holdfast doctor --venue, then holdfast resume HOLD --reason …"
     ),
     HoldCause.CLOCK: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when the clocks agree again"),
     HoldCause.RECONCILE_BREAK: Rule(
@@ -67,6 +67,11 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _L.REDUCE_ONLY, _R.PERSON, "read the alert; then holdfast resume HOLD --reason …"
     ),
     HoldCause.VENUE_AUTH: Rule(_L.HALTED, _R.PERSON, "mend the key; then holdfast resume HOLD --reason …"),
+    HoldCause.VENUE_CONTRACT: Rule(
+        _L.HALTED,
+        _R.AUTOMATIC,
+        "holdfast doctor --venue; mend what it names: the next look, within a minute, releases it",
+    ),
     HoldCause.ENDPOINT_RETIRED: Rule(
         _L.REDUCE_ONLY,
         _R.PERSON,
@@ -91,6 +96,16 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _L.HALTED, _R.AUTOMATIC, "released when the venue's dead-man switch is armed"
     ),
     HoldCause.FLATTEN: Rule(_L.REDUCE_ONLY, _R.PERSON, "once flat: holdfast resume HOLD --reason …"),
+    HoldCause.REFERENCE_STALE: Rule(
+        _L.REDUCE_ONLY,
+        _R.AUTOMATIC,
+        "look at the reference file and renew its as_of: it is read again by itself",
+    ),
+    HoldCause.MARKET_HALT: Rule(
+        _L.REDUCE_ONLY,
+        _R.AUTOMATIC,
+        "released when the fall is below its first level again, or the day is over",
+    ),
     HoldCause.LIQUIDATION: Rule(
         _L.HALTED, _R.PERSON, "holdfast reconcile; then holdfast resume HOLD --reason …"
     ),

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from holdfast.core.views import FAR_PAST_NS, MARK_AGE_NS_MAX
 from holdfast.vocab.limits import InstrumentLimits, Timings
 from holdfast.vocab.market import Depth, Mark, Quote, Trade
@@ -104,6 +106,22 @@ def market_of(limits: InstrumentLimits, timings: Timings) -> Market:
 def set_offset(market: Market, *, quote_age_ms_max: int, offset_ns: int) -> None:
     """Judge lateness against the venue's clock as now measured (venue time minus our wall time)."""
     market.lag_ns_max = quote_age_ms_max * NS_PER_MS - offset_ns
+
+
+def renumber_quotes(market: Market) -> None:
+    """The next quote may carry any number: another feed's, which counts by itself."""
+    market.quote = msgspec.structs.replace(market.quote, seq=-1)
+    market.jump_count = 0
+
+
+def renumber_trades(market: Market) -> None:
+    """The same of prints."""
+    market.trade_seq = -1
+
+
+def renumber_depth(market: Market) -> None:
+    """The same of book updates."""
+    market.depth_seq = -1
 
 
 def take_quote(market: Market, quote: Quote) -> bool:

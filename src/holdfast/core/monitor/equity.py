@@ -41,9 +41,14 @@ def marked(
     drawdown: Drawdown, *, net_equity_e8: int, wall_ns: int, day_begins_utc_hour: int = 0
 ) -> EquityMarked:
     """The next mark: a new day starts its peak at the present equity. A clock stepped back keeps the day."""
-    day = max((wall_ns - day_begins_utc_hour * HOUR_NS) // DAY_NS, drawdown.day)
+    day = max(day_of(wall_ns, day_begins_utc_hour=day_begins_utc_hour), drawdown.day)
     peak = net_equity_e8 if day != drawdown.day else max(drawdown.peak_e8, net_equity_e8)
     return EquityMarked(equity_e8=net_equity_e8, peak_e8=peak, day=day)
+
+
+def day_of(wall_ns: int, *, day_begins_utc_hour: int) -> int:
+    """The number of the account's day that holds a wall time."""
+    return (wall_ns - day_begins_utc_hour * HOUR_NS) // DAY_NS
 
 
 def floor_e8(peak_e8: int, *, breaker_ppm: int) -> int:

@@ -24,6 +24,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     Request,
     SetLeverage,
 )
@@ -100,6 +101,7 @@ _PLAIN: Final[dict[type, Asked]] = {
     QueryTrades: Asked.TRADES,
     QueryCash: Asked.CASH,
     QuerySpecs: Asked.SPECS,
+    QueryVolumes: Asked.SPECS,
     SetLeverage: Asked.LEVERAGE,
     ArmDeadman: Asked.DEADMAN,
     MeasureClock: Asked.CLOCK,

@@ -7,7 +7,17 @@ from typing import Final
 
 from holdfast.core.fit import grid_of
 from holdfast.core.state import State
-from holdfast.core.step import commands, intents, market, reconcile, replies, reports, timers
+from holdfast.core.step import (
+    commands,
+    feeds,
+    intents,
+    market,
+    reconcile,
+    reference,
+    replies,
+    reports,
+    timers,
+)
 from holdfast.core.step.emit import Out, alert, emit, place_hold
 from holdfast.core.step.flatten import resume_flatten, work
 from holdfast.vocab import events
@@ -49,8 +59,11 @@ def _started(state: State, event: events.Started) -> Out:
         ),
     )
     state.begin(event)  # again: now the ledger knows the units
+    reference.learn(state)
     place_hold(state, out, HoldCause.STARTUP, by="start", reason="started: reconcile, then arm")
     reconcile.begin_start(state, out)
+    if event.probes:
+        state.live.start_steps[reconcile.CONTRACT] = False
     timers.set_first_timers(state, out)
     for began in list(state.books.flattens.values()):
         resume_flatten(state, out, scope=began.scope, by=began.by, reason=began.reason, patient=began.patient)
@@ -112,6 +125,12 @@ def _notice(state: State, event: events.VenueNotice) -> Out:
     return out
 
 
+def _probed(state: State, event: events.Probed) -> Out:
+    out: Out = []
+    reconcile.contract_answer(state, out, event.checks)
+    return out
+
+
 def _stream(state: State, event: events.StreamChanged) -> Out:
     out: Out = []
     session = state.live
@@ -124,6 +143,7 @@ def _stream(state: State, event: events.StreamChanged) -> Out:
             reconcile.arm_if_possible(state, out, by="auto", reason="arm = auto")
     else:
         session.feeds_up[event.name] = event.up
+        feeds.hold_if_all_down(state, out)
     if not event.up:
         alert(out, Severity.WARNING, f"stream.{event.stream.value}", f"{event.name} is down: {event.why}")
     return out
@@ -180,10 +200,15 @@ STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.TradeReported: _timed(_trade_reported),
     events.CashHinted: _timed(_cash_hinted),
     events.VenueNotice: _timed(_notice),
+    events.Probed: _timed(_probed),
     events.StreamChanged: _timed(_stream),
+    events.FeedChosen: _timed(feeds.on_chosen),
+    events.StreamSilent: _timed(feeds.on_silent),
+    events.PressureChanged: _timed(feeds.on_pressure),
     events.TimerFired: _timed(timers.on_timer),
     events.LatchSeen: _timed(commands.on_latch),
     events.LeaseLost: _timed(commands.on_lease),
     events.StrategyFailed: _timed(_strategy_failed),
     events.StrategySaved: _timed(_strategy_saved),
+    events.ReferenceRead: _timed(reference.on_reference),
 }

@@ -60,8 +60,11 @@ def submit(state: State, out: Out, approved: Approved, desk: Desk | None = None)
         account = session.account
         account.open_orders_count += 1
         exposure = desk.exposure
-        account.gross_e8 += would_be - exposure.gross_e8
+        change = would_be - exposure.gross_e8
+        account.gross_e8 += change
         exposure.gross_e8 = would_be
+        if exposure.summed:
+            exposure.sum_up(change)
     price = terms.price_ticks
     if price is not None:
         resting = state.resting.get(terms.instrument) if desk is None else desk.resting
@@ -308,9 +311,11 @@ def cancel_scope(
 
     Reduce-only protective (conditional) orders stay unless ``protective``. ``only_increasing`` spares orders
     that reduce. For the whole account or a whole instrument one cancel-all per instrument goes first, then
-    each order is asked after by name until it is final.
+    each order is asked after by name until it is final. Unless ``foreign``, ours are cancelled one by one where
+    somebody else's order stands: the venue's cancel-all would take that one too.
     """
     asked = 0
+    shared = {} if foreign else {row.instrument: True for row in state.books.orders.foreign.values()}
     instruments: dict[str, bool] = {}
     left: dict[str, int] = {}
     for row in state.books.orders.rows_in(strategy=scope.strategy, instrument=scope.instrument):
@@ -319,7 +324,7 @@ def cancel_scope(
         if only_increasing and _only_reduces(state, row, left):
             continue
         asked += 1
-        if scope.strategy or only_increasing:
+        if scope.strategy or only_increasing or row.terms.instrument in shared:
             cancel(state, out, row, why=why)
         else:
             instruments[row.terms.instrument] = True
@@ -331,7 +336,7 @@ def cancel_scope(
                 instruments[row_foreign.instrument] = True
                 asked += 1
     if not scope.strategy and not only_increasing:
-        if scope.instrument:
+        if scope.instrument and scope.instrument not in shared:
             instruments[scope.instrument] = True
         for instrument in sorted(instruments):
             ask(state, out, CancelAll(instrument=instrument), lane=Lane.CANCEL)

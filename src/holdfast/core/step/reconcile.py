@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from holdfast.core.fit import misfits
@@ -30,6 +31,7 @@ from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import BooksOpened, BreakKind, CashBooked, CashKind, ClockSet, ForeignOrderSeen
 from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.orders import Lane, OrderState
+from holdfast.vocab.probe import Check, Verdict
 from holdfast.vocab.reports import Balances, CashEntries, Clock, Orders, Positions
 from holdfast.vocab.requests import (
     MeasureClock,
@@ -54,6 +56,7 @@ EXPLAIN_TRIES: Final = 10
 REGULAR: Final = 0
 ASK_POSITIONS: Final = 1
 ASK_BALANCES: Final = 2
+CONTRACT: Final = "contract"  # the start's step that the shell's look at the venue answers
 DERIVED_CASH: Final = ("COMMISSION", "REALIZED_PNL")  # the fills say these already
 
 
@@ -141,6 +144,9 @@ def not_armable(state: State) -> str:
     session = state.live
     if session.ending:
         return session.ending
+    contract = state.books.holds.find(HoldCause.VENUE_CONTRACT)
+    if contract is not None:
+        return contract.reason
     if session.start_steps:
         return "still waiting for the venue's word on " + ", ".join(sorted(session.start_steps))
     if not session.ready:
@@ -177,6 +183,28 @@ def arm_if_possible(state: State, out: Out, *, by: str, reason: str, latch_nonce
         state.live.armed = True
         release_hold(state, out, hold, by=by, reason=reason, latch_nonce=latch_nonce)
     return why
+
+
+def contract_answer(state: State, out: Out, checks: Sequence[Check]) -> None:
+    """Hold while the venue does not keep its contract; it is lifted by the look that finds it kept again."""
+    failed = [check for check in checks if check.verdict is Verdict.FAIL]
+    hold = state.books.holds.find(HoldCause.VENUE_CONTRACT)
+    for check in checks if hold is None else ():
+        if check.verdict is Verdict.WARN:
+            alert(out, Severity.WARNING, "venue.contract", _told(check))
+    if failed:
+        for check in failed if hold is None else ():
+            alert(out, Severity.CRITICAL, "venue.contract", _told(check))
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        place_hold(state, out, HoldCause.VENUE_CONTRACT, by="probe", reason=_told(failed[0]) + more)
+        return
+    if hold is not None:
+        release_hold(state, out, hold, by="probe", reason="the venue keeps its contract again")
+    step_done(state, out, CONTRACT)
+
+
+def _told(check: Check) -> str:
+    return f"{check.name}: {check.found}" + (f"; {check.advice}" if check.advice else "")
 
 
 # --- questions ------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from holdfast.core.step.reconcile import (
     settle_start,
     step_done,
 )
+from holdfast.core.step.reference import volumes_answer
 from holdfast.core.step.reports import explained, fetch_waiting, order_report, trade_report
 from holdfast.core.step.retries import count_answer
 from holdfast.vocab.effects import Severity
@@ -59,6 +60,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     Request,
     SetLeverage,
 )
@@ -356,6 +358,11 @@ def _specs(state: State, out: Out, request: QuerySpecs, asked_mono_ns: int, outc
             )
 
 
+def _volumes(state: State, out: Out, request: QueryVolumes, asked_mono_ns: int, outcome: Outcome) -> None:
+    if not volumes_answer(state, out, request, asked_mono_ns, outcome):
+        _read_failed(state, out, "volumes of 24 hours", 1, outcome)
+
+
 def _facts(spec: InstrumentSpec) -> tuple[object, ...]:
     return (
         spec.tick,
@@ -399,6 +406,7 @@ _ROUTES: Final[dict[type, Callable[..., None]]] = {
     QueryTrades: _trades,
     QueryCash: _cash,
     QuerySpecs: _specs,
+    QueryVolumes: _volumes,
     SetLeverage: _leverage,
     ArmDeadman: _deadman,
     MeasureClock: _clock,

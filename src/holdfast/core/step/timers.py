@@ -7,13 +7,16 @@ from typing import Final
 
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
+from holdfast.core.step import reference
 from holdfast.core.step.commands import end_if_final
+from holdfast.core.step.conditions import condition
 from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
+from holdfast.core.step.feeds import ALL_DOWN, all_down
 from holdfast.core.step.flatten import work
 from holdfast.core.step.glass import end_all, glass_due
 from holdfast.core.step.ladder import cool
-from holdfast.core.step.orders import ack_due, chase_due
+from holdfast.core.step.orders import ack_due, cancel_scope, chase_due
 from holdfast.core.step.reconcile import (
     ASK_BALANCES,
     ASK_POSITIONS,
@@ -29,7 +32,7 @@ from holdfast.core.step.reconcile import (
 from holdfast.core.step.retries import spent_in
 from holdfast.vocab.effects import EndProcess, Severity
 from holdfast.vocab.events import TimerFired, TimerKind
-from holdfast.vocab.holds import HoldCause, Release, Scope
+from holdfast.vocab.holds import ACCOUNT, HoldCause, Scope
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import ArmDeadman, QuerySpecs
 from holdfast.vocab.units import NS_PER_MS
@@ -68,14 +71,14 @@ def _sweep(state: State, out: Out, _: int) -> None:
     if session.ready:
         _sweep_words(state, out)
     off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
-    _condition(
+    condition(
         state,
         out,
         HoldCause.CLOCK,
         stands=session.offset_known and off_ms > timings.clock_offset_ms_max,
         reason=f"our clock and the venue's moved {off_ms} ms apart",
     )
-    _condition(
+    condition(
         state,
         out,
         HoldCause.USER_STREAM_LOST,
@@ -86,7 +89,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
     if timings.deadman_ms and session.deadman_exists:
         for instrument in state.specs:
             until = session.deadman_until_mono_ns.get(instrument, 0)
-            _condition(
+            condition(
                 state,
                 out,
                 HoldCause.DEADMAN_UNARMED,
@@ -99,6 +102,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
         for hold in list(state.books.holds.holds.values()):
             if hold.cause is HoldCause.DEADMAN_UNARMED:
                 release_hold(state, out, hold, by="monitor", reason="the venue has no dead-man switch")
+    reference.sweep(state, out)
     if session.ending and now - session.ending_since_mono_ns > ENDING_PATIENCE_MS * NS_PER_MS:
         _end_anyway(state, out)
     else:
@@ -129,22 +133,25 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
     silent = 0
     for instrument, market in session.markets.items():
         age = now - market.quote_mono_ns
-        stands = age > dead_ns and not grace
+        reference = session.reference_of.get(instrument)
+        stands = (age > dead_ns and not grace) or reference is not None
         silent += 1 if age > dead_ns else 0
-        _condition(
+        condition(
             state,
             out,
             HoldCause.STALE_DATA,
             scope=Scope(instrument=instrument),
             stands=stands,
-            reason=f"no quote for more than {session.settings.timings.feed_dead_ms} ms",
+            reason=f"no quote for more than {session.settings.timings.feed_dead_ms} ms"
+            if reference is None or age > dead_ns
+            else f"priced by {reference}, which is a reference only",
         )
-    _condition(
+    condition(
         state,
         out,
         HoldCause.FEEDS_LOST,
-        stands=silent == len(session.markets) and not grace,
-        reason="no instrument has a live quote",
+        stands=all_down(session) or (silent == len(session.markets) and not grace),
+        reason=ALL_DOWN if all_down(session) else "no instrument has a live quote",
     )
 
 
@@ -152,28 +159,32 @@ def _sweep_words(state: State, out: Out) -> None:
     """How old the venue's word on our account is: reduce first, then halt, and say why."""
     timings = state.live.settings.timings
     name, age_ms = stalest_word(state)
-    _condition(
+    reduce_ms, halt_ms = timings.position_age_ms_reduce, timings.position_age_ms_halt
+    condition(
         state,
         out,
         HoldCause.POSITION_STALE,
-        stands=age_ms > timings.position_age_ms_reduce,
-        reason=f"the venue has not told our {name} for more than {timings.position_age_ms_reduce} ms",
+        stands=age_ms > reduce_ms,
+        reason=f"the venue has not told our {name} for more than {reduce_ms} ms; from {halt_ms} ms on all stops",
     )
-    if age_ms > timings.position_age_ms_halt:
-        place_hold(
-            state,
-            out,
-            HoldCause.POSITION_UNKNOWN,
-            by="monitor",
-            reason=f"the venue has not told our {name} for more than {timings.position_age_ms_halt} ms",
-        )
+    if age_ms <= halt_ms or state.books.holds.find(HoldCause.POSITION_UNKNOWN) is not None:
+        return
+    place_hold(
+        state,
+        out,
+        HoldCause.POSITION_UNKNOWN,
+        by="monitor",
+        reason=f"the venue has not told our {name} for more than {halt_ms} ms (only reducing since {reduce_ms} ms)",
+    )
+    # what rests would go on filling into a position that nobody sees; protective stops stay, as in every stop
+    cancel_scope(state, out, scope=ACCOUNT, why="the venue does not tell our account", protective=False)
 
 
 def _sweep_retries(state: State, out: Out) -> None:
     """The holds of spent budgets stand until what failed is answered, or is no longer wanted."""
     spent = spent_in(state)
     for instrument in ("", *state.specs):
-        _condition(
+        condition(
             state,
             out,
             HoldCause.RETRIES_SPENT,
@@ -181,38 +192,6 @@ def _sweep_retries(state: State, out: Out) -> None:
             stands=instrument in spent,
             reason=spent.get(instrument, ""),
         )
-
-
-def _condition(
-    state: State,
-    out: Out,
-    cause: HoldCause,
-    *,
-    stands: bool,
-    reason: str,
-    scope: Scope | None = None,
-    at_once: bool = False,
-) -> None:
-    """Hold while a condition stands; release by itself once it has been gone for the time configured."""
-    session = state.live
-    where = Scope() if scope is None else scope
-    hold = state.books.holds.find(cause, where)
-    if stands:
-        if hold is None:
-            place_hold(state, out, cause, scope=where, by="monitor", reason=reason)
-        else:
-            session.clear_since_mono_ns.pop(hold.hold_id, None)
-        return
-    if hold is None or hold.release is not Release.AUTOMATIC:
-        return
-    since = session.clear_since_mono_ns.setdefault(hold.hold_id, session.now_mono_ns)
-    if at_once or _long_enough(state, since):
-        release_hold(state, out, hold, by="monitor", reason="the condition is gone")
-
-
-def _long_enough(state: State, since_mono_ns: int) -> bool:
-    session = state.live
-    return session.now_mono_ns - since_mono_ns >= session.settings.timings.hold_clear_ms * NS_PER_MS
 
 
 def _equity(state: State, out: Out, _: int) -> None:

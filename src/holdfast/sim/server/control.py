@@ -17,6 +17,7 @@ from holdfast.sim.model import Account, NewOrder, Refused
 from holdfast.sim.server.faults import BadFault, FaultSpec
 from holdfast.sim.server.hub import USER
 from holdfast.sim.server.pump import Pump
+from holdfast.sim.server.reshaping import RESHAPES_MAX, Reshape
 from holdfast.sim.server.sockets import StreamSockets
 from holdfast.sim.server.truth import truth_of
 from holdfast.sim.server.user_stream import UserStream
@@ -67,6 +68,30 @@ class _LegacyWs(Struct, forbid_unknown_fields=True):
     mode: Literal["live", "mute"]
 
 
+class _Change(Struct, forbid_unknown_fields=True):
+    """POST /account: what somebody changed of an account or of its key; what is not named stays.
+
+    ``uid``: the key opens another account from now on. ``deadman_fires`` false: countdowns are taken and do nothing.
+    """
+
+    account: str = ""
+    can_withdraw: bool | None = None
+    can_trade: bool | None = None
+    ip_restricted: bool | None = None
+    dual_side: bool | None = None
+    multi_assets: bool | None = None
+    deadman_fires: bool | None = None
+    uid: str | None = None
+
+
+class _Misbook(Struct, forbid_unknown_fields=True):
+    """POST /misbook: the venue's position changes by so much, with no order, execution or event that would tell why."""
+
+    symbol: str
+    quantity: str  # below zero: less
+    account: str = ""
+
+
 class _Transfer(Struct, forbid_unknown_fields=True):
     """POST /transfer: bring cash in (+) or take it out (−)."""
 
@@ -106,6 +131,9 @@ class _Ban(Struct, forbid_unknown_fields=True):
     address: str = "127.0.0.1"
 
 
+_CHANGED: Final = tuple(name for name in _Change.__struct_fields__ if name != "account")
+
+
 class BadRequest(Exception):
     """What a person asked for makes no sense: one line."""
 
@@ -133,6 +161,10 @@ class Control:
             ("DELETE", "/freeze"): self._thaw,
             ("POST", "/say"): self._say,
             ("POST", "/legacy_ws"): self._legacy_ws,
+            ("POST", "/account"): self._change_account,
+            ("POST", "/misbook"): self._misbook,
+            ("POST", "/reshape"): self._reshape,
+            ("DELETE", "/reshape"): self._keep_shape,
             ("POST", "/transfer"): self._transfer,
             ("POST", "/funding"): self._funding,
             ("POST", "/manual_order"): self._manual_order,
@@ -289,6 +321,40 @@ class Control:
         wish = msgspec.json.decode(body, type=_Ban)
         self._venue.limits.ban(wish.address, wish.seconds, self._venue.now_ns())
         return {"banned_s": wish.seconds}
+
+    def _change_account(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Change)
+        account = self._account(wish.account)
+        changed = {name: new for name in _CHANGED if (new := getattr(wish, name)) is not None}
+        for name, new in changed.items():
+            setattr(account, name, new)
+        return changed
+
+    def _misbook(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Misbook)
+        exchange, view = self._venue.exchange, self._venue.view(wish.symbol)
+        size = view.numerals.lots_of(wish.quantity.removeprefix("-"), "quantity")
+        lots = -size if wish.quantity.startswith("-") else size
+        row = self._account(wish.account).positions.get((view.symbol, "BOTH"))
+        if row is None:
+            raise BadRequest(f"no one-way position in {view.symbol} to change")
+        row.position_lots += lots
+        row.cost_e8 += lots * exchange.mark_ticks(view.symbol) * exchange.specs[view.symbol].tick_lot_e8
+        return {"position_lots": row.position_lots}
+
+    def _reshape(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=Reshape)
+        wanted = self._venue.reshaping.wanted
+        if len(wanted) >= RESHAPES_MAX:
+            raise BadRequest(f"{RESHAPES_MAX} fields are reshaped already")
+        wanted.append(wish)
+        return {"reshaped": len(wanted)}
+
+    def _keep_shape(self, asked: dict[str, str], body: bytes) -> object:
+        wanted = self._venue.reshaping.wanted
+        gone = len(wanted)
+        wanted.clear()
+        return {"removed": gone}
 
     # --- acts -------------------------------------------------------------------------------------------------
 

@@ -72,6 +72,7 @@ class Rest:
         if venue.config.reply_latency_ms:
             await asyncio.sleep(venue.config.reply_latency_ms / 1000)
         if answer.http == 200:
+            answer.body = venue.reshaping.body(request.method, path, answer.body)
             after = venue.faults.request(AFTER_KINDS, **matched, now_ns=venue.now_ns())
             if after is not None:
                 return await self._lost(request, after, answer, path, address)

@@ -39,6 +39,24 @@ class AccountConfigWire(Struct, kw_only=True, rename="camel"):
     trade_group_id: int
 
 
+class RestrictionsWire(Struct, kw_only=True, rename="camel"):
+    """GET apiRestrictions: what the key that asks may do, of the whole exchange."""
+
+    ip_restrict: bool
+    create_time: int
+    enable_reading: bool
+    enable_withdrawals: bool
+    enable_internal_transfer: bool
+    enable_margin: bool
+    enable_futures: bool
+    permits_universal_transfer: bool
+    enable_vanilla_options: bool
+    enable_fix_api_trade: bool
+    enable_fix_read_only: bool
+    enable_spot_and_margin_trading: bool
+    enable_portfolio_margin_trading: bool
+
+
 class SymbolConfigWire(Struct, kw_only=True, rename="camel"):
     """GET symbolConfig."""
 
@@ -212,6 +230,26 @@ def commission_rate(call: Call) -> CommissionWire:
         maker_commission_rate=wire.rate_text(call.account.fee_maker_ppm),
         taker_commission_rate=wire.rate_text(call.account.fee_taker_ppm),
         rpi_commission_rate=wire.rate_text(0),
+    )
+
+
+def restrictions(call: Call) -> RestrictionsWire:
+    """GET /sapi/v1/account/apiRestrictions."""
+    account = call.account
+    return RestrictionsWire(
+        ip_restrict=account.ip_restricted,
+        create_time=call.venue.shown_ms(0),
+        enable_reading=True,
+        enable_withdrawals=account.can_withdraw,
+        enable_internal_transfer=False,
+        enable_margin=False,
+        enable_futures=account.can_trade,
+        permits_universal_transfer=False,
+        enable_vanilla_options=False,
+        enable_fix_api_trade=False,
+        enable_fix_read_only=False,
+        enable_spot_and_margin_trading=False,
+        enable_portfolio_margin_trading=False,
     )
 
 

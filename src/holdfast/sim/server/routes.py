@@ -111,6 +111,7 @@ ROUTES: Final[dict[tuple[str, str], Route]] = {
     ("GET", "/api/v3/ping"): _public(market.ping),
     ("GET", "/api/v3/time"): _public(market.server_time),
     ("GET", "/sapi/v1/capital/config/getall"): _signed(account.nothing_signed, 10),
+    ("GET", "/sapi/v1/account/apiRestrictions"): _signed(account.restrictions),
     ("GET", "/sapi/v1/margin/allPairs"): _signed(account.nothing_signed, 1),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): _signed(account.nothing_signed, 1),
     # orders

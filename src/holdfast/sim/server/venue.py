@@ -20,6 +20,7 @@ from holdfast.sim.server.listen_keys import ListenKeys
 from holdfast.sim.server.market_view import MarketView, SymbolView
 from holdfast.sim.server.params import Params
 from holdfast.sim.server.requests import OrderRequest, RequestLog, Stamp
+from holdfast.sim.server.reshaping import Reshaping
 from holdfast.vocab.units import NS_PER_MS, NS_PER_S
 
 _ID_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -58,6 +59,7 @@ class Venue:
             backlog_bytes_max=config.limits.ws_backlog_bytes_max,
         )
         self.limits = RateLimits(config.limits)
+        self.reshaping = Reshaping()
         self.faults = FaultPlan(config.fault_seed)
         self.listen_keys = ListenKeys(config.listen_key_minutes * 60 * NS_PER_S)
         self.requests = RequestLog(config.request_log_max)

@@ -29,6 +29,7 @@ from holdfast.vocab.reports import (
     Specs,
     TradeReport,
     Trades,
+    Volumes,
 )
 from holdfast.vocab.reports import Clock as ClockReport
 from holdfast.vocab.requests import (
@@ -45,6 +46,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     Request,
     SetLeverage,
 )
@@ -111,6 +113,8 @@ class Calls:
                 return await self._cash(request, lane, may_send)
             case QuerySpecs():
                 return await self._specs(lane, may_send)
+            case QueryVolumes():
+                return await self._volumes(request, lane, may_send)
             case SetLeverage():
                 return await self._leverage(request, lane, may_send)
             case ArmDeadman():
@@ -424,6 +428,25 @@ class Calls:
             return Ok(value=Specs(specs=codec.specs_again(markets, self.book, self._exchange.precisionMode)))
         except Unreadable as error:
             return _outcome(self.asker.unreadable(Kind.READ, error))
+
+    async def _volumes(self, request: QueryVolumes, lane: Lane, may_send: MaySend) -> Outcome:
+        if not self._has("fetchTicker"):
+            return Fatal(why=f"{self._exchange.id} tells no volume of the last 24 hours", code="LOCAL")
+        found: list[tuple[str, int]] = []
+        for instrument in request.instruments:
+            ticker = await self.asker.must(
+                Kind.READ,
+                lambda instrument=instrument: self._exchange.fetch_ticker(instrument),  # type: ignore[misc]
+                lane=lane,
+                may_send=may_send,
+            )
+            try:
+                lots = codec.volume_lots(self.book, ticker, instrument)
+            except Unreadable as error:
+                return _outcome(self.asker.unreadable(Kind.READ, error))
+            if lots is not None:
+                found.append((instrument, lots))
+        return Ok(value=Volumes(lots=tuple(found)))
 
     # --- settings and time ----------------------------------------------------------------------------------
 

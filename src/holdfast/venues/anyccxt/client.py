@@ -9,11 +9,13 @@ from typing import Any
 from msgspec import Struct
 
 from holdfast.ports.clock import Clock
+from holdfast.ports.probe import Canary, Expected
 from holdfast.ports.venue import EventSink, MaySend, VenueUnusable
 from holdfast.venues.anyccxt.asking import Asker, Windows
 from holdfast.venues.anyccxt.calls import Calls
 from holdfast.venues.anyccxt.codec import Book, Grid, Unreadable, grid_of
 from holdfast.venues.anyccxt.errors import Kind
+from holdfast.venues.anyccxt.probe import probe
 from holdfast.venues.anyccxt.user import UserTimes, UserWatch
 from holdfast.venues.transport.budget import Budget, Window
 from holdfast.venues.transport.clock import SystemClock, VenueClock
@@ -22,9 +24,11 @@ from holdfast.venues.transport.hop import WriteStamp
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok, Outcome
+from holdfast.vocab.probe import Check, Verdict
 from holdfast.vocab.requests import Request
 
 _BUDGET_MS = 10_000
+_LOOK_BACK_NS = 3_600_000_000_000
 
 
 class AnyCcxtConfig(Struct, frozen=True, kw_only=True):
@@ -147,6 +151,27 @@ class AnyCcxtVenue:
     async def call(self, request: Request, lane: Lane, may_send: MaySend) -> Outcome:
         """Ask once. Never raises for what a venue or a network can do; never retries."""
         return await self._calls.call(request, lane, may_send)
+
+    async def probe(self, expected: Expected) -> tuple[Check, ...]:
+        """Ask what every exchange can answer. After ``load()``."""
+        grids = self._calls.book.grids
+        signed = bool(self._config.credentials.for_ccxt())
+        return await probe(
+            self._calls,
+            expected,
+            specs=[grid.spec for grid in grids.values()],
+            signed=signed,
+            since_ns=self._clock.wall_ns() - _LOOK_BACK_NS,
+        )
+
+    async def canary(self, canary: Canary) -> Check:
+        """Not here: few exchanges have the tool, and each its own."""
+        return Check(
+            name="dead-man switch",
+            verdict=Verdict.WARN,
+            found="not proven: no canary for this exchange",
+            advice="run a watchdog",
+        )
 
     async def close(self) -> None:
         """End streams and connections."""

@@ -501,3 +501,16 @@ def specs_again(
             fresh = replace(grid_of(market, precision_mode).spec, version=grid.spec.version)
         specs.append(fresh if fresh == grid.spec else replace(fresh, version=grid.spec.version + 1))
     return tuple(specs)
+
+
+def volume_lots(book: Book, ticker: Any, instrument: str) -> int | None:
+    """Whole lots of the last 24 hours; None where the venue tells no volume in base asset. Raises Unreadable."""
+    if not isinstance(ticker, dict) or ticker.get("symbol") != instrument:
+        raise Unreadable(f"{instrument}: not its ticker")
+    volume = ticker.get("baseVolume")
+    if volume is None:
+        return None
+    lots = int((number(volume) / Decimal(book.grid(instrument).spec.lot)).to_integral_value(ROUND_FLOOR))
+    if lots < 0:
+        raise Unreadable(f"{instrument}: a volume below zero")
+    return lots

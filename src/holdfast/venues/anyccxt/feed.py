@@ -7,7 +7,9 @@ what was decided on. ccxt says no sequence, so each instrument's events are numb
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from decimal import ROUND_CEILING
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.ports.clock import Clock
-from holdfast.ports.feed import DecodeRead, FrameSink
+from holdfast.ports.feed import DecodeRead, FrameSink, QuoteKey
 from holdfast.ports.venue import EventSink
 from holdfast.venues.anyccxt.codec import Grid, Unreadable, number
 from holdfast.venues.transport.budget import Budget
@@ -24,7 +26,8 @@ from holdfast.venues.transport.clock import SystemClock, VenueClock
 from holdfast.venues.transport.failure import plain
 from holdfast.venues.transport.hardened import Credentials, Endpoints, build
 from holdfast.venues.transport.hop import HOP, Hop
-from holdfast.vocab.events import Stream, StreamChanged
+from holdfast.venues.transport.sockets import Backoff
+from holdfast.vocab.events import Stream, StreamChanged, StreamKind
 from holdfast.vocab.market import Malformed, MarketEvent, Quote, Trade
 from holdfast.vocab.units import NS_PER_MS
 
@@ -34,13 +37,19 @@ _encoder: Final = msgspec.msgpack.Encoder()
 
 
 class CcxtFeedConfig(Struct, frozen=True, kw_only=True):
-    """Which exchange's public streams."""
+    """Which exchange's public streams.
+
+    ``name``: what the feed is called; the exchange's id where empty. ``near``: its grid is not ours (another venue's
+    prices as a reference): a bid is rounded down and an offer up to our ticks, so that none looks better than it is.
+    """
 
     exchange_id: str
     endpoints: Endpoints = Endpoints()
     options: dict[str, Any] = {}
     trades: bool = True
-    again_s: float = 1.0
+    name: str = ""
+    near: bool = False
+    backoff: Backoff = Backoff(first_ms=1_000)
 
 
 def decode(raw: bytes, wall_ns: int, mono_ns: int) -> MarketEvent | None:
@@ -58,19 +67,24 @@ def decode_read(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> list[Marke
 
 
 class CcxtFeed:
-    """``ports.feed.FeedPort`` through ccxt.pro. ``markets`` and ``grids`` are those of a loaded client."""
+    """``ports.feed.FeedPort`` through ccxt.pro.
+
+    ``markets``: those of a loaded client; None: loaded here, before the first subscription, again and again until it
+    works. ``grids``: by ccxt's symbol, what its numbers are counted in and which instrument they are of.
+    """
 
     def __init__(
         self,
         config: CcxtFeedConfig,
         *,
-        markets: Mapping[str, Any],
+        markets: Mapping[str, Any] | None,
         grids: Mapping[str, Grid],
         clock: Clock | None = None,
     ) -> None:
-        self.name = config.exchange_id
+        self.name = config.name or config.exchange_id
         self.codec = CODEC
         self.decode_read: DecodeRead = decode_read
+        self.quote_key: QuoteKey = _no_quote  # ccxt conflates by itself: what it hands over is the newest
         self._config = config
         self._grids = dict(grids)
         self._clock = clock or SystemClock()
@@ -85,7 +99,9 @@ class CcxtFeed:
             options=config.options,
             budget=Budget((), venue_ms=venue_clock.now_ms),
         )
-        self._exchange.set_markets(list(markets.values()))
+        if markets is not None:
+            self._exchange.set_markets(list(markets.values()))
+        self._loaded = markets is not None
         self._seq = dict.fromkeys(grids, 0)
         self._last: dict[str, tuple[int, int, int, int]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -97,6 +113,30 @@ class CcxtFeed:
     async def open(self, on_frame: FrameSink, sink: EventSink) -> None:
         """Watch quotes (best bid and ask, or tickers where there is no such stream) and trades."""
         self._on_frame, self._sink = on_frame, sink
+        if self._loaded:
+            self._begin()
+        else:
+            self._tasks = [asyncio.get_running_loop().create_task(self._load())]
+
+    async def _load(self) -> None:
+        HOP.set(Hop())
+        attempt = 0
+        self._exchange.holdfast_may_load = True
+        while not self._loaded:
+            try:
+                await self._exchange.load_markets()
+                self._loaded = True
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - ccxt raises what it likes; there are no markets either way
+                self._changed("markets", up=False, why=type(error).__name__)
+                await self._rest(attempt)
+                attempt += 1
+        self._exchange.holdfast_may_load = False
+        self._exchange.number = str  # from here on numbers are the venue's texts
+        self._begin()
+
+    def _begin(self) -> None:
         has = self._exchange.has
         loop = asyncio.get_running_loop()
         parts: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {}
@@ -108,7 +148,17 @@ class CcxtFeed:
             if self._config.trades and has.get("watchTrades") is True:
                 parts[f"{symbol} trades"] = partial(self._exchange.watch_trades, symbol)
         self._parts_up = dict.fromkeys(parts, False)
-        self._tasks = [loop.create_task(self._keep(part, watch)) for part, watch in parts.items()]
+        self._tasks += [loop.create_task(self._keep(part, watch)) for part, watch in parts.items()]
+
+    def renew(self, instrument: str, kind: StreamKind, *, harder: bool) -> None:
+        """``FeedPort.renew``: ccxt subscribes as it connects, so its connections are made anew, and only if need be."""
+        if harder and self._loaded:
+            task = asyncio.get_running_loop().create_task(self._exchange.close())
+            self._tasks.append(task)  # each watching task then fails, waits and asks again
+            task.add_done_callback(self._tasks.remove)
+
+    async def _rest(self, attempt: int) -> None:
+        await asyncio.sleep(self._config.backoff.wait_ms(attempt, random.random()) / 1_000)  # noqa: S311 - jitter
 
     async def close(self) -> None:
         """Disconnect."""
@@ -121,6 +171,7 @@ class CcxtFeed:
 
     async def _keep(self, part: str, watch: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         HOP.set(Hop())
+        attempt = 0
         while True:
             try:
                 news = await watch()
@@ -128,8 +179,10 @@ class CcxtFeed:
                 raise
             except Exception as error:  # noqa: BLE001 - ccxt raises what it likes; the stream is down either way
                 self._changed(part, up=False, why=type(error).__name__)
-                await asyncio.sleep(self._config.again_s)
+                await self._rest(attempt)
+                attempt += 1
                 continue
+            attempt = 0
             self._changed(part, up=True, why="news")
             wall_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
             for event in self._events(news):
@@ -164,7 +217,7 @@ class CcxtFeed:
         try:
             event = self._trade(symbol, grid, row) if trade else self._quote(symbol, grid, row)
         except Unreadable as error:
-            return Malformed(symbol, plain(str(error)), 0, 0)
+            return Malformed(grid.spec.instrument, plain(str(error)), 0, 0)
         if event is not None:
             self._seq[symbol] += 1
         return event
@@ -173,21 +226,29 @@ class CcxtFeed:
         bid, ask = row.get("bid"), row.get("ask")
         if not bid or not ask:
             return None  # a ticker without a touch (some venues' are): nothing to price from
+        near = self._config.near
         touch = (
-            grid.ticks(bid),
+            int(number(bid) // grid.tick) if near else grid.ticks(bid),
             _lots_shown(row.get("bidVolume"), grid),
-            grid.ticks(ask),
+            int((number(ask) / grid.tick).to_integral_value(ROUND_CEILING)) if near else grid.ticks(ask),
             _lots_shown(row.get("askVolume"), grid),
         )
         if self._last.get(symbol) == touch:
             return None
         self._last[symbol] = touch
-        return Quote(symbol, self._seq[symbol] + 1, *touch, int(row.get("timestamp") or 0) * NS_PER_MS, 0, 0)
+        return Quote(
+            grid.spec.instrument,
+            self._seq[symbol] + 1,
+            *touch,
+            int(row.get("timestamp") or 0) * NS_PER_MS,
+            0,
+            0,
+        )
 
     def _trade(self, symbol: str, grid: Grid, row: Mapping[str, Any]) -> Trade:
         side = row.get("side")
         return Trade(
-            symbol,
+            grid.spec.instrument,
             self._seq[symbol] + 1,
             grid.ticks(row.get("price")),
             grid.lots(row.get("amount")),
@@ -202,6 +263,10 @@ class CcxtFeed:
 def _lots_shown(value: Any, grid: Grid) -> int:
     """A displayed size in whole lots, at least one: some venues show none, or one that is off the lot."""
     return max(1, int(number(value) // grid.step)) if value else 1
+
+
+def _no_quote(raw: bytes) -> None:
+    return
 
 
 def _nowhere(raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:

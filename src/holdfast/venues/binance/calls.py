@@ -19,7 +19,7 @@ from holdfast.venues.transport.hop import always
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Fatal, Fault, Ok, Outcome, Suppressed, Transient, Unknown
-from holdfast.vocab.reports import Balances, Done, NoSuchOrder, OrderReport, Orders, Specs
+from holdfast.vocab.reports import Balances, Done, NoSuchOrder, OrderReport, Orders, Specs, Volumes
 from holdfast.vocab.reports import Clock as ClockReport
 from holdfast.vocab.requests import (
     AmendOrder,
@@ -35,6 +35,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QuerySpecs,
     QueryTrades,
+    QueryVolumes,
     Request,
     SetLeverage,
 )
@@ -60,6 +61,7 @@ LEVERAGE: Final = Endpoint(name="fapiPrivatePostLeverage")
 COUNTDOWN: Final = Endpoint(name="fapiPrivatePostCountdownCancelAll", weight=10)
 TIME: Final = Endpoint(name="fapiPublicGetTime", signed=False)
 EXCHANGE_INFO: Final = Endpoint(name="fapiPublicGetExchangeInfo", signed=False)
+TICKER_24H: Final = Endpoint(name="fapiPublicGetTicker24hr", signed=False)
 DUAL_SIDE: Final = Endpoint(name="fapiPrivateGetPositionSideDual", weight=30)
 NEW_KEY: Final = Endpoint(name="fapiPrivatePostListenKey", signed=False)
 KEEP_KEY: Final = Endpoint(name="fapiPrivatePutListenKey", signed=False)
@@ -120,6 +122,8 @@ class Calls:
                     return await cash_entries(self.asker, request, lane, may_send)
                 case QuerySpecs():
                     return await self._specs(lane, may_send)
+                case QueryVolumes():
+                    return await self._volumes(request, lane, may_send)
                 case SetLeverage():
                     return await self._leverage(request, lane, may_send)
                 case ArmDeadman():
@@ -291,6 +295,21 @@ class Calls:
             return Ok(value=Specs(specs=codec.specs_again(info, self.specs)))
         except Unreadable as error:
             return _outcome(self.asker.unreadable(Kind.READ, str(error)))
+
+    async def _volumes(self, request: QueryVolumes, lane: Lane, may_send: MaySend) -> Outcome:
+        """Each instrument by itself: all at once would weigh forty times one, and be read for the few of ours."""
+        found: list[tuple[str, int]] = []
+        for instrument in request.instruments:
+            answer = await self.asker.ask(
+                TICKER_24H, {"symbol": instrument}, kind=Kind.READ, lane=lane, may_send=may_send
+            )
+            if not isinstance(answer, str):
+                return _outcome(answer)
+            try:
+                found.append(codec.volume_of(self.book, codec.read(answer, wire.Ticker24h), instrument))
+            except Unreadable as error:
+                return _outcome(self.asker.unreadable(Kind.READ, str(error)))
+        return Ok(value=Volumes(lots=tuple(found)))
 
     async def _record(
         self, endpoint: Endpoint, kind: type[T], lane: Lane, may_send: MaySend

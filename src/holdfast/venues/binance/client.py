@@ -10,13 +10,16 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from holdfast.ports.clock import Clock
+from holdfast.ports.probe import Canary, Expected
 from holdfast.ports.venue import EventSink, MaySend, VenueUnusable
 from holdfast.venues.binance import wire
 from holdfast.venues.binance.asking import Endpoint, Windows
 from holdfast.venues.binance.calls import DUAL_SIDE, EXCHANGE_INFO, Calls
+from holdfast.venues.binance.canary import fly
 from holdfast.venues.binance.codec import Book, Grid, Unreadable, read, spec_of
 from holdfast.venues.binance.errors import Kind
 from holdfast.venues.binance.limits import WINDOWS, window_of
+from holdfast.venues.binance.probe import probe
 from holdfast.venues.binance.stream import StreamTimes, UserStream
 from holdfast.venues.binance.user import UserReader
 from holdfast.venues.transport.budget import Budget
@@ -28,10 +31,12 @@ from holdfast.venues.transport.sockets import Backoff
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok, Outcome
+from holdfast.vocab.probe import Check
 from holdfast.vocab.requests import Request
 
 EXCHANGE_ID: Final = "binanceusdm"
 REST_URL: Final = "https://fapi.binance.com"
+KEY_URL: Final = "https://api.binance.com"
 WS_URL: Final = "wss://fstream.binance.com"
 _CLOCK_SAMPLES: Final = 3
 T = TypeVar("T")
@@ -54,6 +59,9 @@ class BinanceConfig(Struct, frozen=True, kw_only=True):
     read_timeout_ms: int = 8_000
     rest_url: str = REST_URL
     ws_url: str = WS_URL
+    key_url: str = (
+        ""  # who tells a key's rights; empty: Binance's main host, or ``rest_url`` where that is another
+    )
     legacy_streams: bool = False
     times: StreamTimes = StreamTimes()
     backoff: Backoff = Backoff()
@@ -69,15 +77,17 @@ class BinanceVenue:
         self._clock = clock or SystemClock()
         self._ssl_context = ssl_context
         self._venue_clock = VenueClock(self._clock)
-        # All of ccxt's addresses move to the two configured hosts, so that no other can be reached.
+        # All of ccxt's addresses move to the configured hosts, so that no other can be reached.
+        key_url = config.key_url or (KEY_URL if config.rest_url == REST_URL else config.rest_url)
         exchange, self._session = build(
             EXCHANGE_ID,
             credentials=config.credentials,
-            endpoints=Endpoints(http=config.rest_url, ws=config.ws_url),
+            endpoints=Endpoints(http=config.rest_url, ws=config.ws_url, extra=(key_url,)),
             clock=self._clock,
             venue_clock=self._venue_clock,
             ssl_context=ssl_context,
         )
+        exchange.urls["api"]["sapi"] = f"{key_url.rstrip('/')}/sapi/v1"
         self._allowed = AllowedHosts((config.rest_url, config.ws_url))
         # no windows until the venue has told its own: what an earlier process used up must not keep us from asking
         self._budget = Budget((), venue_ms=self._venue_clock.now_ms)
@@ -154,6 +164,15 @@ class BinanceVenue:
     async def call(self, request: Request, lane: Lane, may_send: MaySend) -> Outcome:
         """Ask once. Never raises for what a venue or a network can do; never retries."""
         return await self._calls.call(request, lane, may_send)
+
+    async def probe(self, expected: Expected) -> tuple[Check, ...]:
+        """Look whether the venue and the account are as the adapter and the configuration take them to be."""
+        signed = bool(self._config.credentials.api_key)
+        return await probe(self._calls, expected, budget=self._budget, signed=signed)
+
+    async def canary(self, canary: Canary) -> Check:
+        """Prove the dead-man switch of one instrument by an order that only it may cancel."""
+        return await fly(self._calls, canary, clock=self._clock)
 
     async def close(self) -> None:
         """End the user stream and every connection."""

@@ -489,3 +489,16 @@ def specs_again(info: wire.ExchangeInfo, known: Iterable[InstrumentSpec]) -> tup
             fresh = msgspec.structs.replace(spec_of(row), version=spec.version)
         now.append(fresh if fresh == spec else msgspec.structs.replace(fresh, version=spec.version + 1))
     return tuple(now)
+
+
+def volume_of(book: Book, ticker: wire.Ticker24h, instrument: str) -> tuple[str, int]:
+    """(instrument, whole lots of the last 24 hours). Raises Unreadable, also for another symbol's."""
+    if ticker.symbol != instrument:
+        raise Unreadable(f"the volume is of {ticker.symbol[:40]}, not of {instrument}")
+    try:
+        lots = units_floor(ticker.volume, book.grid(instrument).lot)
+    except NotANumber as error:
+        raise Unreadable(f"{instrument}: {error}") from None
+    if lots < 0:
+        raise Unreadable(f"{instrument}: a volume below zero")
+    return instrument, lots

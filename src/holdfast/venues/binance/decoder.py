@@ -24,6 +24,10 @@ from holdfast.vocab.units import NS_PER_MS, NotANumber, decimal_of
 
 CODEC: Final = "binance-usdm"
 _COUNT_MAX: Final = 10**12  # doubles hold 15 digits: up to here neighbouring counts are far apart
+_BARE_QUOTE: Final = b'{"e":"bookTicker"'
+_SYMBOL: Final = b'"s":"'
+_STREAM: Final = b'{"stream":"'
+_QUOTE_STREAM: Final = b"@bookTicker"
 _ENVELOPE: Final = 0x73  # the "s" of {"stream":…
 
 
@@ -211,6 +215,17 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
         return events
 
     return decode_read
+
+
+def quote_key(raw: bytes) -> bytes | None:
+    """``ports.feed.QuoteKey``: the instrument of a bookTicker frame, bare or enveloped, in the venue's own writing."""
+    if raw.startswith(_BARE_QUOTE):
+        start = raw.find(_SYMBOL, 17)
+        return raw[start : raw.find(b'"', start + 5)] if start > 0 else None
+    if raw.startswith(_STREAM):
+        end = raw.find(b'"', 11)
+        return raw[11:end] if raw.endswith(_QUOTE_STREAM, 11, end) else None
+    return None
 
 
 def _slow_path(

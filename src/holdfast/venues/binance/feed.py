@@ -15,13 +15,13 @@ from typing import Final
 from msgspec import Struct
 
 from holdfast.ports.clock import Clock
-from holdfast.ports.feed import FrameSink
+from holdfast.ports.feed import FrameSink, QuoteKey
 from holdfast.ports.venue import EventSink
-from holdfast.venues.binance.decoder import CODEC, read_decoder
+from holdfast.venues.binance.decoder import CODEC, quote_key, read_decoder
 from holdfast.venues.transport.clock import SystemClock
 from holdfast.venues.transport.session import AllowedHosts
 from holdfast.venues.transport.sockets import Backoff, KeptSocket, Plan
-from holdfast.vocab.events import Stream, StreamChanged
+from holdfast.vocab.events import Stream, StreamChanged, StreamKind
 from holdfast.vocab.instruments import InstrumentSpec
 
 STREAMS_PER_SOCKET_MAX: Final = 200  # the venue takes more; smaller shares lose less when one drops
@@ -66,15 +66,17 @@ class BinanceFeed:
         self.codec = CODEC
         self._specs = tuple(specs)
         self.decode_read = read_decoder(self._specs)
+        self.quote_key: QuoteKey = quote_key
         self._config = config
         self._clock = clock or SystemClock()
         self._ssl_context = ssl_context
         self._sockets: list[KeptSocket] = []
+        self._shares: tuple[_Share, ...] = ()
         self._watch: asyncio.Task[None] | None = None
 
     async def open(self, on_frame: FrameSink, sink: EventSink) -> None:
         """Connect in the background and stay connected."""
-        shares = shares_of(self._config, [spec.instrument for spec in self._specs])
+        shares = self._shares = shares_of(self._config, [spec.instrument for spec in self._specs])
         allowed = AllowedHosts([self._config.ws_url])
         self._sockets = [self._socket(share, allowed, on_frame, sink) for share in shares]
         for socket in self._sockets:
@@ -90,6 +92,20 @@ class BinanceFeed:
         for socket in self._sockets:
             await socket.close()
         self._sockets = []
+
+    def renew(self, instrument: str, kind: StreamKind, *, harder: bool) -> None:
+        """``FeedPort.renew``: subscribe again where the stream belongs, or make that connection anew."""
+        end = _KINDS[kind]
+        for share, socket in zip(self._shares, self._sockets, strict=True):
+            mute = [
+                name
+                for name in share.streams
+                if name.endswith(end) and name.startswith(f"{instrument.lower()}@" if instrument else "")
+            ]
+            if mute and harder:
+                socket.drop(f"silent: {instrument} {kind.value}")
+            elif mute:
+                socket.send(_asking(mute))
 
     def _socket(
         self, share: _Share, allowed: AllowedHosts, on_frame: FrameSink, sink: EventSink
@@ -111,8 +127,7 @@ class BinanceFeed:
                     )
                 )
 
-        hello = json.dumps({"method": "SUBSCRIBE", "params": share.streams, "id": 1}).encode()
-        plan = Plan(url=share.url, hello=(hello,))
+        plan = Plan(url=share.url, hello=(_asking(share.streams),))
 
         async def planned() -> Plan:
             return plan
@@ -136,6 +151,19 @@ class BinanceFeed:
                 if socket.up.is_set() and socket.reads == seen[index]:
                     socket.drop(f"silent for {self._config.silence_s:g} s")
                 seen[index] = socket.reads
+
+
+_KINDS: Final = {
+    StreamKind.QUOTE: "@bookTicker",
+    StreamKind.TRADE: "@trade",
+    StreamKind.MARK: "@markPrice@1s",
+    StreamKind.DEPTH: "@depth@100ms",
+}
+
+
+def _asking(streams: Sequence[str]) -> bytes:
+    """The message that subscribes. The venue takes it again for what it sends already."""
+    return json.dumps({"method": "SUBSCRIBE", "params": streams, "id": 1}).encode()
 
 
 def shares_of(config: FeedConfig, instruments: Sequence[str]) -> tuple[_Share, ...]:

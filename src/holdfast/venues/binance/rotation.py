@@ -16,12 +16,12 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.ports.clock import Clock
-from holdfast.ports.feed import FrameSink
+from holdfast.ports.feed import FrameSink, QuoteKey
 from holdfast.ports.venue import EventSink
 from holdfast.venues.binance.feed import BinanceFeed
 from holdfast.venues.transport.clock import SystemClock
 from holdfast.venues.transport.sockets import one_by_one
-from holdfast.vocab.events import Event, Stream, StreamChanged
+from holdfast.vocab.events import Event, Stream, StreamChanged, StreamKind
 
 PRUNE_FROM: Final = 1_000
 HELD_MAX: Final = 100_000  # frames of a successor that wait; beyond it the hand-over is given up
@@ -162,6 +162,7 @@ class RotatingFeed:
         self.name = self._now.name
         self.codec = self._now.codec
         self.decode_read = self._now.decode_read
+        self.quote_key: QuoteKey = self._now.quote_key
         self.rotations_count = 0
         self.refused_count = 0
         self._successor: TappedFeed | None = None
@@ -187,6 +188,10 @@ class RotatingFeed:
             if feed is not None:
                 await feed.close()
         self._successor = None
+
+    def renew(self, instrument: str, kind: StreamKind, *, harder: bool) -> None:
+        """``FeedPort.renew``, of the feed that speaks."""
+        self._now.renew(instrument, kind, harder=harder)
 
     # --- rotation -----------------------------------------------------------------------------------------------
 

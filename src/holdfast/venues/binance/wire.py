@@ -49,6 +49,13 @@ class AlgoReply(Struct, rename="camel"):
     update_time: int = 0
 
 
+class Ticker24h(Struct, rename="camel"):
+    """``/fapi/v1/ticker/24hr`` of one symbol: ``volume`` in base asset over the last 24 hours."""
+
+    symbol: str
+    volume: str
+
+
 class Word(Struct, rename="camel"):
     """A success that says little, or an error: ``{"code": …, "msg": …}``; settings repeat what was asked."""
 

@@ -66,6 +66,7 @@ class Budget:
         self._blocked_until_ms = 0
         self._banned_until_ms = 0
         self._reads_waiting = 0
+        self.is_told = False  # by the venue itself, in some reply's headers
 
     def set_windows(self, windows: tuple[Window, ...]) -> None:
         """The venue's own limits, once they are known. What was counted under the same name stays."""
@@ -116,6 +117,7 @@ class Budget:
         for window in self._windows:
             units = _whole(headers.get(window.header, "")) if window.header else None
             if units is not None:
+                self.is_told = True
                 used = self._current(window, now_ms)
                 used.units = max(used.units, units)
         if status in (418, 429):

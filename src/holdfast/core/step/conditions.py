@@ -1,0 +1,44 @@
+"""Holds that stand while a condition does, and release themselves once it has been gone for the time configured."""
+
+from __future__ import annotations
+
+from holdfast.core.state import State
+from holdfast.core.step.emit import Out, place_hold, release_hold
+from holdfast.vocab.holds import HoldCause, HoldLevel, Release, Scope
+from holdfast.vocab.units import NS_PER_MS
+
+
+def condition(
+    state: State,
+    out: Out,
+    cause: HoldCause,
+    *,
+    stands: bool,
+    reason: str,
+    scope: Scope | None = None,
+    at_once: bool = False,
+    level: HoldLevel | None = None,
+) -> None:
+    """Hold while a condition stands; release by itself once it has been gone for the time configured.
+
+    ``level``: in place of the table's; one that rises makes the standing hold stricter, one that falls does nothing.
+    """
+    session = state.live
+    where = Scope() if scope is None else scope
+    hold = state.books.holds.find(cause, where)
+    if stands:
+        if hold is None or (level is not None and level > hold.level):
+            place_hold(state, out, cause, scope=where, by="monitor", reason=reason, level=level)
+        if hold is not None:
+            session.clear_since_mono_ns.pop(hold.hold_id, None)
+        return
+    if hold is None or hold.release is not Release.AUTOMATIC:
+        return
+    since = session.clear_since_mono_ns.setdefault(hold.hold_id, session.now_mono_ns)
+    if at_once or _long_enough(state, since):
+        release_hold(state, out, hold, by="monitor", reason="the condition is gone")
+
+
+def _long_enough(state: State, since_mono_ns: int) -> bool:
+    session = state.live
+    return session.now_mono_ns - since_mono_ns >= session.settings.timings.hold_clear_ms * NS_PER_MS

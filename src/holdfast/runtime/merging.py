@@ -1,0 +1,343 @@
+"""Several feeds of the same instruments as one: each stream is taken from one feed, and from another when that fails.
+
+A stream is one kind of data of one instrument. Feeds have ranks, the order in which they are configured. What the
+chosen feed of a stream says goes on; what the others say waits, until the chosen one has said it too. So whoever
+takes over goes on right behind the last thing that went out; and where the chosen one leaves something out that
+another said, that goes out first. Nothing comes twice, and nothing is missing that any feed of a numbering brought.
+
+When is another chosen?
+
+* A feed lost its connection: at once, if another one of the same numbering was heard since it connected; else at the
+  first thing that such a one says. The lost one does not lead when it comes again: it missed what the other has.
+* A feed is behind: another one of the same numbering said something ``too_old`` ago that it has not said yet.
+* A feed that cannot be compared by number (another venue, or one that counts for itself) takes over from one that said
+  nothing for ``dead``, or for ``too_old`` with its connection lost. Its numbers begin anew; older venue times are left
+  out, and what neither brought meanwhile is missing.
+* A feed of higher rank takes its place again once it has spoken for ``back``, without a loss of its connection and
+  (prints may be rare) without a pause of ``dead``.
+
+Each choice is an event in the journal and what goes on is all that the market log holds, so a replay need not choose.
+No clock is read here: times come with what is heard and with each look.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.core.views import FAR_PAST_NS
+from holdfast.ports.feed import DecodeRead
+from holdfast.runtime.silence import StreamKey
+from holdfast.vocab.events import StreamKind
+from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
+
+HELD_MAX: Final = 5_000  # per feed and stream: beyond it the oldest go, and would be missing
+
+_KINDS: Final[dict[type, StreamKind]] = {
+    Quote: StreamKind.QUOTE,
+    Trade: StreamKind.TRADE,
+    Mark: StreamKind.MARK,
+    Depth: StreamKind.DEPTH,
+}
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """One feed. ``numbering``: feeds of one numbering give the same event the same number.
+
+    ``reference``: another venue's, whose prices are good to value by and nothing more.
+    """
+
+    name: str
+    numbering: str
+    decode: DecodeRead
+    reference: bool = False
+
+
+class MergeTimes(Struct, frozen=True, kw_only=True):
+    """``dead_ns``: a stream this silent is dead; ``too_old_ns``: one this far behind is; ``back_ns``: see above."""
+
+    dead_ns: int
+    too_old_ns: int
+    back_ns: int
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """A stream goes over to another feed."""
+
+    instrument: str
+    kind: StreamKind
+    feed: int
+    renumbered: bool
+    why: str
+    missing_count: int
+
+
+Hand = Callable[[int, Sequence[bytes], Sequence[MarketEvent | None], int, int], None]
+"""What goes on: (number of the feed, raw frames, their events, wall_ns, mono_ns), to be logged and stepped in order."""
+
+
+class _Lane:
+    """One stream: who is chosen, what went out last, who was heard when, and what waits."""
+
+    __slots__ = (
+        "broken",
+        "chosen",
+        "floor_ns",
+        "heard",
+        "held",
+        "instrument",
+        "kind",
+        "last",
+        "overlap",
+        "since",
+        "spoke_ns",
+        "venue_ns",
+    )
+
+    def __init__(self, kind: type, instrument: str, count: int) -> None:
+        self.kind = kind
+        self.instrument = instrument
+        self.chosen = 0
+        self.last = -1  # the number that went out last
+        self.overlap = -1  # the chosen one may still repeat what went out before it was: up to here
+        self.floor_ns = -1  # the same by the venue's time, where numbers do not compare
+        self.venue_ns = 0
+        self.spoke_ns = FAR_PAST_NS  # when the chosen one was last heard, its connection lost or not
+        self.broken = False  # the chosen one lost a connection and was not heard since
+        self.heard = [FAR_PAST_NS] * count
+        self.since = [FAR_PAST_NS] * count  # speaks without a pause since then
+        self.held: list[deque[tuple[int, int, int, bytes]]] = [deque() for _ in range(count)]
+
+
+class Merge:
+    """Takes the reads of all feeds; hands on what strategies and core are to see.
+
+    ``repeated_count``: by feed, what it said that another one had said already. ``filled_count``: what the chosen feed
+    left out and another brought. ``dropped_count``: what waited and was more than may wait. ``chosen_count``: how often
+    a stream went over to another feed.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        instruments: Sequence[str],
+        *,
+        times: MergeTimes,
+        hand: Hand,
+        choose: Callable[[Choice, int, int], None],
+    ) -> None:
+        self._members = tuple(members)
+        self._times = times
+        self._hand = hand
+        self._choose = choose
+        count = len(self._members)
+        self._lanes = {kind: {name: _Lane(kind, name, count) for name in instruments} for kind in _KINDS}
+        self._all = tuple(chain.from_iterable(lanes.values() for lanes in self._lanes.values()))
+        self.repeated_count = [0] * count
+        self.dropped_count = 0
+        self.filled_count = 0
+        self.chosen_count = 0
+
+    def feed_of(self, instrument: str) -> str:
+        """Whose quotes of the instrument go on."""
+        return self._members[self._lanes[Quote][instrument].chosen].name
+
+    def heard(self) -> Iterator[tuple[StreamKey, int]]:
+        """When each stream was last heard of each feed."""
+        for lane in self._all:
+            for member, heard_ns in enumerate(lane.heard):
+                yield (member, lane.instrument, _KINDS[lane.kind]), heard_ns
+
+    # --- what is heard ------------------------------------------------------------------------------------------
+
+    def take(self, member: int, raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
+        """One read of a feed."""
+        one = self._members[member]
+        dead_ns = self._times.dead_ns
+        out_raws: list[bytes] = []
+        out: list[MarketEvent | None] = []
+        for raw, event in zip(raws, one.decode(raws, wall_ns, mono_ns), strict=True):
+            if event is None:
+                continue
+            kind = type(event)
+            if kind is Malformed:
+                known = self._lanes[Quote].get(event.instrument)
+                if (known.chosen if known is not None else 0) == member:
+                    out_raws.append(raw)
+                    out.append(event)
+                continue
+            lane = self._lanes[kind].get(event.instrument)
+            if lane is None:
+                continue
+            heard_ns = lane.heard[member]
+            if heard_ns == FAR_PAST_NS or (mono_ns - heard_ns > dead_ns and kind is not Trade):
+                lane.since[member] = mono_ns
+            lane.heard[member] = mono_ns
+            place = _place(event)
+            if lane.chosen == member:
+                lane.broken = False
+                lane.spoke_ns = mono_ns
+                if place <= lane.overlap or event.venue_ns <= lane.floor_ns:  # type: ignore[union-attr]
+                    self.repeated_count[member] += 1
+                    continue
+                if place > lane.last:
+                    for other, missed in self._missed(lane, member, place):
+                        if out:
+                            self._hand(member, out_raws, out, wall_ns, mono_ns)
+                            out_raws, out = [], []
+                        self._hand(
+                            other,
+                            missed,
+                            self._members[other].decode(missed, wall_ns, mono_ns),
+                            wall_ns,
+                            mono_ns,
+                        )
+                    lane.last, lane.venue_ns = place, event.venue_ns  # type: ignore[union-attr]
+                out_raws.append(raw)
+                out.append(event)
+            elif self._hold(lane, member, place, event.venue_ns, mono_ns, raw) and lane.broken:  # type: ignore[union-attr]
+                if out:
+                    self._hand(member, out_raws, out, wall_ns, mono_ns)
+                    out_raws, out = [], []
+                if self._comparable(lane, member):
+                    self._go_over(lane, member, "the connection was lost", wall_ns, mono_ns)
+        if out:
+            self._hand(member, out_raws, out, wall_ns, mono_ns)
+
+    def _missed(self, lane: _Lane, member: int, place: int) -> Iterator[tuple[int, list[bytes]]]:
+        """What others of the numbering said before this, and the chosen feed left out. Its first word leaves none."""
+        if lane.last < 0:
+            return
+        for other, held in enumerate(lane.held):
+            if held and held[0][0] < place and self._comparable(lane, other):
+                missed = []
+                while held and held[0][0] < place:
+                    number, venue_ns, _, raw = held.popleft()
+                    if number > lane.last:
+                        lane.last, lane.venue_ns = number, venue_ns
+                        missed.append(raw)
+                if missed:
+                    self.filled_count += len(missed)
+                    yield other, missed
+
+    def _comparable(self, lane: _Lane, member: int) -> bool:
+        return self._members[member].numbering == self._members[lane.chosen].numbering
+
+    def _hold(self, lane: _Lane, member: int, place: int, venue_ns: int, mono_ns: int, raw: bytes) -> bool:
+        """Keep what another than the chosen feed says, as long as it is news. False where it is none."""
+        held = lane.held[member]
+        if self._comparable(lane, member):
+            while held and held[0][0] <= lane.last:
+                held.popleft()
+            if place <= lane.last:
+                self.repeated_count[member] += 1
+                return False
+            if len(held) >= HELD_MAX:
+                held.popleft()
+                self.dropped_count += 1
+        else:
+            held.clear()  # by number nobody can tell what of it went out: only the newest is of use
+        held.append((place, venue_ns, mono_ns, raw))
+        return True
+
+    def went_down(self, member: int, wall_ns: int, mono_ns: int) -> None:
+        """A feed lost a connection: what another one has beyond it is taken now, or as soon as it comes."""
+        for lane in self._all:
+            lane.heard[member] = FAR_PAST_NS
+            if lane.chosen == member:
+                lane.broken = True
+                heir = self._heir(lane)
+                if heir is not None:
+                    self._go_over(lane, heir, "the connection was lost", wall_ns, mono_ns)
+
+    def _heir(self, lane: _Lane) -> int | None:
+        """Who of the same numbering was heard since it connected, by rank."""
+        for member, heard_ns in enumerate(lane.heard):
+            if member != lane.chosen and heard_ns != FAR_PAST_NS and self._comparable(lane, member):
+                return member
+        return None
+
+    # --- who is chosen -----------------------------------------------------------------------------------------------
+
+    def look(self, wall_ns: int, mono_ns: int) -> None:
+        """Ten times a second: who is behind, who is dead, who is back."""
+        for lane in self._all:
+            found = self._better(lane, mono_ns)
+            if found is not None:
+                self._go_over(lane, found[0], found[1], wall_ns, mono_ns)
+
+    def _better(self, lane: _Lane, mono_ns: int) -> tuple[int, str] | None:
+        times = self._times
+        chosen = lane.chosen
+        if lane.spoke_ns == FAR_PAST_NS:
+            lane.spoke_ns = mono_ns  # a start: the first one is given its time to connect
+        silent_ns = mono_ns - lane.spoke_ns
+        for member, heard_ns in enumerate(lane.heard):
+            if member == chosen or mono_ns - heard_ns > times.dead_ns:
+                continue
+            if (
+                member < chosen
+                and mono_ns - heard_ns <= times.too_old_ns
+                and mono_ns - lane.since[member] >= times.back_ns
+            ):
+                return member, "it is back"
+            held = lane.held[member]
+            if self._comparable(lane, member):
+                while held and held[0][0] <= lane.last:
+                    held.popleft()
+                if held and mono_ns - held[0][2] >= times.too_old_ns:
+                    return member, f"{self._members[chosen].name} is behind it"
+            elif held and silent_ns > (times.too_old_ns if lane.broken else times.dead_ns):
+                return member, f"{self._members[chosen].name} is silent"
+        return None
+
+    def _go_over(self, lane: _Lane, member: int, why: str, wall_ns: int, mono_ns: int) -> None:
+        """Choose another feed, and hand on what it has beyond the last thing that went out, stamped now.
+
+        It was received before, but time must not run backwards for whoever reads both.
+        """
+        renumbered = not self._comparable(lane, member)
+        held, lane.held[member] = lane.held[member], deque()
+        if renumbered:
+            news = [one for one in held if one[1] > lane.venue_ns]
+            for waiting in lane.held:
+                waiting.clear()  # it was compared with other numbers
+        else:
+            news = [one for one in held if one[0] > lane.last]
+        missing = 0
+        if lane.kind is Trade and news and not renumbered and lane.last >= 0:
+            missing = max(0, news[0][0] - lane.last - 1)
+        lane.since[lane.chosen] = mono_ns  # whoever failed must speak for a while before it is trusted again
+        lane.chosen = member
+        lane.broken = False
+        lane.spoke_ns = mono_ns
+        lane.overlap = -1 if renumbered else lane.last
+        lane.floor_ns = lane.venue_ns if renumbered else -1
+        if renumbered:
+            lane.last = -1
+        self.chosen_count += 1
+        self._choose(
+            Choice(
+                instrument=lane.instrument,
+                kind=_KINDS[lane.kind],
+                feed=member,
+                renumbered=renumbered,
+                why=why,
+                missing_count=missing,
+            ),
+            wall_ns,
+            mono_ns,
+        )
+        if news:
+            lane.last, lane.venue_ns = news[-1][0], news[-1][1]
+            raws = [one[3] for one in news]
+            self._hand(member, raws, self._members[member].decode(raws, wall_ns, mono_ns), wall_ns, mono_ns)
+
+
+def _place(event: MarketEvent) -> int:
+    """What numbers an event in its stream."""
+    return event.venue_ns if type(event) is Mark else event.seq  # type: ignore[union-attr]

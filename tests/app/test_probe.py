@@ -1,0 +1,86 @@
+"""The doctor's look at a venue: lines, exit codes, and who may send a canary."""
+
+import json
+
+import pytest
+
+from holdfast.app.errors import Exit
+from holdfast.app.init import CAPS_NAME
+from holdfast.app.options import DoctorOptions
+from holdfast.app.probe import main
+from holdfast.app.templates import CAPS
+from holdfast.config.identity import venue_name
+from holdfast.guard.latch import Latch, guard_dir, key_of
+from holdfast.sim.config import LimitsConfig, SimConfig
+from tests.house.configs import a_config_text
+from tests.house.simulated import served
+from tests.process.processes import write_private
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def sim():
+    with served(SimConfig(limits=LimitsConfig(weight_per_minute=600_000))) as venue:
+        yield venue
+
+
+@pytest.fixture
+def doctor(sim, tmp_path, monkeypatch, capsys):
+    """``doctor(change…)``: (exit code, what it said) on a configuration with these changes."""
+    guard = tmp_path / "guard"
+    guard.mkdir(mode=0o700)
+    monkeypatch.setenv("HOLDFAST_GUARD_DIR", str(guard))
+
+    def look(*changes, json_wanted=False):
+        text = a_config_text(
+            ("http://127.0.0.1:8710", sim.url),
+            ("ws://127.0.0.1:8710", sim.url.replace("http", "ws", 1)),
+            *changes,
+        )
+        (tmp_path / CAPS_NAME).write_text(CAPS)
+        write_private(tmp_path / "keys.toml", 'api_key = "sim-key"\nsecret = "sim-secret"\n')
+        (tmp_path / "holdfast.toml").write_text(text)
+        code = main(DoctorOptions(config=str(tmp_path / "holdfast.toml"), json=json_wanted))
+        return code, capsys.readouterr().out
+
+    return look
+
+
+def canaries(sim):
+    return [one for one in sim.requests("place") if one["client_id"].startswith("hfcanary-")]
+
+
+def test_one_line_for_each_check_and_the_words_that_a_script_may_rely_on(doctor):
+    code, said = doctor()
+    assert Exit.OK == code
+    assert {"ok", "warn"} == {line.split()[0] for line in said.splitlines()}
+    code, said = doctor(json_wanted=True)
+    told = json.loads(said)
+    assert told["ok"]
+    assert all(len(row) == 4 for row in told["checks"])
+
+
+def test_a_venue_that_cannot_be_used_at_all_is_one_line(sim, doctor):
+    sim.control("POST", "/account", {"dual_side": True})
+    try:
+        code, said = doctor()
+    finally:
+        sim.control("POST", "/account", {"dual_side": False})
+    assert (Exit.VENUE_UNUSABLE, 1) == (code, len(said.splitlines()))
+    assert said.startswith("FAIL  venue  the account is in hedge mode")
+
+
+def test_no_canary_flies_on_an_account_that_somebody_halted_nor_where_none_is_configured(sim, doctor):
+    """The halt is for every order, ours of the doctor too."""
+    before = len(canaries(sim))
+    code, said = doctor(('deadman = "60s"', 'deadman = "0s"'))
+    assert "none is configured" in said
+    venue = venue_name(venue="binanceusdm", kind="simulated", rest_url=sim.url)
+    latch = Latch(guard_dir(), key_of(venue=venue, account="1000001"))
+    latch.trip("ada", "no more today")
+    latch.close()
+    code, said = doctor()
+    assert Exit.OK == code
+    assert "not proven: halted by ada" in said
+    assert before == len(canaries(sim))

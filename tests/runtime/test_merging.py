@@ -1,0 +1,258 @@
+"""Several feeds as one: whatever fails, nothing comes twice and nothing is missing that any of them brought."""
+
+import random
+
+import msgspec
+import pytest
+
+from holdfast.runtime.merging import HELD_MAX, Member, Merge, MergeTimes
+from holdfast.venues.anyccxt.feed import decode_read
+from holdfast.vocab.events import StreamKind
+from holdfast.vocab.market import Malformed, Quote, Trade
+from holdfast.vocab.units import NS_PER_MS
+
+BTC, ETH = "BTCUSDT", "ETHUSDT"
+TIMES = MergeTimes(dead_ns=5_000 * NS_PER_MS, too_old_ns=1_000 * NS_PER_MS, back_ns=10_000 * NS_PER_MS)
+encode = msgspec.msgpack.Encoder().encode
+
+
+def quote(seq, *, at_ms=0, instrument=BTC):
+    return Quote(instrument, seq, 100, 1, 101, 1, at_ms * NS_PER_MS, 0, 0)
+
+
+def trade(seq, *, at_ms=0):
+    return Trade(BTC, seq, 100, 1, 1, True, at_ms * NS_PER_MS, 0, 0)
+
+
+class Bench:
+    """A merge and what came out of it. Feeds: a and b of one numbering, then another venue's."""
+
+    def __init__(self, *numberings):
+        self.out = []  # (feed, event)
+        self.choices = []
+        self.ms = 0
+        members = [
+            Member(name=name, numbering=numbering, decode=decode_read)
+            for name, numbering in zip("abcd", numberings or ("x", "x"), strict=False)
+        ]
+        self.merge = Merge(members, (BTC, ETH), times=TIMES, hand=self._hand, choose=self._choose)
+
+    def _hand(self, feed, raws, events, wall_ns, mono_ns):
+        assert len(raws) == len(events)
+        assert all(event.mono_ns == mono_ns for event in events)
+        self.out += [(feed, event) for event in events]
+
+    def _choose(self, choice, wall_ns, mono_ns):
+        self.choices.append(choice)
+
+    def says(self, feed, *events):
+        now = self.ms * NS_PER_MS
+        self.merge.take(feed, [encode(event) for event in events], now, now)
+
+    def passes(self, ms):
+        for _ in range(0, ms, 100):
+            self.ms += min(100, ms)
+            self.merge.look(self.ms * NS_PER_MS, self.ms * NS_PER_MS)
+
+    def loses(self, feed):
+        self.merge.went_down(feed, self.ms * NS_PER_MS, self.ms * NS_PER_MS)
+
+    def seqs(self, kind=Quote):
+        return [event.seq for _, event in self.out if type(event) is kind]
+
+    def feeds(self):
+        return [choice.feed for choice in self.choices if choice.kind is StreamKind.QUOTE]
+
+
+def test_while_all_is_well_the_first_speaks_and_the_other_is_only_counted():
+    bench = Bench()
+    for seq in range(1, 5):
+        bench.says(0, quote(seq))
+        bench.says(1, quote(seq))
+    assert [(0, 1), (0, 2), (0, 3), (0, 4)] == [(feed, event.seq) for feed, event in bench.out]
+    assert [0, 4] == bench.merge.repeated_count
+
+
+def test_a_lost_connection_costs_nothing_of_what_the_other_has():
+    """The backup is ahead at the moment of the loss: what it has is said at once, in order, once."""
+    bench = Bench()
+    bench.says(0, quote(1), quote(2))
+    bench.says(1, quote(1), quote(2), quote(3), quote(4))
+    bench.loses(0)
+    assert [1, 2, 3, 4] == bench.seqs()
+    bench.says(1, quote(5))
+    assert ([1, 2, 3, 4, 5], [1]) == (bench.seqs(), bench.feeds())
+
+
+def test_a_backup_that_lags_takes_over_and_repeats_nothing():
+    bench = Bench()
+    bench.says(0, quote(1), quote(2), quote(3))
+    bench.says(1, quote(1))
+    bench.loses(0)
+    bench.says(1, quote(1), quote(2), quote(3))
+    assert [1, 2, 3] == bench.seqs()
+    bench.says(0, quote(5))  # it is back already, and missed the fourth
+    bench.says(1, quote(4), quote(5))
+    assert ([1, 2, 3, 4, 5], [1]) == (bench.seqs(), bench.feeds())
+
+
+def test_one_mute_stream_goes_over_and_the_others_stay():
+    """A symbol that a venue forgot: its connection stands, its neighbours speak."""
+    bench = Bench()
+    for step in range(30):
+        bench.says(0, quote(step + 1, instrument=ETH))
+        bench.says(1, quote(step + 1), quote(step + 1, instrument=ETH))
+        bench.passes(100)
+    assert [(BTC, 1)] == [(choice.instrument, choice.feed) for choice in bench.choices]
+    assert list(range(1, 31)) == [event.seq for _, event in bench.out if event.instrument == BTC]
+    assert bench.merge.feed_of(ETH) == "a"
+
+
+def test_what_the_chosen_one_leaves_out_the_other_fills_in():
+    """A stall too short to count as one, after which the venue goes on where it is."""
+    bench = Bench()
+    bench.says(0, trade(1))
+    bench.says(1, trade(1), trade(2), trade(3))
+    bench.says(0, trade(4))
+    assert ([1, 2, 3, 4], [], 2) == (bench.seqs(Trade), bench.feeds(), bench.merge.filled_count)
+
+
+def test_what_was_said_before_the_chosen_one_came_is_not_missing():
+    """The backup connects first and lags: what it says of before the first feed's first word would leave a hole."""
+    bench = Bench()
+    bench.says(1, trade(1), trade(2))
+    bench.says(0, trade(5))
+    bench.says(1, trade(3), trade(4), trade(5))
+    bench.says(0, trade(6))
+    assert ([5, 6], 0) == (bench.seqs(Trade), bench.merge.filled_count)
+
+
+def test_the_better_one_is_preferred_again_only_after_a_while():
+    bench = Bench()
+    bench.says(0, quote(1))
+    bench.says(1, quote(1), quote(2))
+    bench.loses(0)
+    seq = 2
+    while bench.feeds() != [1, 0]:
+        seq += 1
+        bench.says(1, quote(seq))
+        bench.says(0, quote(seq))
+        bench.passes(100)
+        assert bench.ms <= 11_000
+    assert bench.ms >= 10_000
+    bench.says(1, quote(seq + 1))
+    bench.says(0, quote(seq), quote(seq + 1))
+    assert list(range(1, seq + 2)) == bench.seqs()
+
+
+def test_another_venue_takes_over_when_all_of_ours_are_dead_and_its_numbers_begin_anew():
+    bench = Bench("x", "y")
+    bench.says(0, quote(1_000, at_ms=0))
+    for step in range(60):
+        bench.says(1, quote(step + 1, at_ms=bench.ms))
+        bench.passes(100)
+    assert [(1, True)] == [(choice.feed, choice.renumbered) for choice in bench.choices]
+    assert bench.seqs()[0] == 1_000
+    assert bench.seqs()[1] > 1
+    times = [event.venue_ns for _, event in bench.out]
+    assert sorted(set(times)) == times
+
+
+def test_at_a_start_our_own_feed_is_given_its_time_to_connect():
+    bench = Bench("x", "y")
+    bench.says(1, quote(1, at_ms=1))
+    bench.passes(4_000)
+    assert [] == bench.feeds()
+    bench.says(1, quote(2, at_ms=2))
+    bench.passes(1_200)
+    assert [1] == bench.feeds()
+
+
+def test_what_another_venue_said_before_our_last_word_is_not_news():
+    bench = Bench("x", "y")
+    bench.says(0, quote(1_000, at_ms=1_000))
+    bench.says(1, quote(1, at_ms=500))
+    bench.passes(4_900)
+    bench.says(0, quote(1_001, at_ms=5_000))
+    bench.loses(0)
+    bench.passes(1_100)
+    bench.says(1, quote(2, at_ms=4_000))
+    bench.passes(200)
+    assert ([1], [1_000, 1_001]) == (bench.feeds(), bench.seqs())
+    bench.says(1, quote(3, at_ms=4_500), quote(4, at_ms=6_000))
+    assert [1_000, 1_001, 4] == bench.seqs()
+
+
+def test_prints_that_neither_brought_are_counted():
+    bench = Bench()
+    bench.says(0, trade(1), trade(2))
+    bench.loses(0)
+    assert [] == bench.choices  # there is nobody yet
+    bench.says(1, trade(6))
+    (choice,) = bench.choices
+    assert (3, [1, 2, 6]) == (choice.missing_count, bench.seqs(Trade))
+
+
+def test_garbage_of_a_feed_that_is_not_used_is_not_held_against_the_instrument():
+    bench = Bench()
+    bench.says(0, quote(1))
+    bench.says(1, Malformed(BTC, "price off the tick, or not above zero", 0, 0))
+    assert [Quote] == [type(event) for _, event in bench.out]
+    bench.says(0, Malformed(BTC, "price off the tick, or not above zero", 0, 0))
+    assert [Quote, Malformed] == [type(event) for _, event in bench.out]
+
+
+def test_what_waits_is_bounded():
+    bench = Bench()
+    bench.says(0, quote(1))
+    bench.says(1, *(quote(seq) for seq in range(2, HELD_MAX + 12)))
+    assert bench.merge.dropped_count == 10
+
+
+class Line:
+    """A feed of a made market: late by some ms, with times in which it is cut off or mute, and loses what was said."""
+
+    def __init__(self, dice, feed, faults):
+        self.late_ms = dice.randrange(1, 60)
+        self.feed = feed
+        self.faults = faults  # (from_ms, to_ms, cut)
+
+    def hears(self, ms):
+        return not any(start <= ms < end for start, end, _ in self.faults)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_print_twice_and_none_missing_as_long_as_one_of_two_feeds_is_well(seed):
+    dice = random.Random(seed)
+    bench = Bench()
+    faults = ([], [])
+    at = 2_000
+    for _ in range(4):
+        length = dice.choice((50, 300, 900, 2_500, 7_000))
+        # a connection loses what a venue says while it is away; one that stands loses only by a mute venue
+        faults[dice.randrange(2)].append((at, at + length, length < 2_500 or dice.random() < 0.5))
+        at += length + dice.randrange(12_000, 15_000)
+    lines = [Line(dice, feed, faults[feed]) for feed in (0, 1)]
+    due = []  # (when it arrives, feed, event)
+    seq = 0
+    for ms in range(0, at, 20):
+        for _ in range(dice.randrange(3)):
+            seq += 1
+            due += [(ms + line.late_ms, line.feed, trade(seq, at_ms=ms)) for line in lines if line.hears(ms)]
+    due.sort(key=lambda one: one[0])
+    cuts = sorted((start, line.feed) for line in lines for start, _, cut in line.faults if cut)
+    arrived = 0
+    for ms in range(0, at + 2_000, 10):
+        bench.ms = ms
+        while cuts and cuts[0][0] <= ms:
+            bench.loses(cuts.pop(0)[1])
+        while arrived < len(due) and due[arrived][0] <= ms:
+            if not any(start <= ms < end and cut for start, end, cut in faults[due[arrived][1]]):
+                bench.says(due[arrived][1], due[arrived][2])
+            arrived += 1
+        if ms % 100 == 0:
+            bench.merge.look(ms * NS_PER_MS, ms * NS_PER_MS)
+    seqs = bench.seqs(Trade)
+    assert sorted(set(seqs)) == seqs
+    assert list(range(seqs[0], seq + 1)) == seqs
+    assert bench.merge.dropped_count == 0
