@@ -16,8 +16,11 @@ from msgspec import structs
 
 from holdfast.app.backtest import DEMO_CONFIG
 from holdfast.app.parts import account_tag
-from holdfast.config.load import load
+from holdfast.app.reference import BACKTEST_DAYS
+from holdfast.config.load import beside, load
+from holdfast.config.reference import as_event, read_reference
 from holdfast.config.resolve import resolve
+from holdfast.config.schema import Config
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.replay import FACT_TYPES, Replayed, replay
 from holdfast.core.state import State
@@ -202,9 +205,14 @@ class MemoryLog:
 
 
 @cache
+def _config() -> Config:
+    return load(DEMO_CONFIG)
+
+
+@cache
 def _base(specs: tuple[InstrumentSpec, ...]) -> Settings:
     """The demonstration's limits, caps over them, and the restless strategy beside its two."""
-    settings = resolve(load(DEMO_CONFIG), specs)
+    settings = resolve(_config(), specs)
     names = tuple(spec.instrument for spec in settings.instruments)
     caps = tuple(
         LimitCap(name=f"instrument.{one.instrument}.{key}", value=value * 2)
@@ -214,6 +222,7 @@ def _base(specs: tuple[InstrumentSpec, ...]) -> Settings:
     return structs.replace(
         settings,
         caps=settings.caps or caps,
+        market_halts=(),  # they last the day: nothing would be traded behind the first jump
         account_limits=structs.replace(
             settings.account_limits, recover_cooling_ms=3_000, breaker_cooldown_ms=3_000
         ),
@@ -649,6 +658,14 @@ class World:
             clock=self.clock,
             schedule=self.schedule,
             identity=Identity(build="simulation", boot_id=f"boot {self._boot}", epoch_floor=1),
+            reference=as_event(
+                read_reference(beside(_config(), _config().reference.file)),
+                self.settings.instruments,
+                wall_ns=self.clock.wall_ns(),
+                mono_ns=self.mono_ns,
+                horizon_days=BACKTEST_DAYS,
+                always_fresh=True,
+            ),
             encode=lambda event: event,  # type: ignore[arg-type,return-value]
             on_alert=self.auditor.alerted,
             tap=self._tap,
