@@ -41,7 +41,7 @@ SELDOM = {name_of(state, did) for state, did in NEXT if state in FINAL} | {
     name_of(OrderState.UNKNOWN, Did.EXPIRED),
     name_of(OrderState.UNKNOWN, Did.RESOLVED),
 }
-SELDOM_FAULTS = {"resolve", "spec_changed", "sync_refused"}
+SELDOM_FAULTS = {"accepted_yet_refused", "orders_stale", "resolve", "spec_changed", "sync_refused"}
 
 
 def test_no_seed_breaks_a_rule_and_the_seeds_were_worth_it(totals):
