@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.stamp
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check fmt docs sim bench bench-overload bench-vs mutants lock
+.PHONY: help setup run test quick check fmt docs sim simulate sim-long bench bench-overload bench-vs mutants lock
 
 help:      ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' Makefile | awk -F@ '{printf "  make %-9s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' Makefile | awk -F@ '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## create .venv from requirements.lock (once; later calls cost nothing)
 $(READY): requirements.lock pyproject.toml scripts/setup.sh
@@ -38,6 +38,13 @@ docs: $(READY)  ## write the reference pages that follow from the code
 
 sim: $(READY)  ## the simulated venue alone (SEED=7 ARGS=…)
 	@$(BIN)/holdfast sim $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+simulate: $(READY)  ## seeds of everything going wrong (SEED=7 for one, ARGS="--seeds 100")
+	@$(BIN)/holdfast simulate $(if $(SEED),--seeds 1 --first-seed $(SEED)) $(ARGS)
+
+sim-long: $(READY)  ## ten thousand seeds; goes on from bench/simulation.json of the same commit (ARGS="--seeds 500")
+	@$(BIN)/holdfast simulate --seeds 10000 --jobs 2 --no-shrink --result bench/simulation.json \
+		--build "$$(git rev-parse HEAD)" $(ARGS)
 
 bench: $(READY)  ## measure, print a table, write bench/results.json
 	@$(BIN)/python -m bench.run $(ARGS)

@@ -339,3 +339,25 @@ def test_a_position_in_what_no_desk_trades_keeps_a_start_from_being_armed_and_fl
     room.says("flatten")
     room.run(s=15)
     assert [] == room.flat_claims
+
+
+def test_an_execution_waits_for_the_name_of_the_order_it_may_be_of_whatever_waited_before_it():
+    """It came in the answer to a question about an older one: its order was sent after that, and has no name yet."""
+    room = a_running_core(venue=NaiveVenue())
+    room.venue.will_lose_the_answer_to(PlaceOrder, times=2)
+    room.venue.breaks(QueryOrder)
+    room.venue.stream_deaf = True
+    first = room.buys(10, at=BTC_TICKS - 10)
+    room.run(ms=20)
+    room.venue.fills(room.venue.order(first.order_id), lots=10)
+    room.says("reconcile")
+    room.run(ms=100)
+    second = room.buys(7, at=BTC_TICKS - 10)
+    room.run(ms=20)
+    room.venue.fills(room.venue.order(second.order_id), lots=7)
+    room.says("reconcile")
+    room.run(ms=100)
+    assert [] == list(room.books.ledger.quarantined)
+    room.venue.mends(QueryOrder)
+    room.run(s=15)
+    assert (S.FILLED, S.FILLED, 17) == (first.state, second.state, room.position(of="alpha"))

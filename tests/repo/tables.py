@@ -23,12 +23,14 @@ OPEN_HOMES: Final = {
     "notify/": "keeps the file of pages",
     "ops/": "reads operator files, and reports the operator asked for",
     "sim/": "reads recorded market data",
+    "simulate/": "keeps failing seeds and results",
     "store/": "owns the read store's file",
 }
 PRINT_HOMES: Final = {
     "app/": "tells the terminal what a run did",
     "cli.py": "answers the terminal",
     "ops/": "answers the terminal, as text or as JSON",
+    "simulate/": "tells the terminal what seeds came to",
 }
 
 # time.sleep stops a thread that may be the one that trades: wait on an event with a timeout instead.

@@ -28,7 +28,7 @@ SKELETON = [
         "core.sizing",
     ),
     *("core.gate", "core.orders", "core.ledger", "core.reconcile", "core.monitor", "core.holds"),
-    *("venues.transport", "venues.anyccxt.client", "venues.binance.client"),
+    *("venues.transport", "venues.anyccxt.client", "venues.binance.client", "simulate.auditor"),
 ]
 
 # contract, importing module, what it imports against the rules
@@ -57,6 +57,7 @@ PLANTED = [
     ("venues", "venues.binance.planted", "holdfast.venues.anyccxt"),
     ("venues", "venues.transport", "holdfast.venues.binance"),
     ("clients", "watchdog.planted", "holdfast.venues.binance.client"),
+    ("auditor", "simulate.auditor", "holdfast.core.state"),
     ("acyclic", "config.planted", "holdfast.config.back"),
 ]
 

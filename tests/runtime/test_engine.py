@@ -7,13 +7,14 @@ import pytest
 from holdfast.core.state import State
 from holdfast.runtime.engine import Engine
 from holdfast.vocab.effects import Call, Record
-from holdfast.vocab.events import CallDone, OrderIntent, Started
-from holdfast.vocab.facts import EpochBegan, HashMark, OrderApproved
+from holdfast.vocab.events import CallDone, OrderIntent, Started, Verb
+from holdfast.vocab.facts import EpochBegan, HashMark, OrderApproved, OrderMoved
+from holdfast.vocab.holds import Scope
 from holdfast.vocab.invariant import InvariantBroken
 from holdfast.vocab.market import Quote
-from holdfast.vocab.orders import Lane
+from holdfast.vocab.orders import Lane, OrderState
 from holdfast.vocab.requests import PlaceOrder
-from tests.house.events import a_quote, a_start, an_intent
+from tests.house.events import a_command, a_quote, a_start, an_intent
 from tests.house.room import a_running_core
 
 
@@ -142,6 +143,24 @@ def test_an_order_leaves_only_after_a_sync() -> None:
     )
     assert approved < lines.index("sync") < placed
     assert Lane.RISK is lines[placed].lane
+
+
+@pytest.mark.parametrize(("strategy", "leaves"), [("alpha", False), ("beta", True)])
+def test_a_hold_that_halts_keeps_back_what_its_batch_approved_before_it(strategy: str, leaves: bool) -> None:
+    """No latch is tripped for a part of the account, nor for a hold that releases itself: nobody else stops it."""
+    desk = a_trading_desk()
+    session = desk.engine.state.live
+    now = {"mono_ns": session.now_mono_ns + 1, "wall_ns": session.now_wall_ns}
+    desk.engine.frame(a_quote(seq=10_000, **now))
+    desk.engine.put(an_intent(intent_seq=9_000, **now))
+    desk.engine.put(a_command(Verb.HALT, scope=Scope(strategy=strategy), **now))
+    desk.engine.flush()
+    placed = [
+        line for line in desk.journal.lines if isinstance(line, Call) and isinstance(line.request, PlaceOrder)
+    ]
+    assert leaves == bool(placed)
+    moves = [line.state for line in desk.journal.lines if isinstance(line, OrderMoved)]
+    assert ([] if leaves else [OrderState.UNSENT]) == moves
 
 
 def test_intents_of_a_quote_are_stepped_before_the_next_frame() -> None:

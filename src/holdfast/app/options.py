@@ -55,6 +55,25 @@ class BacktestOptions(_Options, frozen=True, kw_only=True):
     state_dir: str | None = None
 
 
+class SimulateOptions(_Options, frozen=True, kw_only=True):
+    """``holdfast simulate``. ``faults``: names of kinds and groups. ``result``: a file to go on from and to write.
+
+    ``build``: what the result is of; empty: the version. ``saved``: files of seeds to run again, and nothing else.
+    ``save_dir``: where a failing seed is kept, made small.
+    """
+
+    seeds: int = 20
+    steps: int = 5_000
+    first_seed: int = 1
+    faults: tuple[str, ...] = ("all",)
+    jobs: int = 1
+    shrink: bool = True
+    save_dir: str | None = None
+    result: str | None = None
+    build: str = ""
+    saved: tuple[str, ...] = ()
+
+
 class ServeOptions(_Options, frozen=True, kw_only=True):
     """``holdfast serve``. Host and port take the place of the configuration's."""
 

@@ -28,6 +28,7 @@ from holdfast.app.options import (
     RunOptions,
     ServeOptions,
     SimOptions,
+    SimulateOptions,
     UpOptions,
     WatchdogOptions,
 )
@@ -116,13 +117,13 @@ def _names() -> list[str]:
     return [*groups, *(command.name or "" for command in app.registered_commands)]
 
 
-def _start(module: str, options: Struct) -> int:
+def _start(module: str, options: Struct, *, package: str = "holdfast.app") -> int:
     """Hand over to a process. Errors: HoldfastError when this installation lacks a module that it needs."""
     try:
-        main: Callable[[Any], int] = importlib.import_module(f"holdfast.app.{module}").main
+        main: Callable[[Any], int] = importlib.import_module(f"{package}.{module}").main
     except ModuleNotFoundError as error:
         raise HoldfastError(
-            Exit.FAILED, f"this installation lacks {error.name}", f"holdfast.app.{module}"
+            Exit.FAILED, f"this installation lacks {error.name}", f"{package}.{module}"
         ) from None
     return main(options)
 
@@ -199,6 +200,56 @@ def _sim(
             for_s=_seconds("--for", for_),
             json=json,
         ),
+    )
+
+
+@app.command("simulate")
+def _simulate(
+    *,
+    seeds: Annotated[int, typer.Option(metavar="N", help="How many seeds.", min=1)] = 20,
+    steps: Annotated[
+        int, typer.Option(metavar="M", help="Events of each seed's storm; calm and a verdict follow.", min=1)
+    ] = 5_000,
+    first_seed: Annotated[int, typer.Option(metavar="S", help="The first; the others follow it.", min=0)] = 1,
+    faults: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="Kinds and groups of faults, by commas; all, none; -NAME takes away."
+        ),
+    ] = "all",
+    jobs: Annotated[int, typer.Option(metavar="N", help="Processes at once.", min=1, max=64)] = 1,
+    no_shrink: Annotated[
+        bool, typer.Option("--no-shrink", metavar="", help="Name failing seeds, and leave them large.")
+    ] = False,
+    save_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Keep the failing seeds here, each as a file.")
+    ] = None,
+    result: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write what it came to, and go on from it.")
+    ] = None,
+    build: Annotated[str, typer.Option(metavar="NAME", help="What the result file is of.")] = "",
+    saved: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Run this kept seed; may be repeated.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Whole bots in virtual time, from seeds, with everything going wrong and an auditor beside them."""
+    return _start(
+        "main",
+        SimulateOptions(
+            seeds=seeds,
+            steps=steps,
+            first_seed=first_seed,
+            faults=tuple(word.strip() for word in faults.split(",") if word.strip()),
+            jobs=jobs,
+            shrink=not no_shrink,
+            save_dir=save_dir,
+            result=result,
+            build=build,
+            saved=tuple(saved or ()),
+            json=json,
+        ),
+        package="holdfast.simulate",
     )
 
 

@@ -303,8 +303,8 @@ class VenueWords(Struct, kw_only=True):
     trades_reach: dict[str, int] = {}  # how much further back than usual the list is asked for
     cash_asking: bool = False
     cash_mono_ns: int = FAR_PAST_NS
-    # instruments with an execution that may be of an order without a name yet: since when
-    trades_waiting: dict[str, int] = {}
+    # by instrument, executions that may be of an order without a name yet: since when each
+    trades_waiting: dict[str, dict[str, int]] = {}
     # conditional orders that were asked after by name because of such an execution: when
     named_mono_ns: dict[int, int] = {}
 

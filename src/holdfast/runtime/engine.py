@@ -32,11 +32,14 @@ from holdfast.vocab.effects import (
     Severity,
     TripLatch,
 )
-from holdfast.vocab.events import AmendIntent, Event, OrderIntent, StrategySaved, TargetIntent
-from holdfast.vocab.facts import Fact, HashMark
+from holdfast.vocab.events import AmendIntent, CallDone, Event, OrderIntent, StrategySaved, TargetIntent
+from holdfast.vocab.facts import Fact, HashMark, HoldPlaced
+from holdfast.vocab.holds import HoldLevel, Scope
 from holdfast.vocab.invariant import invariant
 from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.orders import Lane
+from holdfast.vocab.outcome import Suppressed, Withheld
+from holdfast.vocab.requests import Request
 
 HASH_EVERY_RECORDS: Final = 10_000
 INBOX_MAX: Final = 10_000  # beyond this our own code is in a loop: an invariant, not a queue to grow
@@ -135,6 +138,7 @@ class Engine:
         self._handlers: dict[type, Callable[..., None]] = {
             **dict.fromkeys((Quote, Trade, Mark, Depth, Malformed), self._deliver),
             **dict.fromkeys(host.fact_kinds, self._tell_host),
+            HoldPlaced: self._on_hold,
             Call: self._on_call,
             SetTimer: self.timers.set,
             Alert: self._later,
@@ -327,6 +331,38 @@ class Engine:
         if call.lane is _RISK or call.lane is _FLATTEN:
             self._batch_sends = True
         self._out.append(call)
+
+    def _on_hold(self, fact: HoldPlaced) -> None:
+        """A hold that halts stops what this batch approved before it and has not sent: where no latch does."""
+        (self._tell_host if HoldPlaced in self._host.fact_kinds else self._record)(fact)
+        if fact.hold.level < HoldLevel.HALTED or not self._out:
+            return
+        kept: list[Effect] = []
+        session = self.state.live
+        for effect in self._out:
+            if (
+                type(effect) is Call
+                and effect.lane is _RISK
+                and self._halted(effect.request, fact.hold.scope)
+            ):
+                self._inbox.append(
+                    CallDone(
+                        wall_ns=session.now_wall_ns,
+                        mono_ns=session.now_mono_ns,
+                        call_id=effect.call_id,
+                        outcome=Suppressed(by=Withheld.HOLD),
+                    )
+                )
+            else:
+                kept.append(effect)
+        self._out = kept
+
+    def _halted(self, request: Request, scope: Scope) -> bool:
+        order_id = getattr(request, "order_id", None)
+        row = None if order_id is None else self.state.books.orders.row(order_id)
+        return row is not None and (
+            scope.strategy in ("", row.strategy) and scope.instrument in ("", row.terms.instrument)
+        )
 
     def _later(self, effect: Effect) -> None:
         self._out.append(effect)

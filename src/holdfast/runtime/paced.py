@@ -64,6 +64,11 @@ class Schedule:
         self.due_mono_ns = self._heap[0][0] if self._heap else NEVER
         return act
 
+    def shift(self, by_ns: int) -> None:
+        """The monotonic clock begins anew: everything falls due as much earlier or later as it went."""
+        self._heap = [(due + by_ns, count, act) for due, count, act in self._heap]
+        self.due_mono_ns = self._heap[0][0] if self._heap else NEVER
+
 
 class Paced:
     """One bot in virtual time. Fulfils ``engine.World``; its latch is a number in memory."""

@@ -17,7 +17,7 @@ from holdfast.sim.codes import refused
 from holdfast.sim.liquidation import Liquidator
 from holdfast.sim.margin import initial_e8, notional_e8_max
 from holdfast.sim.matching import Matcher
-from holdfast.sim.model import Account, AlgoOrder, ConfigEvent, Funding, Listener, NewOrder, Order
+from holdfast.sim.model import Account, AlgoOrder, ConfigEvent, Funding, Listener, NewOrder, Order, Position
 from holdfast.sim.moves import Moves
 from holdfast.sim.queries import Queries
 from holdfast.sim.rules import ExchangeConfig
@@ -312,6 +312,12 @@ class Exchange(Queries):
         if countdown_ms < 0:
             raise refused(-1130)
         self._timetable.countdown(account, symbol, now_ns + countdown_ms * NS_PER_MS if countdown_ms else 0)
+
+    def liquidate(self, account: Account, position: Position, now_ns: int) -> None:
+        """The venue closes one position by its own hand, whatever the margin says: for simulations."""
+        self._at(now_ns)
+        self._liquidator.close(account, position, now_ns)
+        self._settle(now_ns)
 
     # --- settings ---------------------------------------------------------------------------------------------
 

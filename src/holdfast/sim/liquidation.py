@@ -63,7 +63,7 @@ class Liquidator:
             if position.position_lots and (every or book.spec.settle_asset == asset):
                 notional_e8 = abs(position.position_lots) * book.reference_ticks * book.spec.tick_lot_e8
                 fee_e8 += ceil_div(notional_e8 * book.rules.liquidation_fee_ppm, PPM)
-                self._close(account, position, now_ns)
+                self.close(account, position, now_ns)
         # the insurance fund takes its fee from what is left, or fills the hole
         wallet_e8 = account.balances.get(asset, 0)
         clear_e8 = -min(fee_e8, wallet_e8)
@@ -78,7 +78,7 @@ class Liquidator:
                 now_ns=now_ns,
             )
 
-    def _close(self, account: Account, position: Position, now_ns: int) -> None:
+    def close(self, account: Account, position: Position, now_ns: int) -> None:
         """Close one position through the book; what the book cannot take, the insurance fund takes at the mark."""
         book = self._state.books[position.symbol]
         mark = book.reference_ticks

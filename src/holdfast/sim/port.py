@@ -152,6 +152,12 @@ class SimVenuePort:
         self._sink = sink
         self.stream_up()
 
+    def listen(self, sink: EventSink | None) -> None:
+        """Tell somebody else from now on, of a stream that stands already; None: whoever listened is gone."""
+        self._sink = sink
+        if sink is None:
+            self._up = False
+
     def answer(self, request: Request, lane: Lane, may_send: MaySend, now_ns: int) -> Outcome:
         """Ask once, at this time of the venue's clock, without latency."""
         withheld = None if lane is Lane.READ else may_send()
@@ -200,6 +206,11 @@ class SimVenuePort:
         return self.faults.after_call(request, outcome, now_ns)
 
     # --- the stream -------------------------------------------------------------------------------------------
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the account's stream stands."""
+        return self._up
 
     def stream_up(self) -> None:
         """The stream is there (again). What happened meanwhile is not told."""

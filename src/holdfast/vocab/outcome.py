@@ -61,6 +61,7 @@ class Withheld(Enum):
     LATCH = "latch"
     LEASE = "lease"
     BUFFER = "buffer"
+    HOLD = "hold"  # a hold that halts, placed between the approval and the write
 
 
 class Suppressed(Struct, frozen=True, kw_only=True, array_like=True, tag="suppressed"):

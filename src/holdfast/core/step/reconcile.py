@@ -320,8 +320,6 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
             if session.suspects[name] >= CONFIRMATIONS:
                 _foreign_again(state, out, report.venue_order_id, row.order_id, answer)
             continue
-        if row is not None and row.conditional and session.words.trades_waiting:
-            session.words.named_mono_ns[row.order_id] = asked_mono_ns
         order_report(state, out, report, fresh=False)
     for name in list(session.suspects):
         if name.startswith("risen/") and name not in risen:

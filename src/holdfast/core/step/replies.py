@@ -303,8 +303,8 @@ def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, ou
                 fetch_trades(state, out, request.instrument, since_venue_ns=last)
                 return
             _cut(out, f"executions in {request.instrument}")
+        explained(state, request.instrument, still=waiting)
         if not waiting:
-            explained(state, request.instrument)
             # while one waits for its name the list has not explained what it can: no difference is judged by it
             session.words.trades_mono_ns[request.instrument] = asked_mono_ns
         session.words.trades_failures.pop(request.instrument, None)

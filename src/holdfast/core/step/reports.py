@@ -78,7 +78,7 @@ def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) ->
         elif row.amend_qty_lots:
             if not fresh:
                 chase(state, out, row)
-        elif hunt is not None and not hunt.fills_only:
+        elif hunt is not None and not hunt.fills_only and not _asked_for_its_name(state, row):
             del session.chases[row.order_id]
     if row.reported_lots > row.filled_lots:
         chase_fills(state, out, row)
@@ -244,17 +244,33 @@ def _may_be_ours(state: State, out: Out, trade: TradeReport) -> bool:
     """A list of executions names orders by the venue's id only: it may be one whose id we have not heard yet."""
     if trade.client_id or trade.cause is not FillCause.ORDER:
         return False
-    waiting = state.live.words.trades_waiting
-    since = waiting.get(trade.instrument, state.live.now_mono_ns)
+    waiting = state.live.words.trades_waiting.get(trade.instrument, {})
+    since = waiting.get(trade.trade_id, state.live.now_mono_ns)
     unheard = [row for row in _unheard(state, trade.instrument, since) if row.terms.side is trade.side]
     if not unheard:
         return False
-    if trade.instrument not in waiting:
-        waiting[trade.instrument] = since
+    if trade.trade_id not in waiting:
+        state.live.words.trades_waiting.setdefault(trade.instrument, {})[trade.trade_id] = since
         for row in unheard:
-            if row.conditional and row.order_id not in state.live.chases:
-                chase(state, out, row, wait_ms=0)  # it may have been triggered, and goes by another id now
+            if row.conditional:
+                state.live.words.named_mono_ns.pop(row.order_id, None)
+                if row.order_id not in state.live.chases:
+                    chase(
+                        state, out, row, wait_ms=0
+                    )  # it may have been triggered, and goes by another id now
     return True
+
+
+def _asked_for_its_name(state: State, row: OrderRow) -> bool:
+    """Whether a conditional order is being asked after for an execution. A list of open orders, which may be old, is
+    no answer to that: only the order itself is.
+    """
+    words = state.live.words
+    return (
+        row.conditional
+        and row.terms.instrument in words.trades_waiting
+        and row.order_id not in words.named_mono_ns
+    )
 
 
 def _unheard(state: State, instrument: str, since_mono_ns: int) -> list[OrderRow]:
@@ -271,15 +287,17 @@ def _unheard(state: State, instrument: str, since_mono_ns: int) -> list[OrderRow
 
 def fetch_waiting(state: State, out: Out) -> None:
     """Executions that waited for the name of an order are asked for again once no order lacks one."""
-    for instrument, since in state.live.words.trades_waiting.items():
-        if not _unheard(state, instrument, since):
+    for instrument, waiting in state.live.words.trades_waiting.items():
+        if any(not _unheard(state, instrument, since) for since in waiting.values()):
             fetch_trades(state, out, instrument)
 
 
-def explained(state: State, instrument: str) -> None:
-    """No execution of an instrument waits any more."""
+def explained(state: State, instrument: str, *, still: list[TradeReport]) -> None:
+    """A list of executions was taken; these of it wait for the name of their order, and no others."""
     words = state.live.words
-    words.trades_waiting.pop(instrument, None)
+    waiting = words.trades_waiting.pop(instrument, {})
+    if still:
+        words.trades_waiting[instrument] = {trade.trade_id: waiting[trade.trade_id] for trade in still}
     if not words.trades_waiting:
         words.named_mono_ns.clear()
 

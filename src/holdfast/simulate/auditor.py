@@ -1,0 +1,683 @@
+"""The auditor beside the bot: what may never be, whatever happens. It shares no code with what it audits.
+
+It hears what the bot writes down, what it sends, what people are told and what the venue did, and keeps books of its
+own: lists and sums. After every record it checks what that record may say (O(1)); ``look`` holds its books against
+everything that the bot claims of itself, in full. Numbers of rules (I3, L1…): docs/explanation/simulation.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final, get_args
+
+from msgspec import Struct
+
+from holdfast.vocab.effects import Alert, Call, Record
+from holdfast.vocab.events import (
+    CallDone,
+    Command,
+    Event,
+    OrderReported,
+    Started,
+    TradeReported,
+    Verb,
+)
+from holdfast.vocab.facts import (
+    AmendStep,
+    CashBooked,
+    CashKind,
+    EpochBegan,
+    FillAccepted,
+    FillBooked,
+    FlattenEnded,
+    ForeignOrderSeen,
+    GlassBroken,
+    HoldPlaced,
+    HoldReleased,
+    LimitChanged,
+    LoosenAsked,
+    OrderAmended,
+    OrderApproved,
+    OrderMoved,
+    PositionAdjusted,
+)
+from holdfast.vocab.holds import ACCOUNT, Hold, HoldCause, HoldLevel, Release
+from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms
+from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient
+from holdfast.vocab.reports import FillCause, NoSuchOrder, Positions
+from holdfast.vocab.requests import AmendOrder, PlaceOrder, QueryPositions, Request
+from holdfast.vocab.units import NS_PER_S, PPM
+
+FINAL: Final = frozenset(
+    {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED, OrderState.UNSENT}
+)
+HOUSE: Final = ""
+QUARANTINE: Final = "?"
+ALERT_NS_MAX: Final = 5 * NS_PER_S
+WORDS_KEPT: Final = 3
+WORD_NS_MAX: Final = 2 * NS_PER_S  # without a word for longer the bot may exit blind, by what it last knew
+CALLS_MAX: Final = 2_000
+_QUIET: Final = frozenset({HoldCause.STARTUP, HoldCause.DEADMAN_UNARMED})
+_EVENTS: Final = frozenset(get_args(Event))
+
+
+class Violation(BaseException):  # as InvariantBroken: no stray handler eats it
+    """A rule was broken. ``rule``: its number and words, the same at every time."""
+
+    def __init__(self, rule: str, said: str = "") -> None:
+        super().__init__(f"{rule}: {said}" if said else rule)
+        self.rule = rule
+
+
+class Trade(Struct, frozen=True):
+    """An execution, as the venue knows it or as the books have it."""
+
+    instrument: str
+    trade_id: str
+    side: int
+    qty_lots: int
+    price_ticks: int
+    fee_e8: int
+    fee_asset: str
+
+
+class Truth(Struct, frozen=True, kw_only=True):
+    """The venue's own word on the account, straight from its engine."""
+
+    position_lots: dict[str, int]
+    open_order_ids: frozenset[int]  # ours, plain and conditional
+    foreign_ids: frozenset[str]  # everybody else's, by the venue's id
+    wallet_e8: dict[str, int]
+
+
+class Claims(Struct, frozen=True, kw_only=True):
+    """What the bot says of itself. Lots are signed; open lots are (buy, sell)."""
+
+    position_lots: dict[str, int]
+    attributed_lots: dict[tuple[str, str], int]  # (strategy, instrument)
+    open_lots: dict[tuple[str, str], tuple[int, int]]  # (strategy or "*", instrument)
+    levels: dict[tuple[str, str], int]
+    holds: dict[int, int]
+    order_states: dict[int, OrderState]
+    gross_e8: int
+    wallet_e8: dict[str, int]
+    foreign_ids: frozenset[str]
+    calls_count: int
+    chased_count: int
+    exits_count: int
+    breaks: tuple[str, ...]
+    ready: bool
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """The limits in force, as configured and as people changed them since."""
+
+    order_lots_max: dict[tuple[str, str], int]  # (strategy or "*", instrument)
+    position_lots_max: dict[tuple[str, str], int]
+    collar_ppm: dict[str, int]
+    unit_e8: dict[str, int]
+    gross_e8_max: int
+    quote_age_ns_max: int
+    recover_cooling_ns: int
+
+
+class Sent(Struct):
+    """One order, in the auditor's own books."""
+
+    strategy: str
+    terms: OrderTerms
+    lane: Lane
+    index: int  # of the record that approved it
+    level: HoldLevel  # in force then
+    state: OrderState = OrderState.SENT
+    qty_lots: int = 0
+    amend_lots: int = 0
+    amended_index: int = -1
+    filled_lots: int = 0
+    reported_lots: int = 0
+
+    def open_lots(self) -> int:
+        """What may still come of it, at the worst."""
+        if self.state in FINAL:
+            return max(0, self.reported_lots - self.filled_lots)
+        return max(0, max(self.qty_lots, self.amend_lots) - self.filled_lots)
+
+
+class World(Struct, frozen=True):
+    """What the auditor may ask of the world around the bot."""
+
+    truth: Callable[[], Truth]
+    true_fill: Callable[[str, str], Trade | None]
+    durable_count: Callable[[], int]
+    now_mono_ns: Callable[[], int]
+    quoted_mono_ns: Callable[[str], int]
+    price_ticks: Callable[[str], int]
+    rules: Callable[[], Rules]
+    quiet: Callable[
+        [], bool
+    ]  # whether what a flatten read of late cannot be older than anything that changed it
+
+
+class Auditor:
+    """Looks at every record and every request of one bot, over all its lives."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.counts: Counter[str] = Counter()
+        self.checks: Counter[str] = Counter()
+        self.walked: Counter[tuple[OrderState, Did]] = Counter()
+        self.tripped = False
+        self.doubtful_fills = 0  # booked while their order was UNKNOWN, or while only reducing was allowed
+        self.arrived: set[int] = set()
+        self._heard: dict[type, Callable[..., None]] = {
+            kind: getattr(self, name) for kind, name in _HEARD.items()
+        }
+        self._reset()
+
+    def _reset(self) -> None:
+        self.count = 0  # records heard
+        self.orders: dict[int, Sent] = {}
+        self.live: dict[int, Sent] = {}
+        self.fills: dict[tuple[str, str], FillBooked] = {}
+        self.adjusted: Counter[str] = Counter()
+        self.position: Counter[str] = Counter()
+        self.mine: Counter[tuple[str, str]] = Counter()  # (strategy, instrument)
+        self.foreign: dict[str, tuple[str, int, int]] = {}
+        self.open: Counter[tuple[str, str, int]] = Counter()  # (strategy or "*", instrument, side)
+        self.holds: dict[int, Hold] = {}
+        self.opening_venue_ns = 0
+        self.words: list[dict[str, int]] = []  # the venue's last words on positions, as the bot was told them
+        self.worded_mono_ns = -(1 << 62)
+        self._since: dict[int, int] = {}  # when each hold began to be waited out
+        self._boot_id = ""
+        self.quarantined: dict[str, str] = {}
+        self.asked: dict[str, int] = {}
+        self.last_event: Event | None = None
+        self.last_order_id = 0
+        self._unalerted: dict[int, int] = {}
+        self._startup_due = False
+        self._quiet = False
+        self._positions_asked: set[int] = set()
+
+    def must(self, rule: str, holds: object, *said: object) -> None:
+        """Assert a rule, and count that it was asked."""
+        self.checks[rule] += 1
+        if not holds:
+            raise Violation(rule, " ".join(map(str, said)))
+
+    # --- lives --------------------------------------------------------------------------------------------------
+
+    def begins(self, records: Iterable[Record], count: int) -> None:
+        """Another life reads these records: what was lost with the last one never was."""
+        self._unalerted = {}
+        self._positions_asked = set()
+        if count == self.count:
+            return
+        self._reset()
+        self._quiet = True
+        for record in records:
+            self.record(self.count, record)
+        self._quiet = False
+        self._unalerted = {}
+
+    # --- what it writes down --------------------------------------------------------------------------------------
+
+    def record(self, index: int, record: Record) -> None:
+        """One record of the decision journal."""
+        self.must("I21 records are dense", index == self.count, index, self.count)
+        self.count = index + 1
+        kind = type(record)
+        if kind in _EVENTS:
+            self._event(record)  # type: ignore[arg-type]
+        else:
+            heard = self._heard.get(kind)
+            if heard is not None:
+                heard(record)
+
+    def _event(self, event: Event) -> None:
+        if self._startup_due and type(event) is not Started:
+            self._startup_due = False
+            level = max((hold.level for hold in self.holds.values()), default=HoldLevel.NONE)
+            self.must("I8 a start is HALTED", level >= HoldLevel.HALTED, level)
+        self.last_event = event
+        if isinstance(event, CallDone) and event.call_id in self._positions_asked:
+            self._positions_asked.discard(event.call_id)
+            if isinstance(event.outcome, Ok) and isinstance(event.outcome.value, Positions):
+                word = {row.instrument: row.position_lots for row in event.outcome.value.positions}
+                self.words = [*self.words[1 - WORDS_KEPT :], word]
+                self.worded_mono_ns = event.mono_ns
+            else:
+                self.worded_mono_ns = -(1 << 62)  # what goes blind exits by what it last knew
+        if type(event) is Started and event.boot_id != self._boot_id:
+            self._boot_id = event.boot_id
+            self._since = dict.fromkeys(self._since, event.mono_ns)  # every delay begins anew
+
+    def _epoch(self, _: EpochBegan) -> None:
+        self._startup_due = True
+
+    def _approved(self, fact: OrderApproved) -> None:
+        terms, world = fact.terms, self._world
+        name, side, order_id = terms.instrument, int(terms.side), fact.order_id
+        self.must("I25 an order id is new", order_id > self.last_order_id, order_id)
+        self.last_order_id = order_id
+        level = self.level(fact.strategy, name)
+        sent = Sent(fact.strategy, terms, fact.lane, self.count - 1, level, qty_lots=terms.qty_lots)
+        self.orders[order_id] = self.live[order_id] = sent
+        self._count_open(sent, terms.qty_lots)
+        self.must("I17 an order has a size", terms.qty_lots > 0)
+        self.counts["orders"] += 1
+        if fact.lane is Lane.FLATTEN:
+            self.counts["exits"] += 1
+            self.must("I11 an exit is reduce-only", terms.reduce_only, terms)
+            if not self._quiet and 0 <= fact.approved_mono_ns - self.worded_mono_ns < WORD_NS_MAX:
+                most = max((-side * word.get(name, 0) for word in self.words), default=0)
+                self.must("I13 an exit goes by the venue's word", terms.qty_lots <= most, terms, self.words)
+            return
+        self.must("I7 no order is approved at HALTED", level < HoldLevel.HALTED, level.name, terms)
+        if self._quiet:
+            return
+        rules = world.rules()
+        self._within(rules, fact.strategy, name, side, level)
+        for who in (fact.strategy, "*"):
+            limit = rules.order_lots_max[who, name]
+            self.must("I2 an order is within its size", terms.qty_lots <= limit, who, terms, limit)
+        if terms.price_ticks is not None and terms.trigger_ticks is None:
+            off = abs(terms.price_ticks - fact.reference_ticks)
+            self.must(
+                "I2 an order is within its collar",
+                off * PPM <= rules.collar_ppm[name] * fact.reference_ticks,
+                terms,
+                fact.reference_ticks,
+            )
+        age_ns = world.now_mono_ns() - world.quoted_mono_ns(name)
+        self.must("I18 no order is priced from old data", age_ns <= rules.quote_age_ns_max, name, age_ns)
+        if level >= HoldLevel.REDUCE_ONLY:
+            self.must("I11 in REDUCE_ONLY the venue is told so", terms.reduce_only, terms)
+        if level >= HoldLevel.REDUCE_ONLY or terms.reduce_only:
+            held = -side * self.position[name]
+            if terms.trigger_ticks is not None:
+                self.must("I11 what protects is at most the position", terms.qty_lots <= held, terms, held)
+            else:
+                working = sum(
+                    one.open_lots()
+                    for one in self.live.values()
+                    if one.terms.instrument == name
+                    and one.terms.side == side
+                    and one.terms.trigger_ticks is None
+                )
+                self.must(
+                    "I11 what reduces sums to the position at most", working <= held, terms, working, held
+                )
+        else:
+            quarantined = name in self.quarantined.values()
+            self.must("I16 a quarantined instrument has no new risk", not quarantined, terms)
+            self._within_gross(rules, level)
+
+    def _within(self, rules: Rules, strategy: str, name: str, side: int, level: HoldLevel) -> None:
+        halved = 1 if level >= HoldLevel.REDUCED else 0
+        for who, held in (("*", self.position[name]), (strategy, self.mine[strategy, name])):
+            worst = side * held + self.open[who, name, side]
+            limit = rules.position_lots_max[who, name] >> halved
+            self.must("I3 worst case within the cap", worst <= limit, who, name, side, worst, limit)
+
+    def _within_gross(self, rules: Rules, level: HoldLevel) -> None:
+        gross = 0
+        for name, unit in rules.unit_e8.items():
+            held = self.position[name]
+            worst = max(abs(held + self.open["*", name, 1]), abs(held - self.open["*", name, -1]))
+            gross += worst * self._world.price_ticks(name) * unit
+        # prices of the other instruments may have moved since the bot last counted them
+        limit = rules.gross_e8_max * 103 // 100 >> (1 if level >= HoldLevel.REDUCED else 0)
+        self.must("I5 gross at worst case within its cap", gross <= limit, gross, limit)
+
+    def level(self, strategy: str, instrument: str) -> HoldLevel:
+        """The strictest hold there."""
+        worst = HoldLevel.NONE
+        for hold in self.holds.values():
+            scope = hold.scope
+            if (
+                hold.level > worst
+                and scope.strategy in {"", strategy}
+                and scope.instrument in {"", instrument}
+            ):
+                worst = hold.level
+        return worst
+
+    def _amended(self, fact: OrderAmended) -> None:
+        sent = self.orders.get(fact.order_id)
+        if sent is None:
+            return
+        before = sent.open_lots()
+        if fact.step is AmendStep.ASKED:
+            self.counts["amends"] += 1
+            level = self.level(sent.strategy, sent.terms.instrument)
+            self.must("I7 no amend is approved at HALTED", level < HoldLevel.HALTED, fact.order_id)
+            grows = fact.qty_lots > sent.qty_lots
+            sent.amend_lots, sent.amended_index = fact.qty_lots, self.count - 1
+            self._count_open(sent, sent.open_lots() - before)
+            if grows and not self._quiet:
+                rules = self._world.rules()
+                self._within(rules, sent.strategy, sent.terms.instrument, int(sent.terms.side), level)
+                reduces = level < HoldLevel.REDUCE_ONLY or sent.terms.reduce_only
+                self.must("I11 in REDUCE_ONLY no plain order grows", reduces, fact.order_id)
+            return
+        if fact.step is AmendStep.DONE:
+            sent.qty_lots = fact.qty_lots
+        sent.amend_lots = 0
+        self._count_open(sent, sent.open_lots() - before)
+
+    def _moved(self, fact: OrderMoved) -> None:
+        sent = self.orders.get(fact.order_id)
+        self.must("I15 an order that moves was approved", sent is not None, fact.order_id)
+        if sent is None:
+            return
+        was, before = sent.state, sent.open_lots()
+        self.walked[was, fact.did] += 1
+        self.must("I17 final is final", was not in FINAL or fact.state is was, was.value, fact.did.value)
+        event = self.last_event
+        if fact.state is not was and not self._quiet:
+            if fact.did is Did.REFUSED:
+                proof = isinstance(event, OrderReported | TradeReported) or (
+                    isinstance(event, CallDone) and isinstance(event.outcome, Fatal | Ok)
+                )
+                self.must("I19 refused is proven", proof, fact, type(event).__name__)
+            elif fact.did is Did.NOT_SENT:
+                proof = isinstance(event, CallDone) and isinstance(event.outcome, Transient | Suppressed)
+                self.must("I19 not sent is proven", proof, fact)
+            elif fact.did is Did.ABSENT:
+                proof = (
+                    isinstance(event, CallDone)
+                    and isinstance(event.outcome, Ok)
+                    and isinstance(event.outcome.value, NoSuchOrder)
+                )
+                self.must("I19 absence is the venue's word", proof, fact)
+            elif was is OrderState.UNKNOWN and fact.state in FINAL:
+                proof = isinstance(event, CallDone | OrderReported | TradeReported) or (
+                    isinstance(event, Command) and event.verb is Verb.RESOLVE
+                )
+                self.must("I19 UNKNOWN ends by the venue's word or a person's", proof, fact)
+        sent.state = fact.state
+        sent.reported_lots = max(sent.reported_lots, fact.reported_lots)
+        self._count_open(sent, sent.open_lots() - before)
+        self._settle(fact.order_id, sent)
+
+    def _settle(self, order_id: int, sent: Sent) -> None:
+        if sent.state in FINAL and sent.reported_lots <= sent.filled_lots:
+            self.live.pop(order_id, None)
+        else:
+            self.live[order_id] = sent
+
+    def _count_open(self, sent: Sent, change: int) -> None:
+        if change:
+            name, side = sent.terms.instrument, int(sent.terms.side)
+            self.open["*", name, side] += change
+            self.open[sent.strategy, name, side] += change
+
+    def _filled(self, fact: FillBooked) -> None:
+        key = fact.instrument, fact.trade_id
+        self.must("I14 a fill is booked once", key not in self.fills, key)
+        self.counts["fills"] += 1
+        self.fills[key] = fact
+        self.position[fact.instrument] += fact.side * fact.qty_lots
+        self._attribute(fact)
+        true = self._world.true_fill(fact.instrument, fact.trade_id)
+        ours = Trade(
+            fact.instrument,
+            fact.trade_id,
+            int(fact.side),
+            fact.qty_lots,
+            fact.price_ticks,
+            fact.fee_e8,
+            fact.fee_asset,
+        )
+        self.must("I14 a fill is the venue's", true == ours, "ours", ours, "the venue's", true)
+        if fact.order_id is None:
+            venues = fact.cause is not FillCause.ORDER
+            self.must("I15 a fill without an order is quarantined", venues or fact.quarantined, fact)
+            if fact.quarantined:
+                self.quarantined[f"{fact.instrument}/{fact.trade_id}"] = fact.instrument
+            return
+        sent = self.orders.get(fact.order_id)
+        self.must("I15 a fill is of an order that was approved", sent is not None, fact)
+        if sent is None:
+            return
+        same = sent.terms.instrument == fact.instrument and sent.terms.side is fact.side
+        self.must("I15 a fill is of its order's instrument and side", same, fact, sent.terms)
+        if sent.state is OrderState.UNKNOWN or (
+            self.level(sent.strategy, fact.instrument) >= HoldLevel.REDUCE_ONLY
+        ):
+            self.doubtful_fills += 1
+        before = sent.open_lots()
+        sent.filled_lots += fact.qty_lots
+        largest = max(sent.qty_lots, sent.amend_lots, sent.terms.qty_lots)
+        if sent.amended_index < 0:  # an amend that was refused late may have taken effect: then it is a break
+            self.must("I17 filled is at most ordered", sent.filled_lots <= largest, fact, sent)
+        self._count_open(sent, sent.open_lots() - before)
+        self._settle(fact.order_id, sent)
+
+    def _attribute(self, fact: FillBooked) -> None:
+        """An exit of the house closes what the strategies hold, in the order of their names; the rest is its own."""
+        left = fact.qty_lots
+        if fact.strategy == HOUSE:
+            for who, name in sorted(self.mine):
+                held = self.mine[who, name]
+                if name == fact.instrument and left and held * fact.side < 0:
+                    part = min(left, abs(held))
+                    self.mine[who, name] += fact.side * part
+                    left -= part
+        self.mine[fact.strategy, fact.instrument] += fact.side * left
+
+    def _accepted(self, fact: FillAccepted) -> None:
+        self._by_person(fact)
+        self.quarantined.pop(fact.key, None)
+
+    def _adjusted(self, fact: PositionAdjusted) -> None:
+        if fact.by:
+            self._by_person(fact)
+        self.adjusted[fact.instrument] += fact.delta_lots
+        self.position[fact.instrument] += fact.delta_lots
+        self.mine[QUARANTINE, fact.instrument] += fact.delta_lots
+
+    def _by_person(self, fact: object) -> None:
+        self.must("I32 a person's act follows a command", isinstance(self.last_event, Command), fact)
+
+    def _placed(self, fact: HoldPlaced) -> None:
+        hold = fact.hold
+        old = self.holds.get(hold.hold_id)
+        self.must("I9 a hold only tightens", old is None or old.level <= hold.level, hold)
+        self.holds[hold.hold_id] = hold
+        if old is None:
+            self._since[hold.hold_id] = hold.since_mono_ns
+            self.counts["holds"] += 1
+            if hold.cause not in _QUIET and not self._quiet:
+                self._unalerted[hold.hold_id] = self._world.now_mono_ns()
+
+    def _released(self, fact: HoldReleased) -> None:
+        hold = self.holds.pop(fact.hold_id, None)
+        self.must("I9 what is released stood", hold is not None, fact)
+        if hold is None or hold.release is Release.AUTOMATIC:
+            return
+        event = self.last_event
+        auto = hold.cause is HoldCause.STARTUP and fact.by == "auto"
+        self.must(
+            "I9 what loosens is a person's act, with a reason",
+            auto or (isinstance(event, Command) and bool(fact.reason)),
+            fact,
+            hold.cause.value,
+        )
+        if hold.release is Release.TWO_PERSONS and isinstance(event, Command) and not self._quiet:
+            waited = event.mono_ns - self._since[hold.hold_id] >= self._world.rules().recover_cooling_ns
+            two = bool(event.second_by) and event.second_by != event.by
+            self.must("I9 KILLED is left by two people or a delay", two or waited, event)
+
+    def _cash(self, fact: CashBooked) -> None:
+        if fact.kind is CashKind.OPENING:
+            self.opening_venue_ns = max(self.opening_venue_ns, fact.venue_ns)
+
+    def opened_late(self) -> bool:
+        """Whether the opening balance was read after executions that the books have as well: a person must adopt."""
+        return any(fill.venue_ns < self.opening_venue_ns for fill in self.fills.values())
+
+    def _loosened(self, fact: LimitChanged | GlassBroken | LoosenAsked) -> None:
+        self._by_person(fact)
+        self.must("I32 a limit changes with a name and a reason", bool(fact.by and fact.reason), fact)
+
+    def _foreign(self, fact: ForeignOrderSeen) -> None:
+        _, _, before = self.foreign.pop(fact.venue_order_id, ("", 0, 0))
+        self.open["*", fact.instrument, int(fact.side)] += fact.open_lots - before
+        if fact.open_lots:
+            self.foreign[fact.venue_order_id] = fact.instrument, int(fact.side), fact.open_lots
+
+    def _flat(self, fact: FlattenEnded) -> None:
+        if not fact.flat or fact.scope.strategy or self._quiet:
+            return
+        self.counts["flats"] += 1
+        zeros = [
+            word
+            for word in self.words
+            if not any(
+                word.get(name) for name in ([fact.scope.instrument] if fact.scope.instrument else word)
+            )
+        ]
+        self.must("I13 two words of the venue agree on zero", len(zeros) >= 2, self.words, fact)
+        if not self._world.quiet():
+            self.counts["flats that nobody can judge"] += 1
+            return
+        truth = self._world.truth()
+        names = [fact.scope.instrument] if fact.scope.instrument else [*truth.position_lots]
+        held = {name: truth.position_lots[name] for name in names if truth.position_lots.get(name)}
+        self.must("I13 flat is flat at the venue", not held, held)
+        live = [
+            order_id
+            for order_id in truth.open_order_ids
+            if not fact.scope.instrument or self.orders[order_id].terms.instrument == fact.scope.instrument
+        ]
+        self.must("I13 flat leaves no order open at the venue", not live, live)
+
+    # --- what it sends ----------------------------------------------------------------------------------------------
+
+    def asks(self, call: Call) -> None:
+        """The bot asks for the venue's word."""
+        if isinstance(call.request, QueryPositions):
+            self._positions_asked.add(call.call_id)
+
+    def writes(self, call: Call) -> None:
+        """The last hop let a call pass."""
+        request = call.request
+        if not isinstance(request, PlaceOrder | AmendOrder):
+            return
+        sent = self.orders.get(request.order_id)
+        self.must("I1 what is sent was approved", sent is not None, request)
+        if sent is None:
+            return
+        amends = isinstance(request, AmendOrder)
+        index = sent.amended_index if amends else sent.index
+        durable = self._world.durable_count()
+        self.must("I22 an order is durable before it leaves", index < durable, index, durable)
+        if call.lane is not Lane.RISK:
+            return
+        self.counts["risk calls"] += 1
+        self.must("I7 nothing leaves while the latch is tripped", not self.tripped, request)
+        level = self.level(sent.strategy, sent.terms.instrument)
+        self.must("I7 nothing leaves at HALTED", level < HoldLevel.HALTED, level.name, request)
+
+    def arrives(self, request: Request) -> None:
+        """A request reached the venue."""
+        if not isinstance(request, PlaceOrder):
+            return
+        self.must("I25 a client order id is used once", request.order_id not in self.arrived, request)
+        self.arrived.add(request.order_id)
+        sent = self.orders.get(request.order_id)
+        if sent is not None and sent.level >= HoldLevel.REDUCE_ONLY and not request.terms.reduce_only:
+            held = self._world.truth().position_lots.get(request.terms.instrument, 0)
+            reducing = -request.terms.side * held
+            self.must("I11 no order of REDUCE_ONLY increases", reducing >= request.terms.qty_lots, request)
+
+    def alerted(self, alert: Alert) -> None:
+        """People are told."""
+        self.counts["alerts"] += 1
+        if alert.kind.startswith("hold.") and self._unalerted:
+            cause = alert.kind.removeprefix("hold.")
+            for hold_id in list(self._unalerted):
+                hold = self.holds.get(hold_id)
+                if hold is None or hold.cause.value == cause:
+                    del self._unalerted[hold_id]
+
+    # --- everything -------------------------------------------------------------------------------------------------
+
+    def look(self, claims: Claims) -> None:
+        """Hold the naive books against what the bot claims."""
+        now = self._world.now_mono_ns()
+        late = [hold_id for hold_id, since in self._unalerted.items() if now - since > ALERT_NS_MAX]
+        self.must("I31 a hold is alerted within 5 s", not late, late)
+        held: Counter[str] = Counter(self.adjusted)
+        for fill in self.fills.values():
+            held[fill.instrument] += fill.side * fill.qty_lots
+        for name in claims.position_lots.keys() | held.keys():
+            ours = claims.position_lots.get(name, 0)
+            self.must("I14 a position is the sum of its fills", ours == held[name], name, ours, held[name])
+            parts = sum(lots for (_, where), lots in claims.attributed_lots.items() if where == name)
+            self.must("I14 the strategies sum to the account", parts == ours, name, parts, ours)
+        mine = {key: lots for key, lots in self.mine.items() if lots}
+        theirs_mine = {key: lots for key, lots in claims.attributed_lots.items() if lots}
+        self.must("I14 each strategy has what its fills gave it", mine == theirs_mine, theirs_mine, mine)
+        opened: Counter[tuple[str, str, int]] = Counter()
+        for sent in self.live.values():
+            for who in ("*", sent.strategy):
+                opened[who, sent.terms.instrument, int(sent.terms.side)] += sent.open_lots()
+        for name, side, lots in self.foreign.values():
+            opened["*", name, side] += lots
+        for (who, name), (buys, sells) in claims.open_lots.items():
+            theirs = opened[who, name, 1], opened[who, name, -1]
+            self.must(
+                "I3 what is open counts in full", theirs == (buys, sells), who, name, (buys, sells), theirs
+            )
+        states = {order_id: sent.state for order_id, sent in self.live.items()}
+        self.must("I17 the orders are where their records led", states == claims.order_states)
+        levels = {hold_id: int(hold.level) for hold_id, hold in self.holds.items()}
+        self.must("I8 the holds are those that were placed", levels == claims.holds, levels, claims.holds)
+        for (strategy, name), level in claims.levels.items():
+            strictest = self.level(strategy, name)
+            self.must("I9 the strictest hold wins", level == strictest, strategy, name, level, strictest.name)
+        self.must("I28 questions are bounded", claims.calls_count <= CALLS_MAX, claims.calls_count)
+
+    def agrees(self, claims: Claims, truth: Truth) -> list[str]:
+        """Every difference between the books and the venue; empty in the calm."""
+        found = []
+        ours = {name: lots for name, lots in claims.position_lots.items() if lots}
+        theirs = {name: lots for name, lots in truth.position_lots.items() if lots}
+        if ours != theirs:
+            found.append(f"L1 positions: ours {ours}, the venue's {theirs}")
+        live = {order_id for order_id, sent in self.live.items() if sent.state not in FINAL}
+        if live != truth.open_order_ids:
+            odd = sorted(live ^ truth.open_order_ids)[:4]
+            found.append(f"L1 open orders differ: {odd}")
+        if claims.foreign_ids != truth.foreign_ids:
+            found.append(f"I15 foreign orders: ours {claims.foreign_ids}, the venue's {truth.foreign_ids}")
+        for asset, wallet in truth.wallet_e8.items():
+            mine = claims.wallet_e8.get(asset, 0)
+            if abs(mine - wallet) > 2 * (len(self.fills) + 1):
+                found.append(f"I20 wallet {asset}: ours {mine}, the venue's {wallet}")
+        return found
+
+
+_HEARD: Final[dict[type, str]] = {
+    EpochBegan: "_epoch",
+    OrderApproved: "_approved",
+    OrderAmended: "_amended",
+    OrderMoved: "_moved",
+    FillBooked: "_filled",
+    FillAccepted: "_accepted",
+    PositionAdjusted: "_adjusted",
+    HoldPlaced: "_placed",
+    HoldReleased: "_released",
+    CashBooked: "_cash",
+    LimitChanged: "_loosened",
+    GlassBroken: "_loosened",
+    LoosenAsked: "_loosened",
+    ForeignOrderSeen: "_foreign",
+    FlattenEnded: "_flat",
+}
+
+__all__ = ["ACCOUNT", "Auditor", "Claims", "Rules", "Sent", "Trade", "Truth", "Violation", "World"]

@@ -1,0 +1,878 @@
+"""Everything of one seed: a market, a venue, a machine with its clocks and disk, and a bot that lives on it in lives.
+
+The bot is the product: engine, core, strategy host, the journal over ``sim.files``. A crash leaves what was written; a
+power loss what the disk had. The next life opens the journal again and folds it, as ``holdfast run`` does.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, Final, NoReturn
+
+from msgspec import structs
+
+from holdfast.app.backtest import DEMO_CONFIG
+from holdfast.app.parts import account_tag
+from holdfast.app.reference import BACKTEST_DAYS
+from holdfast.config.load import beside, load
+from holdfast.config.reference import as_event, read_reference
+from holdfast.config.resolve import resolve
+from holdfast.config.schema import Config
+from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.replay import FACT_TYPES, Replayed, replay
+from holdfast.core.state import State
+from holdfast.journal.chain import iterate
+from holdfast.journal.recover import open_for_append
+from holdfast.journal.segments import Journal
+from holdfast.journal.snapshots import save_snapshot
+from holdfast.ports.journal import JournalFailed
+from holdfast.runtime.books import CoreBooks
+from holdfast.runtime.clock import ToldClock
+from holdfast.runtime.live import Identity
+from holdfast.runtime.paced import Paced, Schedule
+from holdfast.runtime.recover import Kept, decode_kept, encode_kept, recover
+from holdfast.sim.exchange import Exchange
+from holdfast.sim.files import SimFiles
+from holdfast.sim.model import Account, Fill, OrderEvent, SimEvent
+from holdfast.sim.port import SimVenuePort
+from holdfast.sim.sources import Generated, stamped
+from holdfast.simulate import auditor as audit
+from holdfast.simulate.plan import Weather
+from holdfast.simulate.restless import Restless
+from holdfast.simulate.storm import BREAKABLE, CALM_LATENCY, Storm
+from holdfast.strategy import Hosted, StrategyHost
+from holdfast.strategy.examples.momentum_taker import MomentumTaker
+from holdfast.strategy.examples.two_sided_quoter import TwoSidedQuoter
+from holdfast.vocab.effects import Call, ClearLatch, CommandAnswered, Record, TripLatch
+from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, StrategySaved, Verb
+from holdfast.vocab.holds import ACCOUNT, Scope
+from holdfast.vocab.ids import order_id_from_text
+from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.limits import InstrumentLimits, LimitCap, Settings, StrategyLimits, StrategySetup
+from holdfast.vocab.market import Depth, Mark, MarketEvent, Quote, Trade
+from holdfast.vocab.orders import Lane
+from holdfast.vocab.outcome import Outcome, Withheld
+from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S, PPM
+
+MONO_START_NS: Final = 3_600 * NS_PER_S
+OPENING_E8: Final = 100_000 * E8
+JOURNAL: Final = "journal"
+SEGMENT_BYTES: Final = 96 << 10
+RESERVE_BYTES: Final = 24 << 10
+_DIES_AGAIN: Final = 0.2  # how often a start is itself killed
+_OPENED_INDEX: Final = 60  # by this record the first life has opened its books
+LOOK_EVERY_STEPS: Final = 100
+STRATEGIES: Final = ("quoter", "momentum", "restless")
+_WIDE: Final = {"BTCUSDT": (100, 200), "ETHUSDT": (2_000, 5_000)}
+
+
+class Crash(BaseException):
+    """The process ends here, without a word."""
+
+
+class Standstill(BaseException):
+    """The process stands still for a while, and goes on."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class Mutable:
+    """The strategy host, whose wishes can be held back: the end of a run wants nobody to trade."""
+
+    def __init__(self, host: StrategyHost, world: World) -> None:
+        self._host = host
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
+
+    def _heard(self, wants: Sequence[Event]) -> Sequence[Event]:
+        return () if self._world.muted else wants
+
+    def on_market(self, event: MarketEvent) -> Sequence[Event]:
+        return self._heard(self._host.on_market(event))
+
+    def on_fact(self, fact: Any, *, wall_ns: int, mono_ns: int) -> Sequence[Event]:
+        return self._heard(self._host.on_fact(fact, wall_ns=wall_ns, mono_ns=mono_ns))
+
+    def on_timer(self, *, wall_ns: int, mono_ns: int) -> Sequence[Event]:
+        return self._heard(self._host.on_timer(wall_ns=wall_ns, mono_ns=mono_ns))
+
+
+class Bot(Paced):
+    """One life. What reaches it after its death is lost."""
+
+    world: World
+    dead = False
+
+    def call(self, call: Call) -> None:
+        """Ask the venue, through the network that there is; the process may die right before and right after."""
+        world = self.world
+        world.may_die()
+        world.auditor.asks(call)
+        clock = self.clock
+
+        def done(outcome: Outcome) -> None:
+            world.storm.answered(call.request)
+            world.put(
+                self,
+                CallDone(
+                    wall_ns=clock.wall_ns(), mono_ns=clock.mono_ns(), call_id=call.call_id, outcome=outcome
+                ),
+            )
+
+        def last_hop() -> Withheld | None:
+            withheld = self._may_send() if call.lane is Lane.RISK else None
+            if withheld is None:
+                world.auditor.writes(call)
+            return withheld
+
+        self._venue.submit(call.request, call.lane, last_hop, done)
+        world.may_die()
+
+    def trip_latch(self, trip: TripLatch) -> None:
+        self.world.auditor.tripped = True
+        super().trip_latch(trip)
+
+    def tripped_elsewhere(self) -> int:
+        """Another process trips the latch: nobody tells us. Returns the nonce."""
+        self._trip += 1
+        self.world.auditor.tripped = True
+        return self._trip
+
+    def sees_latch(self, nonce: int) -> None:
+        """The loop looks at its latch."""
+        world = self.world
+        event = LatchSeen(
+            wall_ns=self.clock.wall_ns(), mono_ns=self.clock.mono_ns(), nonce=nonce, by="bob", reason="halt"
+        )
+        world.put(self, event)
+
+    def clear_latch(self, clear: ClearLatch) -> None:
+        super().clear_latch(clear)
+        self.world.auditor.tripped = self._trip != self._cleared
+
+    def answered(self, answer: CommandAnswered) -> None:
+        self.world.answers[answer.command_id] = answer.accepted
+
+    def says(self, command: Command) -> None:
+        """A person's word, through whatever face."""
+        self.engine.put(command)
+        self._flush()
+
+    @property
+    def trip(self) -> int:
+        """The latch's nonce."""
+        return self._trip
+
+    def goes_on(self) -> None:
+        """Carry out what is due."""
+        self._flush()
+
+    def until(self, mono_ns: int, wall_ns: int) -> None:
+        """Let everything happen that is due by then."""
+        self._until(mono_ns, wall_ns)
+
+
+class MemoryLog:
+    """A market log that keeps the events themselves. Fulfils ``ports.journal.MarketLogPort``."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.frame_count = 0
+
+    def append(self, raw: Any, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
+        self.events.append(raw)
+        self.frame_count += 1
+
+    def extend(self, raws: Sequence[Any], wall_ns: int, mono_ns: int, feed: int = 0) -> None:
+        self.events.extend(raws)
+        self.frame_count += len(raws)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def at_least(self, pos: int) -> None:
+        """A journal that counts on more frames than are here gets empty ones."""
+        self.events.extend([None] * (pos - len(self.events)))
+        self.frame_count = len(self.events)
+
+
+@cache
+def _config() -> Config:
+    return load(DEMO_CONFIG)
+
+
+@cache
+def _base(specs: tuple[InstrumentSpec, ...]) -> Settings:
+    """The demonstration's limits, caps over them, and the restless strategy beside its two."""
+    settings = resolve(_config(), specs)
+    names = tuple(spec.instrument for spec in settings.instruments)
+    caps = tuple(
+        LimitCap(name=f"instrument.{one.instrument}.{key}", value=value * 2)
+        for one in settings.instrument_limits
+        for key, value in (("order_max", one.order_lots_max), ("position_max", one.position_lots_max))
+    )
+    return structs.replace(
+        settings,
+        caps=settings.caps or caps,
+        market_halts=(),  # they last the day: nothing would be traded behind the first jump
+        account_limits=structs.replace(
+            settings.account_limits, recover_cooling_ms=3_000, breaker_cooldown_ms=3_000
+        ),
+        strategies=(*settings.strategies, StrategySetup(strategy="restless", instruments=names)),
+        strategy_limits=(
+            *settings.strategy_limits,
+            *(
+                StrategyLimits(
+                    strategy="restless",
+                    instrument=name,
+                    order_lots_max=_WIDE[name][0],
+                    position_lots_max=_WIDE[name][1],
+                    churn_round_trips_max=500,
+                    churn_cost_e8_max=1_000_000 * E8,
+                    churn_window_ms=1_000,
+                    slippage_ppm_max=50_000,
+                    orders_per_s_refuse=40,
+                    orders_per_s_halt=60,
+                )
+                for name in names
+            ),
+        ),
+    )
+
+
+class World:
+    """One seed. ``run`` goes on for so many steps; a step is any event that the bot takes, of the market or not."""
+
+    def __init__(self, seed: int, kinds: frozenset[str]) -> None:
+        self.seed = seed
+        self.rng = rng = random.Random(f"world {seed}")
+        source = Generated(seed=seed)
+        self.specs = source.specs
+        self.names = tuple(spec.instrument for spec in self.specs)
+        base = _base(self.specs)
+        self.settings = structs.replace(
+            base,
+            timings=structs.replace(
+                base.timings,
+                deadman_ms=rng.choice((4_000, 60_000, 60_000)),
+                duplicate_window_ms=rng.choice((0, 1, 300)),
+                reconcile_orders_ms=rng.choice((1_000, 5_000)),
+                reconcile_positions_ms=rng.choice((2_000, 10_000)),
+                clock_interval_ms=rng.choice((250, 1_000, 10_000)),
+            ),
+        )
+        # the same market at a slower pace gives more virtual time for the same number of steps
+        self.pace = rng.choice((1, 2, 3))
+        self._frames = source.frames()
+        self._first_ns = source.start_ns
+        self._mono_start_ns = MONO_START_NS
+        self.clock = ToldClock(wall_ns=source.start_ns, mono_ns=MONO_START_NS)
+        self.schedule = Schedule(self.clock)
+        self.exchange = Exchange(self.specs)
+        self.account = self.exchange.open_account(
+            "demo", api_key="k", secret="", uid="1", balances={"USDT": OPENING_E8}
+        )
+        self.tag = account_tag(venue="sim", account="demo")
+        self.weather = Weather(seed, kinds)
+        self.storm = Storm(seed, self.weather)
+        self.fills: dict[tuple[str, str], audit.Trade] = {}
+        self.exchange.subscribe(self._venue_told)
+        self.files = SimFiles()
+        self.files.refuses = self._file_call
+        self.files.goes = self._bytes_go
+        self.log = MemoryLog()
+        self.auditor = audit.Auditor(
+            audit.World(
+                truth=self.truth,
+                true_fill=lambda instrument, trade_id: self.fills.get((instrument, trade_id)),
+                durable_count=lambda: self._journal.anchor().index + 1,
+                now_mono_ns=self.clock.mono_ns,
+                quoted_mono_ns=lambda name: self._quoted.get(name, -(1 << 62)),
+                price_ticks=self._price_ticks,
+                rules=self._rules,
+                quiet=self._quiet,
+            )
+        )
+        self.storm.on_arrival = self.auditor.arrives
+        self.bot: Bot | None = None
+        self.port = self._a_port()
+        self.answers: dict[int, bool] = {}
+        self.commands_count = 0
+        self.muted = False
+        self.steps = 0
+        self.lives = 0
+        self.crashes = 0
+        self.recovery_ns_max = 0
+        self.price_ppm = PPM
+        self.silent_until: dict[str, int] = {}
+        self.foreign_act_ns = -(1 << 62)
+        self.die_after: int | None = None  # so many calls or records from now
+        self.tear_next_write = False
+        self._torn = False  # half of a write went: the process dies before the rest does
+        self.wall_skew_ns = 0  # our wall clock against the market's
+        self.venue_step_ns = 0  # the venue's clock against the market's
+        self._journal: Journal
+        self._quoted: dict[str, int] = {}
+        self._standing_still: list[tuple[Bot, Event]] | None = None
+        self._boot = 0
+        self._end_ns = 0
+        self._steps_end = 0
+        self._look_at = LOOK_EVERY_STEPS
+        self._down_since_ns: int | None = None
+        self._no_space_seen = 0
+        self._saved: dict[str, bytes] = {}
+        self._rules_of: tuple[Settings, audit.Rules] | None = None
+        self.later(1_000, self._looks_at_disk)
+
+    # --- the auditor's windows ------------------------------------------------------------------------------------
+
+    def truth(self) -> audit.Truth:
+        """The venue's own word."""
+        account = self.account
+        ours: set[int] = set()
+        foreign: set[str] = set()
+        for client_id, venue_id in [
+            *((order.client_id, order.order_id) for order in account.open_orders.values()),
+            *((algo.client_algo_id, algo.algo_id) for algo in account.open_algo_orders.values()),
+        ]:
+            order_id = order_id_from_text(client_id, account_tag=self.tag)
+            if order_id is None:
+                foreign.add(str(venue_id))
+            else:
+                ours.add(order_id)
+        return audit.Truth(
+            position_lots={
+                name: row.position_lots for (name, _), row in account.positions.items() if row.position_lots
+            },
+            open_order_ids=frozenset(ours),
+            foreign_ids=frozenset(foreign),
+            wallet_e8=dict(account.balances),
+        )
+
+    def _venue_told(self, account: Account, event: SimEvent) -> None:
+        if isinstance(event, OrderEvent) and event.fill is not None:
+            fill: Fill = event.fill
+            self.fills[fill.symbol, str(fill.trade_id)] = audit.Trade(
+                fill.symbol,
+                str(fill.trade_id),
+                int(fill.side),
+                fill.qty_lots,
+                fill.price_ticks,
+                fill.fee_e8,
+                fill.fee_asset,
+            )
+
+    def _price_ticks(self, name: str) -> int:
+        return self.state.live.markets[name].worst_ticks()
+
+    def _quiet(self) -> bool:
+        now = self.venue_now_ns()
+        needed = 6 * NS_PER_S if now - self.storm.last_slow_ns < 6 * NS_PER_S else 1_500 * NS_PER_MS
+        return now - max(self.foreign_act_ns, self.storm.last_lie_ns) > needed
+
+    def _rules(self) -> audit.Rules:
+        settings = self.state.live.settings
+        if self._rules_of is None or self._rules_of[0] is not settings:
+            limits: dict[tuple[str, str], InstrumentLimits | StrategyLimits] = {
+                **{("*", one.instrument): one for one in settings.instrument_limits},
+                **{(one.strategy, one.instrument): one for one in settings.strategy_limits},
+            }
+            rules = audit.Rules(
+                order_lots_max={key: one.order_lots_max for key, one in limits.items()},
+                position_lots_max={key: one.position_lots_max for key, one in limits.items()},
+                collar_ppm={one.instrument: one.collar_ppm for one in settings.instrument_limits},
+                unit_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
+                gross_e8_max=settings.account_limits.gross_notional_e8_max,
+                quote_age_ns_max=settings.timings.quote_age_ms_max * NS_PER_MS,
+                recover_cooling_ns=settings.account_limits.recover_cooling_ms * NS_PER_MS,
+            )
+            self._rules_of = settings, rules
+        return self._rules_of[1]
+
+    def claims(self) -> audit.Claims:
+        """What the bot says of itself."""
+        state = self.state
+        books, session = state.books, state.live
+        orders, ledger = books.orders, books.ledger
+        blank = PositionRow()
+        return audit.Claims(
+            position_lots={
+                name: row.position_lots for name, row in ledger.positions.items() if row is not blank
+            },
+            attributed_lots={
+                (who, name): row.position_lots
+                for who, rows in ledger.attributed.items()
+                for name, row in rows.items()
+            },
+            open_lots={
+                **{("*", name): (row.buy_lots, row.sell_lots) for name, row in orders.by_instrument.items()},
+                **{
+                    (who, name): (row.buy_lots, row.sell_lots)
+                    for who, rows in orders.by_strategy.items()
+                    for name, row in rows.items()
+                },
+            },
+            levels={
+                (who, name): int(desk.level)
+                for who, desks in state.desks.items()
+                for name, desk in desks.items()
+            },
+            holds={hold_id: int(hold.level) for hold_id, hold in books.holds.holds.items()},
+            order_states={order_id: row.state for order_id, row in orders.live.items()},
+            gross_e8=session.account.gross_e8,
+            wallet_e8=dict(ledger.wallet_e8),
+            foreign_ids=frozenset(orders.foreign),
+            calls_count=len(session.calls),
+            chased_count=len(session.chases),
+            exits_count=len(session.jobs),
+            breaks=tuple(books.breaks),
+            ready=session.ready,
+        )
+
+    def look(self) -> None:
+        """The auditor's full look, now."""
+        self._look_at = self.steps + LOOK_EVERY_STEPS
+        self.weather.look_due = False
+        self.auditor.look(self.claims())
+
+    # --- time and market ------------------------------------------------------------------------------------------
+
+    @property
+    def mono_ns(self) -> int:
+        """Now, by the machine's monotonic clock."""
+        return self.clock.mono_ns()
+
+    @property
+    def state(self) -> State:
+        """The living bot's."""
+        if self.bot is None:
+            raise RuntimeError("nobody lives")
+        return self.bot.state
+
+    def venue_now_ns(self) -> int:
+        """Now, by the venue's clock."""
+        return self.port.venue_now_ns()
+
+    def later(self, ms: float, act: Callable[[], None]) -> None:
+        """Something happens after this long."""
+        self.schedule(round(ms * NS_PER_MS), act)
+
+    def _feed(self) -> Iterator[MarketEvent]:
+        """The market, as received: stamped with the clocks of now."""
+        for frame in self._frames:
+            event = frame.event
+            kind = type(event)
+            if self.price_ppm != PPM:
+                if kind is Depth:
+                    continue
+                event = self._elsewhere(event)
+            since = (frame.recv_ns - self._first_ns) * self.pace
+            mono = self._mono_start_ns + since
+            if mono >= self._end_ns or self.steps >= self._steps_end:
+                return
+            yield stamped(
+                event,
+                offset_ns=self.venue_step_ns + since - (frame.recv_ns - self._first_ns),
+                wall_ns=self._first_ns + since + self.wall_skew_ns,
+                mono_ns=mono,
+            )
+
+    def _elsewhere(self, event: MarketEvent) -> MarketEvent:
+        """The same market at another price."""
+        ppm = self.price_ppm
+        if type(event) is Quote:
+            bid = event.bid_ticks * ppm // PPM
+            return structs.replace(event, bid_ticks=bid, ask_ticks=bid + event.ask_ticks - event.bid_ticks)
+        if type(event) is Trade:
+            return structs.replace(event, price_ticks=event.price_ticks * ppm // PPM)
+        if type(event) is Mark:
+            return structs.replace(event, mark_ticks=event.mark_ticks * ppm // PPM)
+        return event
+
+    def _venue_takes(self, event: MarketEvent, wall_ns: int) -> None:
+        now_ns = self.port.venue_now_ns()
+        self.exchange.advance(now_ns)  # the venue's clock may be stepped back; its stamps never go back
+        self.exchange.on_market(event, now_ns)
+
+    def _heard(self, events: Iterator[MarketEvent]) -> Iterator[MarketEvent]:
+        """What the feeds carry to the bot; the exchange sees all of it."""
+        for event in events:
+            if type(event) is Depth or event.mono_ns < self.silent_until.get(event.instrument, 0):
+                if type(event) is not Depth:
+                    self.weather.saw("feed_silent")
+                if self.bot is not None:
+                    self.bot.until(event.mono_ns, event.wall_ns)
+                self.clock.tell(wall_ns=event.wall_ns, mono_ns=event.mono_ns)
+                self._venue_takes(event, event.wall_ns)
+                continue
+            self.steps += 1
+            self.weather.now_mono_ns = event.mono_ns
+            if self.steps >= self._look_at or self.weather.look_due:
+                self.look()
+            if type(event) is Quote:
+                self._quoted[event.instrument] = event.mono_ns
+            yield event
+
+    def run(self, *, steps: int | None = None, seconds: float = 3_600) -> None:
+        """Let the market go on for so many steps, or for this long; dead bots start again."""
+        self._end_ns = self.mono_ns + round(seconds * NS_PER_S)
+        self._steps_end = 1 << 62 if steps is None else self.steps + steps
+        while self.mono_ns < self._end_ns - 150 * NS_PER_MS and self.steps < self._steps_end:
+            try:
+                if self.bot is None:
+                    self._starts()
+                    continue
+                self.bot.run(self._heard(self._feed()), self._venue_takes)
+                if self.bot.ended is None:
+                    break
+                self._dies(power=False)
+                self._down(0.2)
+            except Standstill as still:
+                self._stands_still(still.seconds)
+            except Crash:
+                self.weather.saw("killed")
+                self._crashes()
+            except JournalFailed:
+                self._crashes()  # the process trips the latch and ends: what is left is what was written
+        if self.bot is None:
+            self._end_ns = self.mono_ns + 60 * NS_PER_S
+            while self.bot is None:
+                self._starts()
+
+    def pauses(self, seconds: float) -> NoReturn:
+        """The whole process stands still: nothing is read, no timer fires."""
+        raise Standstill(seconds)
+
+    def _stands_still(self, seconds: float) -> None:
+        bot = self.bot
+        self._standing_still = []
+        self._down(seconds)
+        self.storm.last_slow_ns = self.venue_now_ns()
+        arrived, self._standing_still = self._standing_still, None
+        try:
+            for one, event in arrived:
+                if one is bot and not one.dead:
+                    one.engine.put(structs.replace(event, wall_ns=self.clock.wall_ns(), mono_ns=self.mono_ns))
+                    one.goes_on()
+        except (Crash, JournalFailed):
+            self._crashes()
+
+    @property
+    def standing_still(self) -> bool:
+        """Whether the process does not run just now."""
+        return self._standing_still is not None
+
+    def put(self, bot: Bot, event: Event) -> None:
+        """Something reaches the bot from outside."""
+        if bot.dead:
+            return
+        if self._standing_still is not None:
+            self._standing_still.append((bot, event))
+            return
+        self.storm.heard(event)
+        bot.engine.put(event)
+
+    def _down(self, seconds: float) -> None:
+        """Nobody is there; the market and the venue go on."""
+        until = self.mono_ns + round(seconds * NS_PER_S)
+        end_ns, steps_end = self._end_ns, self._steps_end
+        self._end_ns, self._steps_end = until, 1 << 62
+        clock, schedule = self.clock, self.schedule
+        for event in self._feed():
+            while schedule.due_mono_ns <= event.mono_ns:
+                at = max(schedule.due_mono_ns, clock.mono_ns())
+                clock.tell(wall_ns=event.wall_ns - (event.mono_ns - at), mono_ns=at)
+                schedule.pop()()
+            clock.tell(wall_ns=event.wall_ns, mono_ns=event.mono_ns)
+            self._venue_takes(event, event.wall_ns)
+        self._end_ns, self._steps_end = end_ns, steps_end
+
+    # --- lives ----------------------------------------------------------------------------------------------------
+
+    def _a_port(self) -> SimVenuePort:
+        port = SimVenuePort(
+            self.exchange,
+            self.account,
+            account_tag=self.tag,
+            clock=self.clock,
+            schedule=self.schedule,
+            latency=CALM_LATENCY,
+            faults=self.storm,
+            venue_offset_ns=getattr(self, "venue_step_ns", 0) - getattr(self, "wall_skew_ns", 0),
+        )
+        self.storm.port = port
+        return port
+
+    def _opened(self) -> tuple[Journal, Kept, list[tuple[int, int, Record]]]:
+        """As ``app.parts.open_state``: the newest snapshot that fits the chain, and the facts behind it."""
+        opened = open_for_append(
+            JOURNAL,
+            account="demo",
+            files=self.files,
+            segment_bytes=SEGMENT_BYTES,
+            reserve_bytes=RESERVE_BYTES,
+        )
+        records = list(iterate(JOURNAL, files=self.files))
+        kept, first = None, 0
+        if opened.snapshot is not None:
+            kept = decode_kept(opened.snapshot.payload)
+            first = opened.snapshot.at.index + 1
+        return opened.journal, recover((record for _, _, record in records[first:]), kept), records
+
+    def _starts(self) -> None:
+        """Fold the journal, and begin another life; a start that dies leaves nobody."""
+        if self.lives and "killed_in_recovery" in self.weather.kinds and self.rng.random() < _DIES_AGAIN:
+            self.die_after = self.rng.randrange(1, 40)
+        try:
+            self._journal, kept, records = self._opened()
+        except Crash:
+            self.weather.saw("killed_in_recovery")
+            self._crashes()
+            return
+        except JournalFailed:
+            self._crashes()
+            return
+        state = State(kept.books)
+        self.auditor.begins((record for _, _, record in records), len(records))
+        self._saved = dict(kept.saved)
+        self.lives += 1
+        self.log.at_least(max((pos for _, pos, _ in records), default=0))
+        port = self.port = self._a_port()
+        self.storm.awaited.clear()
+        bot = self.bot = Bot(
+            settings=self.settings,
+            state=state,
+            journal=self._journal,
+            market_log=self.log,
+            make_host=lambda: Mutable(self._host(state), self),
+            saved=kept.saved,
+            venue=port,
+            clock=self.clock,
+            schedule=self.schedule,
+            identity=Identity(build="simulation", boot_id=f"boot {self._boot}", epoch_floor=1),
+            reference=as_event(
+                read_reference(beside(_config(), _config().reference.file)),
+                self.settings.instruments,
+                wall_ns=self.clock.wall_ns(),
+                mono_ns=self.mono_ns,
+                horizon_days=BACKTEST_DAYS,
+                always_fresh=True,
+            ),
+            encode=lambda event: event,  # type: ignore[arg-type,return-value]
+            on_alert=self.auditor.alerted,
+            tap=self._tap,
+        )
+        bot.world = self
+        self.auditor.tripped = False
+        try:
+            bot.start()
+            port.listen(lambda event: self.put(bot, event))
+        except Crash:
+            self.weather.saw("killed_in_recovery")
+            self._crashes()
+            return
+        except JournalFailed:
+            self._crashes()
+            return
+        if self._down_since_ns is not None:
+            self._ready_since(self._down_since_ns, bot)
+        self._down_since_ns = None
+
+    def _host(self, state: State) -> StrategyHost:
+        return StrategyHost(
+            [
+                Hosted(name="quoter", strategy=TwoSidedQuoter(), instruments=self.names),
+                Hosted(name="momentum", strategy=MomentumTaker(), instruments=self.names),
+                Hosted(
+                    name="restless", strategy=Restless(f"{self.seed}/{self.lives}"), instruments=self.names
+                ),
+            ],
+            specs=self.settings.instruments,
+            books=CoreBooks(state),
+            clock_ns=self.clock.mono_ns,
+        )
+
+    def _ready_since(self, since_ns: int, bot: Bot) -> None:
+        """How long until a start has heard all that it must: looked at ten times a second."""
+
+        def asks() -> None:
+            if self.bot is not bot:
+                return
+            if bot.state.live.ready:
+                self.recovery_ns_max = max(self.recovery_ns_max, self.mono_ns - since_ns)
+            else:
+                self.later(100, asks)
+
+        asks()
+
+    def _tap(self, index: int, record: Record) -> None:
+        if type(record) not in FACT_TYPES:
+            self.steps += 1
+            if type(record) is StrategySaved:
+                self._saved[record.strategy] = record.state
+        self.auditor.record(index, record)
+        self.may_die()
+
+    def may_die(self) -> None:
+        """SIGKILL may come at any record and at any call."""
+        if self.die_after is not None:
+            self.die_after -= 1
+            if self.die_after <= 0:
+                self.die_after = None
+                raise Crash
+
+    def _crashes(self) -> None:
+        rng, weather = self.rng, self.weather
+        # books whose very opening was lost begin anew from what a person adopts: not drawn here
+        opened = self.lives > 0 and self._journal.anchor().index > _OPENED_INDEX
+        power = "tail_lost" in weather.kinds and opened and rng.random() < 0.3
+        self.crashes += 1
+        self._dies(power=power)
+        self._down(rng.choice((0.05, 0.3, 2, 8)))
+        if "reboot" in weather.kinds and (power or rng.random() < 0.1):
+            self._reboots()
+
+    def _dies(self, *, power: bool) -> None:
+        if self.bot is not None:
+            self.bot.dead = True
+            self.bot = None
+        self.port.listen(None)
+        self.die_after = None
+        self.tear_next_write = self._torn = False
+        if power:
+            if self.files.lose_power(self.rng):
+                self.weather.saw("tail_lost")
+        else:
+            self.files.kill()
+        self._down_since_ns = self.mono_ns
+
+    def _reboots(self) -> None:
+        """Another boot: the monotonic clock begins anew."""
+        self.weather.saw("reboot")
+        self._boot += 1
+        shift = self.mono_ns - 5 * NS_PER_S
+        self._mono_start_ns -= shift
+        self._end_ns -= shift
+        self.clock.tell(wall_ns=self.clock.wall_ns(), mono_ns=self.mono_ns - shift)
+        self.schedule.shift(-shift)
+        self.silent_until = {}
+        if self._down_since_ns is not None:
+            self._down_since_ns -= shift
+        self._quoted = {}
+
+    # --- the disk -------------------------------------------------------------------------------------------------
+
+    def _file_call(self, name: str) -> int:
+        weather = self.weather
+        if self._torn:
+            self._torn = False
+            weather.saw("tail_torn")
+            raise Crash
+        if self.bot is None:
+            self.may_die()
+        if name == "write":
+            if weather.strikes("write_refused"):
+                weather.saw("write_refused")
+                return errno.EIO
+        elif name == "sync" and weather.strikes("sync_refused"):
+            weather.saw("sync_refused")
+            return errno.EIO
+        return 0
+
+    def _bytes_go(self, count: int) -> int:
+        weather = self.weather
+        if self.tear_next_write and self.bot is not None and count > 1:
+            self.tear_next_write = False
+            self._torn = True
+            return self.rng.randrange(1, count)
+        if count > 1 and weather.strikes("write_short"):
+            weather.saw("write_short")
+            return self.rng.randrange(1, count)
+        return count
+
+    def _looks_at_disk(self) -> None:
+        """As the live loop does, every second."""
+        self.later(1_000, self._looks_at_disk)
+        if self.files.no_space_count > self._no_space_seen:
+            self._no_space_seen = self.files.no_space_count
+            self.weather.saw("disk_full")
+        if self.bot is not None and not self.standing_still:
+            self.bot.engine.look_at_disk()
+
+    def saves_snapshot(self) -> None:
+        """As the live loop does, every so many records."""
+        bot = self.bot
+        if bot is None:
+            return
+        self._journal.sync()
+        session = bot.state.live
+        kept = Kept(books=bot.state.books, mono_ns=session.now_mono_ns, saved=self._saved)
+        save_snapshot(JOURNAL, self._journal.head(), encode_kept(kept), files=self.files)
+
+    # --- people ---------------------------------------------------------------------------------------------------
+
+    def says(self, verb: Verb, *, scope: Scope = ACCOUNT, by: str = "ann", **fields: Any) -> bool:
+        """Somebody gives a command; returns whether it was accepted."""
+        bot = self.bot
+        if bot is None:
+            return False
+        self.commands_count += 1
+        bot.says(
+            Command(
+                wall_ns=self.clock.wall_ns(),
+                mono_ns=self.mono_ns,
+                command_id=self.commands_count,
+                verb=verb,
+                by=by,
+                reason=fields.pop("reason", "because"),
+                scope=scope,
+                latch_nonce=bot.trip,
+                **fields,
+            )
+        )
+        return self.answers.get(self.commands_count, False)
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def calms_down(self) -> None:
+        """Nothing goes wrong any more: not the network, not the feeds, not the machine."""
+        self.storm.calms_down()
+        self.silent_until = {}
+        self.die_after = None
+        self.tear_next_write = False
+        self.files.space_bytes = None
+        if self.bot is not None and not self.port.is_up:
+            self.port.stream_up()
+
+    def weather_changes(self) -> None:
+        """Another mixture of faults."""
+        self.weather.now_mono_ns = self.mono_ns
+        self.weather.changes(BREAKABLE)
+
+    def closes_journal(self) -> None:
+        """The end of it all: what is written is marked durable."""
+        self._journal.close()
+
+    def records(self) -> list[tuple[int, int, Record]]:
+        """The journal, read back from the bytes."""
+        return list(iterate(JOURNAL, files=self.files))
+
+    def journal_bytes(self) -> list[tuple[str, bytes]]:
+        """Every segment's bytes, in order."""
+        return [
+            (name, self.files.read(f"{JOURNAL}/{name}"))
+            for name in self.files.names(JOURNAL)
+            if name.endswith(".seg")
+        ]
+
+    def replayed(self) -> Replayed:
+        """Step the journal's events and the market log again. Errors: ReplayDiffers at the first difference."""
+        return replay(iter(self.records()), iter(enumerate(self.log.events)))
