@@ -222,6 +222,10 @@ def _base(specs: tuple[InstrumentSpec, ...]) -> Settings:
     return structs.replace(
         settings,
         caps=settings.caps or caps,
+        # the venue jumps at will, and all must be well again within the calm
+        instrument_limits=tuple(
+            structs.replace(one, swing_window_ms=5_000) for one in settings.instrument_limits
+        ),
         market_halts=(),  # they last the day: nothing would be traded behind the first jump
         account_limits=structs.replace(
             settings.account_limits, recover_cooling_ms=3_000, breaker_cooldown_ms=3_000
