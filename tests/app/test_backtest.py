@@ -108,7 +108,8 @@ def test_a_backtest_whose_strategy_died_ends_with_one_line_and_not_with_success(
         "holdfast.strategy.examples.momentum_taker:MomentumTaker", "dying.py:Dying"
     )
     (tmp_path / "holdfast.toml").write_text(text)
-    (tmp_path / "demo-caps.toml").write_text(demo.with_name("demo-caps.toml").read_text())
+    for beside in ("demo-caps.toml", "demo-reference.toml"):
+        (tmp_path / beside).write_text(demo.with_name(beside).read_text())
     done = holdfast("backtest", "--quotes", "200", "--seed", "5", "--config", str(tmp_path / "holdfast.toml"))
     assert 3 == done.returncode, done.stdout + done.stderr
     (line,) = done.stderr.splitlines()

@@ -28,7 +28,8 @@ def a_run(tmp_path: Path, *, params: str = "", seconds: int = 0, **edits: str) -
         f'{head}\n[strategy.quoter]\nclass = "tests.app.flow_strategies:Misbehaving"\n'
         f'instruments = ["BTCUSDT", "ETHUSDT"]\n\n[strategy.quoter.params]\n{params}\n\n{tail}'
     )
-    shutil.copy(APP / "demo-caps.toml", tmp_path)
+    for beside in ("demo-caps.toml", "demo-reference.toml"):
+        shutil.copy(APP / beside, tmp_path)
     (tmp_path / "bot.toml").write_text(body)
     done = holdfast(
         "backtest",

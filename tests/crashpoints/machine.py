@@ -434,6 +434,10 @@ class Feed:
 
     name, codec = "quotes", EVENTS_CODEC
 
+    @staticmethod
+    def quote_key(raw):
+        return None
+
     def __init__(self, machine):
         self.machine = machine
         self.task = None

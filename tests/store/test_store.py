@@ -288,7 +288,7 @@ def test_who_changed_a_limit_from_what_to_what_can_be_looked_up(tmp_path):
 def test_every_fact_that_people_ask_for_has_a_row():
     """A fact kind that is added later is decided on, not forgotten."""
     unwritten = {
-        facts.BooksOpened, facts.SizeReduced, facts.ClockSet, facts.HashMark,
+        facts.BooksOpened, facts.SizeReduced, facts.ClockSet, facts.HashMark, facts.MarketSeen,
     }  # fmt: skip
     kinds = {
         kind for kind in vars(facts).values() if isinstance(kind, type) and issubclass(kind, facts._Fact)
