@@ -94,7 +94,7 @@ class AskedWindow:
         )
 
 
-NO_LIMIT: Final = 1 << 100  # beyond every sum: of a limit that was not in force when the journal was written
+NO_LIMIT: Final = 1 << 62  # of a limit that was not in force when the journal was written; fits a hashed number
 _NEVER: Final = CancelIntent(wall_ns=0, mono_ns=FAR_PAST_NS, strategy="", intent_seq=0, instrument="")
 NOTHING_ASKED: Final = AskedWindow(ring=deque(), refuse_back=-1, trip_back=-1)
 
@@ -151,7 +151,7 @@ class AccountDesk:
             self.allowed_e8 = self.group_most_e8 = -1
         else:
             self.allowed_e8 = min(limits.gross_notional_e8_max, limits.leverage_ppm_max * equity_e8 // PPM)
-            self.group_most_e8 = limits.group_share_ppm_max * equity_e8 // PPM
+            self.group_most_e8 = min(limits.group_share_ppm_max * equity_e8 // PPM, NO_LIMIT)
         if not limits.group_share_ppm_max:
             self.group_most_e8 = NO_LIMIT
 
