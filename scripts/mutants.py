@@ -29,7 +29,7 @@ from _pytest.runner import runtestprotocol
 
 ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = ROOT / "bench" / "mutants.json"
-TESTS_S_MAX: Final = 8  # so long the tests of one mutant are run, the quickest first
+TESTS_S_MAX: Final = 4  # so long the tests of one mutant are run, the quickest first
 MUTANT_S_MAX: Final = 60  # one that runs so long has found a loop: killed
 _GATE: Final = tuple(
     f"tests/core/test_{name}.py"
@@ -48,14 +48,16 @@ _GATE: Final = tuple(
         "fills",
     )
 )
+_CHECKS: Final = ("tests/core/test_gate_alone.py", *_GATE)
+_GATE_TOO: Final = (*_GATE, "tests/core/test_gate_amend.py")
 _HOLDS: Final = ("tests/core/test_holds.py", "tests/core/test_ladder.py", "tests/core/test_drawdown.py")
 _HOLDS_TOO: Final = (*_HOLDS, "tests/core/test_remedies.py", "tests/core/test_people.py")
 TARGETS: Final = {
-    "core/gate/checks.py": _GATE,
-    "core/gate/reference_checks.py": _GATE,
-    "core/gate/desk.py": _GATE,
-    "core/gate/gate.py": _GATE,
-    "core/gate/exposure.py": _GATE,
+    "core/gate/checks.py": _CHECKS,
+    "core/gate/reference_checks.py": _GATE_TOO,
+    "core/gate/desk.py": _GATE_TOO,
+    "core/gate/gate.py": _GATE_TOO,
+    "core/gate/exposure.py": _GATE_TOO,
     "core/gate/resting.py": ("tests/core/test_self_match.py", "tests/core/test_amend.py"),
     "core/holds/rules.py": _HOLDS_TOO,
     "core/holds/table.py": _HOLDS_TOO,
@@ -172,48 +174,84 @@ def _changes(node: ast.AST) -> Iterator[_Change]:
             yield _Change(node, node, "value", ast.Constant(value=None))
 
 
-class Bench:
-    """The collected tests of one target, as a plugin: its run of them is the trial of every mutant."""
+class Trial:
+    """The mutants of one module, and what is known of them."""
 
-    def __init__(self, path: Path, mutants: list[Mutant], verdicts: dict[str, str], until: float) -> None:
-        self._path = path
-        self._module = importlib.import_module(".".join(path.relative_to(ROOT / "src").with_suffix("").parts))
-        self._mutants = mutants
-        self._verdicts = verdicts
+    def __init__(self, name: str, of: str, results: dict[str, Any], *, again: bool) -> None:
+        self.name = name
+        self.path = ROOT / "src" / "holdfast" / name
+        self.module = importlib.import_module(".".join(("holdfast", *Path(name).with_suffix("").parts)))
+        self._of = of
+        self._results = results
+        kept = results.get(name, {})
+        self.verdicts: dict[str, str] = {}
+        if kept.get("of") == of:
+            self.verdicts = kept["verdicts"]
+        elif again and kept.get("of", "").partition(" ")[0] == of.partition(" ")[0]:
+            self.verdicts = {
+                what: verdict for what, verdict in kept["verdicts"].items() if verdict == "killed"
+            }
+        self._whole = mutants_of(self.path)
+        self.todo = [mutant for mutant in self._whole if mutant.name not in self.verdicts]
+
+    def keep(self) -> None:
+        """Write down what is known by now, and say it."""
+        row = self._results[self.name] = _row(self._of, self._whole, self.verdicts)
+        RESULTS.write_text(json.dumps(self._results, indent=1) + "\n")
+        survived, todo = len(row["survived"]), row["not_yet"]
+        print(
+            f"{self.name}: {row['killed']} killed, {survived} survived, {todo} of {row['mutants']} not yet",
+            flush=True,
+        )
+
+
+class Bench:
+    """The collected tests of some targets, as a plugin: its run of them is the trial of every mutant."""
+
+    def __init__(self, trials: list[Trial], until: float) -> None:
+        self._trials = trials
         self._until = until
         self._items: list[pytest.Item] = []
         self._took_s: list[float] = []
-        self._entered: list[set[str]] = []
+        self._entered: list[set[tuple[str, str]]] = []
         self.clean = True
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of pytest's own."""
         self._items = session.items
         self._look()
-        last: dict[str, list[int]] = {}
-        for mutant in self._mutants if self.clean else ():
-            if time.monotonic() > self._until:
-                break
-            of = [number for number, names in enumerate(self._entered) if mutant.owner in names]
-            of.sort(key=self._took_s.__getitem__)
-            first = last.setdefault(mutant.owner, [])
-            killer = self._killer(mutant, [*first, *(number for number in of if number not in first)])
-            self._verdicts[mutant.name] = "survived" if killer is None else "killed"
-            if killer is not None and killer >= 0:
-                if killer in first:
-                    first.remove(killer)
-                first.insert(0, killer)
+        last: dict[tuple[str, str], list[int]] = {}
+        for trial in self._trials if self.clean else ():
+            for mutant in trial.todo:
+                if time.monotonic() > self._until:
+                    return True
+                entered = str(trial.path), mutant.owner
+                of = [number for number, names in enumerate(self._entered) if entered in names]
+                of.sort(key=self._took_s.__getitem__)
+                first = last.setdefault(entered, [])
+                killer = self._killer(
+                    trial, mutant, [*first, *(number for number in of if number not in first)]
+                )
+                trial.verdicts[mutant.name] = "survived" if killer is None else "killed"
+                if killer is not None and killer >= 0:
+                    if killer in first:
+                        first.remove(killer)
+                    first.insert(0, killer)
+            trial.keep()
         return True
 
     def _look(self) -> None:
         """Run all tests as they are, and note how long each takes and which functions it enters."""
-        file = str(self._path)
+        files = {str(trial.path) for trial in self._trials}
         for item in self._items:
-            names: set[str] = set()
+            names: set[tuple[str, str]] = set()
 
-            def enters(frame: FrameType, _event: str, _arg: object, names: set[str] = names) -> None:
-                if frame.f_code.co_filename == file:
-                    names.add(frame.f_code.co_qualname.partition(".<locals>")[0])
+            def enters(
+                frame: FrameType, _event: str, _arg: object, names: set[tuple[str, str]] = names
+            ) -> None:
+                code = frame.f_code
+                if code.co_filename in files:
+                    names.add((code.co_filename, code.co_qualname.partition(".<locals>")[0]))
 
             before = time.perf_counter()
             sys.settrace(enters)
@@ -224,7 +262,7 @@ class Bench:
             self._took_s.append(time.perf_counter() - before)
             self._entered.append(names)
 
-    def _killer(self, mutant: Mutant, order: list[int]) -> int | None:
+    def _killer(self, trial: Trial, mutant: Mutant, order: list[int]) -> int | None:
         """The number of the test that fails; -1: it ran into a loop; None: all pass."""
         reading, writing = os.pipe()
         child = os.fork()
@@ -232,7 +270,7 @@ class Bench:
             os.close(reading)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(MUTANT_S_MAX)
-            live: Any = self._module
+            live: Any = trial.module
             for name in mutant.owner.split("."):
                 live = vars(live)[name]
             getattr(live, "fget", live).__code__ = mutant.code
@@ -271,47 +309,34 @@ def main() -> int:
     words.add_argument(
         "paths", nargs="*", default=list(TARGETS), help="of src/holdfast; all where none is named"
     )
+    words.add_argument(
+        "--again",
+        action="store_true",
+        help="try what survived once more, where tests were added and none was weakened: what was killed stays so",
+    )
     words.add_argument("--minutes", type=float, default=60.0)
     options = words.parse_args()
     until = time.monotonic() + options.minutes * 60
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in options.paths:
-        tests = TARGETS[name]
-        path = ROOT / "src" / "holdfast" / name
-        of = digest(path, *(ROOT / test for test in tests))
-        kept = results.get(name, {})
-        verdicts: dict[str, str] = kept.get("verdicts", {}) if kept.get("of") == of else {}
-        whole = mutants_of(path)
-        todo = [mutant for mutant in whole if mutant.name not in verdicts]
-        if todo and time.monotonic() < until:
-            bench = Bench(path, todo, verdicts, until)
-            words = [
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "-p",
-                "no:timeout",
-                "-p",
-                "no:xdist",
-                "-o",
-                "addopts=",
-                "-m",
-                "not slow",
-                "--import-mode=importlib",
-            ]
+    for tests in dict.fromkeys(TARGETS[name] for name in options.paths):
+        names = [name for name in options.paths if TARGETS[name] == tests]
+        trials = []
+        for name in names:
+            path = ROOT / "src" / "holdfast" / name
+            of = f"{digest(path)} {digest(*(ROOT / test for test in tests))}"
+            trials.append(Trial(name, of, results, again=options.again))
+        if any(trial.todo for trial in trials) and time.monotonic() < until:
+            bench = Bench(trials, until)
+            words = ["-q", "-p", "no:cacheprovider", "-p", "no:timeout", "-p", "no:xdist", "-o", "addopts="]
+            words += ["-m", "not slow", "--import-mode=importlib"]
             pytest.main([*words, "--no-header", "--no-summary", "-W", "ignore", *tests], plugins=[bench])
             if not bench.clean:
-                print(f"{name}: its tests fail without any mutant")
+                print(f"{', '.join(names)}: the tests fail without any mutant")
                 return 1
-        results[name] = _row(of, whole, verdicts)
-        row = results[name]
-        print(
-            f"{name}: {row['killed']} killed, {len(row['survived'])} survived, {row['not_yet']} of {row['mutants']} not yet"
-        )
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        for trial in trials:
+            trial.keep()
     return 0
 
 
