@@ -5,7 +5,8 @@ from msgspec import structs
 
 from holdfast.core.step.emit import place_hold
 from holdfast.vocab.events import CallDone, OrderReported
-from holdfast.vocab.facts import AmendStep, OrderAmended
+from holdfast.vocab.facts import AmendStep, OrderAmended, SizeReduced
+from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.orders import OrderState, OrderType, Side
 from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient, Withheld
 from holdfast.vocab.refusals import (
@@ -349,3 +350,25 @@ def test_a_size_that_is_not_ours_is_counted_as_the_venue_shows_it_and_told():
     room.run(s=60)
     assert (20, (20, 20)) == (order.qty_lots, counted(room))
     assert 1 == len(room.alerted("order.changed"))
+
+
+def test_at_reduced_an_order_grows_by_half_of_what_is_asked():
+    room = a_running_core()
+    place_hold(room.state, [], HoldCause.VOLATILITY, by="test", reason="it swings")
+    order = room.buys(40)
+    assert 20 == order.qty_lots
+    assert room.amends(order, lots=80) is None
+    assert 50 == order.qty_lots
+    reduced = room.facts_of(SizeReduced)[-1]
+    assert (80, 50) == (reduced.from_lots, reduced.to_lots)
+    assert room.amends(order, lots=30, at=598_000) is None
+    assert (30, 598_000) == (order.qty_lots, order.price_ticks)
+
+
+def test_at_reduced_an_exit_grows_in_full_up_to_the_position():
+    room = a_running_core()
+    room.targets(10)
+    place_hold(room.state, [], HoldCause.VOLATILITY, by="test", reason="it swings")
+    order = room.sells(4)
+    assert room.amends(order, lots=14) is None
+    assert 12 == order.qty_lots  # 6 more close the position, 4 more would turn it
