@@ -14,7 +14,7 @@ from holdfast.core.holds.table import covers
 from holdfast.core.monitor.equity import day_of
 from holdfast.core.monitor.hours import ALWAYS, Opening, both, in_calendar, in_week, next_change_ns
 from holdfast.core.state import State
-from holdfast.core.step.conditions import condition
+from holdfast.core.step.conditions import condition, rule_is_off
 from holdfast.core.step.emit import Out, alert, ask, emit
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import ReferenceRead
@@ -141,13 +141,13 @@ def sweep(state: State, out: Out) -> None:
     _stale(state, out)
     if session.offset_known:
         _ask_volumes(state, out)
-    if session.settings.market_halts:
-        _falls(state, out)
+    _falls(state, out)
 
 
 def _stale(state: State, out: Out) -> None:
     rules, read = state.live.settings.reference, state.live.reference
     if rules is None or rules.when_stale is HoldLevel.NONE:
+        rule_is_off(state, out, HoldCause.REFERENCE_STALE)
         return
     now = state.live.now_wall_ns
     days = rules.age_ms_max // 86_400_000
@@ -185,6 +185,12 @@ def _falls(state: State, out: Out) -> None:
     settings = session.settings
     halts = settings.market_halts
     each = any(not halt.everywhere for halt in halts)
+    scopes = [Scope(instrument=instrument) for instrument in session.markets] if each else []
+    if settings.benchmark in session.markets and any(halt.everywhere for halt in halts):
+        scopes.append(Scope())
+    rule_is_off(state, out, HoldCause.MARKET_HALT, save=scopes)
+    if not halts:
+        return
     for instrument, market in session.markets.items():
         everywhere = instrument == settings.benchmark
         price = market.price_ticks()
