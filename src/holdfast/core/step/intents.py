@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from holdfast.core.gate.gate import Approved, judge, judge_amend
 from holdfast.core.holds.ladder import Push
 from holdfast.core.orders.lifecycle import is_final
@@ -24,6 +26,7 @@ from holdfast.vocab.requests import AmendOrder
 from holdfast.vocab.units import NS_PER_S
 
 _REDUCED: Final = HoldLevel.REDUCED
+WHOLE_MAX: Final = (1 << 63) - 1
 
 
 def on_order(state: State, intent: OrderIntent) -> Out:
@@ -123,6 +126,7 @@ def _run_away(state: State, out: Out, scope: Scope, what: str) -> None:
 
 def _refuse(state: State, out: Out, intent: Intent, why: Refusal) -> None:
     session = state.live
+    why = _writable(why)
     session.last_refusal = why
     session.last_refused = f"{intent.strategy}/{intent.instrument}"
     emit(
@@ -135,6 +139,16 @@ def _refuse(state: State, out: Out, intent: Intent, why: Refusal) -> None:
             refusal=why,
         ),
     )
+
+
+def _writable(why: Refusal) -> Refusal:
+    """The refusal with numbers that a journal takes: an absurd price times an absurd size has more bits."""
+    large = {
+        name: WHOLE_MAX if value > 0 else -WHOLE_MAX
+        for name in why.__struct_fields__
+        if type(value := getattr(why, name)) is int and not -WHOLE_MAX <= value <= WHOLE_MAX
+    }
+    return replace(why, **large) if large else why
 
 
 def on_target(state: State, intent: TargetIntent) -> Out:
