@@ -94,9 +94,7 @@ class AskedWindow:
         )
 
 
-NO_LIMIT: Final = (
-    1 << 62
-)  # of a limit that was not in force when the journal was written; fits a hashed number
+NO_LIMIT: Final = 1 << 62  # of a limit not in force when the journal was written; fits a hashed number
 _NEVER: Final = CancelIntent(wall_ns=0, mono_ns=FAR_PAST_NS, strategy="", intent_seq=0, instrument="")
 NOTHING_ASKED: Final = AskedWindow(ring=deque(), refuse_back=-1, trip_back=-1)
 
