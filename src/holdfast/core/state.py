@@ -294,6 +294,7 @@ class VenueWords(Struct, kw_only=True):
     position_lots: dict[str, int] = {}
     mark_ticks: dict[str, int] = {}
     wallet_e8: dict[str, int] = {}
+    opening: bool = False  # no word on balances has agreed yet with the one that opened our books
     unlisted: tuple[str, ...] = ()
     source: int = 0
     trades_asking: dict[str, bool] = {}
