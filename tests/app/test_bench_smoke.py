@@ -18,7 +18,6 @@ from holdfast.vocab.market import Malformed
 ROOT = Path(__file__).parents[2]
 REQUIRED = (
     "core_quotes_per_s",
-    "bytes_quotes_per_s",
     "gate_p50_ns",
     "gate_p99_ns",
     "ws_msgs_per_s",
