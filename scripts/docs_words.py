@@ -245,6 +245,15 @@ KEYS = {
         "venue",
     ): "The exchange id of `ccxt`. Another than the account's is a price reference only.",
     ("feeds.backup.NAME", "instruments"): "Ours and their names there; empty: all, by our names.",
+    ("equities", "files"): "Zips of ticks, seconds or minutes as LEAN keeps them, or directories of them.",
+    (
+        "equities",
+        "factor_files",
+    ): "A directory with each company's splits. A company without a file has none that is known of.",
+    (
+        "equities",
+        "map_files",
+    ): "A directory with what each company's ticker was: an instrument is a company, by its file's name.",
     (
         "probe",
         "canary",

@@ -42,6 +42,7 @@ def check(config: Config, document: Document) -> None:
             ("feed", "streams"), "expected quotes (nothing is priced without them), each stream once"
         )
     _feeds(config, document)
+    _equities(config, document)
 
 
 def _feeds(config: Config, document: Document) -> None:
@@ -420,6 +421,17 @@ def _paths(config: Config, document: Document) -> None:
     ):
         if "\0" in value or ".." in PurePath(value).parts:
             document.problem((section, key), f"expected a plain path without .., got {typed_name(value)}")
+
+
+def _equities(config: Config, document: Document) -> None:
+    section = config.equities
+    if section is None:
+        return
+    if not section.files or "" in section.files:
+        document.problem(("equities", "files"), "expected zips or directories of them")
+    for key, value in (("factor_files", section.factor_files), ("map_files", section.map_files)):
+        if not value:
+            document.problem(("equities", key), "expected a directory, got an empty text")
 
 
 def _whole(document: Document, key: tuple[str, ...], value: int, *, up_to: int) -> None:

@@ -15,6 +15,7 @@ from holdfast.config.schema import (
     AccountSection,
     Config,
     DeadSwitchSection,
+    EquitiesSection,
     FeedSection,
     FeedsSection,
     HoursSection,
@@ -50,6 +51,7 @@ _SECTIONS: Final = (
     "paths",
     "feed",
     "feeds",
+    "equities",
     "serve",
     "log",
     "up",
@@ -99,6 +101,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         "dead_switch": _section(document, DeadSwitchSection, "dead_switch"),
     }
     feeds = _section(document, FeedsSection, "feeds") if "feeds" in document.root else None
+    equities = _section(document, EquitiesSection, "equities") if "equities" in document.root else None
     watchdog = _section(document, WatchdogSection, "watchdog") if "watchdog" in document.root else None
     limits = (
         _section(document, AccountLimitsSection, "limits", "account"),
@@ -117,6 +120,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
             strategy=limits[2],
         ),
         strategy=strategies,
+        equities=equities,
         feeds=feeds,
         watchdog=watchdog,
         **{name: _sure(part) for name, part in parts.items()},

@@ -226,6 +226,18 @@ class FeedsSection(Section, frozen=True, kw_only=True):
     backup: dict[str, BackupFeed]
 
 
+class EquitiesSection(Section, frozen=True, kw_only=True):
+    """``[equities]``: what a backtest trades on, as LEAN keeps it. Written whole or not at all.
+
+    ``files``: zips of ticks, seconds or minutes, or directories of them. ``factor_files``, ``map_files``: directories
+    with the splits of each company, and with what its ticker was.
+    """
+
+    files: list[str]
+    factor_files: str
+    map_files: str
+
+
 class ProbeSection(Section, frozen=True, kw_only=True):
     """``[probe]``: the look at the venue. ``canary``: a real order, the smallest, may prove the dead-man switch."""
 
@@ -329,6 +341,7 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogSection
     up: UpSection
     dead_switch: DeadSwitchSection
+    equities: EquitiesSection | None = None  # None: a backtest is not of equities
     feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
     probe: ProbeSection = ProbeSection()
     watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside

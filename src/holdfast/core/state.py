@@ -415,7 +415,7 @@ class State:
         self.specs = {spec.instrument: spec for spec in settings.instruments}
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
-        for name, seen in books.seen.items():
+        for name, seen in (*books.seen.items(), *((row.instrument, row) for row in event.seen)):
             if name in markets:
                 markets[name].resume(seen)
         for name in settings.scaled:

@@ -331,6 +331,9 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
         lambda event: f"{event.instrument} {event.kind.value}",
         lambda event: f"from {event.feed}: {event.why}",
     ),
+    events.ReferencePriced: _told(
+        lambda event: event.feed, lambda event: f"says prices of {len(event.rows)} instruments"
+    ),
     events.StreamSilent: _told(
         lambda event: f"{event.feed} {event.instrument or 'all'} {event.kind.value}",
         lambda event: f"silent for {event.silent_ms} ms" if event.silent else "speaks again",
