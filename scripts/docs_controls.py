@@ -292,6 +292,16 @@ HOLDS = {
         ("R9", "R26"),
         "tests/process/test_churn.py::test_a_flipper_is_held_and_only_a_person_lets_it_go_on",
     ),
+    "criteria": Row(
+        ("C6", "C8"),
+        ("R26", "R85"),
+        "tests/core/test_criteria.py::test_a_day_loss_itself_passes_and_more_holds_the_strategy",
+    ),
+    "oversized": Row(
+        ("C4", "C15"),
+        ("R25", "R37"),
+        "tests/core/test_criteria.py::test_more_filled_than_asked_for_lets_the_strategy_only_reduce_there",
+    ),
     "spec_changed": Row(("C12",), ("R49",), f"{_AGES}::test_changed_facts_of_an_instrument_halt_it"),
     "deadman_unarmed": Row(
         ("C18",), ("R31",), f"{_AGES}::test_a_switch_that_cannot_be_refreshed_halts_before_it_fires"

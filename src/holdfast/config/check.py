@@ -14,6 +14,7 @@ from holdfast.config.schema import Config, InstrumentLimitsSection, StrategyLimi
 from holdfast.config.toml import Document, typed_name
 from holdfast.config.values import Amount, BadValue, Duration
 from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST, PER_DAY_MOST
+from holdfast.vocab.units import PPM
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
@@ -33,6 +34,7 @@ def check(config: Config, document: Document) -> None:
     _instruments(config, document)
     _timings(config, document)
     _strategies(config, document)
+    _criteria(config, document)
     _reference(config, document)
     _serve(config, document)
     _paths(config, document)
@@ -305,6 +307,22 @@ def _strategies(config: Config, document: Document) -> None:
             if limits.slippage_max.ppm > 500_000:
                 document.problem((*pair, "slippage_max"), f"expected at most 50%, got {limits.slippage_max}")
             _rates(document, pair, limits)
+
+
+def _criteria(config: Config, document: Document) -> None:
+    for name, criteria in config.criteria.items():
+        key = ("criteria", name)
+        if name not in config.strategy:
+            document.problem(key, f"there is no [strategy.{name}]")
+        for money in ("day_loss_max", "drawdown_max", "slippage_cost_max"):
+            _unit(document, (*key, money), getattr(criteria, money), config.account.settle_asset)
+        _whole(document, (*key, "orders_min"), criteria.orders_min, up_to=10_000)
+        if criteria.window.ms < CHURN_WINDOW_MS_MIN:
+            document.problem((*key, "window"), f"expected at least 1s, got {criteria.window}")
+        if criteria.over_intended_max.ppm < PPM:
+            document.problem(
+                (*key, "over_intended_max"), f"expected at least 1x, got {criteria.over_intended_max}"
+            )
 
 
 def _reference(config: Config, document: Document) -> None:

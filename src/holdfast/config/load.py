@@ -14,6 +14,7 @@ from holdfast.config.schema import (
     AccountLimitsSection,
     AccountSection,
     Config,
+    CriteriaSection,
     DeadSwitchSection,
     FeedSection,
     FeedsSection,
@@ -47,6 +48,7 @@ _SECTIONS: Final = (
     "market_halts",
     "hours",
     "strategy",
+    "criteria",
     "paths",
     "feed",
     "feeds",
@@ -108,6 +110,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         _strategy_limits(document),
     )
     strategies = _named(document, StrategySection, ("strategy",), pattern=NAME)
+    criteria = _named(document, CriteriaSection, ("criteria",), pattern=NAME)
     document.finish()  # what cannot be read cannot be compared either
     config = Config(
         path=str(path) if path else "",
@@ -117,6 +120,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
             strategy=limits[2],
         ),
         strategy=strategies,
+        criteria=criteria,
         feeds=feeds,
         watchdog=watchdog,
         **{name: _sure(part) for name, part in parts.items()},

@@ -116,6 +116,19 @@ class StrategyLimitsSection(Section, frozen=True, kw_only=True):
     orders_per_s_halt: int
 
 
+class CriteriaSection(Section, frozen=True, kw_only=True):
+    """``[criteria.STRATEGY]``: what a strategy must keep to, to go on. Written whole or not at all."""
+
+    day_loss_max: Amount
+    drawdown_max: Amount
+    fill_share_min: Ratio
+    slippage_cost_max: Amount
+    reject_share_max: Ratio
+    orders_min: int
+    window: Duration
+    over_intended_max: Multiple
+
+
 class LimitsSection(Section, frozen=True, kw_only=True):
     """``[limits]``."""
 
@@ -329,6 +342,7 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogSection
     up: UpSection
     dead_switch: DeadSwitchSection
+    criteria: dict[str, CriteriaSection] = field(default_factory=dict)
     feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
     probe: ProbeSection = ProbeSection()
     watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside

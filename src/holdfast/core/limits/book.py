@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from holdfast.vocab.facts import GlassBroken, GlassEnded, LimitChanged, LoosenAsked
 from holdfast.vocab.governed import (
     ACCOUNT_ROWS,
+    CRITERIA_ROWS,
     INSTRUMENT_ROWS,
     STRATEGY_ROWS,
     Group,
@@ -118,6 +119,9 @@ def with_values(settings: Settings, values: dict[str, int]) -> Settings:
         strategy_limits=tuple(
             _with(f"strategy.{one.strategy}.{one.instrument}", one, STRATEGY_ROWS, values)
             for one in settings.strategy_limits
+        ),
+        criteria=tuple(
+            _with(f"criteria.{one.strategy}", one, CRITERIA_ROWS, values) for one in settings.criteria
         ),
     )
 

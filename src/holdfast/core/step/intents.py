@@ -10,6 +10,7 @@ from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
+from holdfast.core.step.criteria import aim
 from holdfast.core.step.emit import Out, ask, emit, place_hold, touch
 from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.glass import end_expired, end_used
@@ -146,6 +147,8 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         _count_asked(state, out, intent)
         _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
+    aimed: Out = []
+    aim(state, aimed, intent)
     order = order_towards(
         intent,
         position_lots=desk.my_position.position_lots,
@@ -159,7 +162,7 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         own_ask_ticks=desk.resting.ask_ticks,
         collar_ppm=desk.instrument_limits.collar_ppm >> (desk.level >= _REDUCED),  # as the gate will
     )
-    return [] if order is None else on_order(state, order)
+    return aimed if order is None else aimed + on_order(state, order)
 
 
 def on_cancel(state: State, intent: CancelIntent) -> Out:
