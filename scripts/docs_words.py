@@ -161,6 +161,15 @@ KEYS = {
         "limits.strategy.STRATEGY.INSTRUMENT",
         "orders_per_s_halt",
     ): "Beyond this the strategy is HALTED everywhere (`runaway`).",
+    ("flow.INSTRUMENT", "window"): "100ms to seven days. What is older leaves up to a 16th of it late.",
+    (
+        "flow.INSTRUMENT",
+        "same_side_max",
+    ): "Notional that all strategies together may send one way there within the window; an exit waits a window at most.",
+    (
+        "flow.INSTRUMENT",
+        "walk_max",
+    ): "How far a strategy's prices may go, the way it trades, from the middle when its first order of the window passed.",
     ("criteria.STRATEGY", "day_loss_max"): "Its loss since the day began, realised and not, less its fees.",
     (
         "criteria.STRATEGY",

@@ -21,6 +21,7 @@ INSTRUMENTS_MAX: Final = 500
 BACKUPS_MAX: Final = 7
 LOOK_MS_MIN: Final = 5_000
 CHURN_WINDOW_MS_MIN: Final = 1_000
+FLOW_WINDOW_MS_MIN: Final = 100
 REFERENCE_DAYS_MAX: Final = 366
 SWING_WINDOW_MS_MIN: Final = 2_000  # looked at every quarter of a second
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
@@ -35,6 +36,7 @@ def check(config: Config, document: Document) -> None:
     _timings(config, document)
     _strategies(config, document)
     _criteria(config, document)
+    _flow(config, document)
     _reference(config, document)
     _serve(config, document)
     _paths(config, document)
@@ -323,6 +325,18 @@ def _criteria(config: Config, document: Document) -> None:
             document.problem(
                 (*key, "over_intended_max"), f"expected at least 1x, got {criteria.over_intended_max}"
             )
+
+
+def _flow(config: Config, document: Document) -> None:
+    for name, flow in config.flow.items():
+        key = ("flow", name)
+        if name not in config.limits.instrument:
+            document.problem(key, f"there is no [limits.instrument.{name}]")
+        _unit(document, (*key, "same_side_max"), flow.same_side_max, config.account.settle_asset)
+        if flow.window.ms < FLOW_WINDOW_MS_MIN:
+            document.problem((*key, "window"), f"expected at least 100ms, got {flow.window}")
+        if flow.walk_max.ppm > 500_000:
+            document.problem((*key, "walk_max"), f"expected at most 50%, got {flow.walk_max}")
 
 
 def _reference(config: Config, document: Document) -> None:

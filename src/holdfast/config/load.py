@@ -18,6 +18,7 @@ from holdfast.config.schema import (
     DeadSwitchSection,
     FeedSection,
     FeedsSection,
+    FlowSection,
     HoursSection,
     InstrumentLimitsSection,
     LimitsSection,
@@ -49,6 +50,7 @@ _SECTIONS: Final = (
     "hours",
     "strategy",
     "criteria",
+    "flow",
     "paths",
     "feed",
     "feeds",
@@ -111,6 +113,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
     )
     strategies = _named(document, StrategySection, ("strategy",), pattern=NAME)
     criteria = _named(document, CriteriaSection, ("criteria",), pattern=NAME)
+    flow = _named(document, FlowSection, ("flow",), pattern=INSTRUMENT)
     document.finish()  # what cannot be read cannot be compared either
     config = Config(
         path=str(path) if path else "",
@@ -121,6 +124,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         ),
         strategy=strategies,
         criteria=criteria,
+        flow=flow,
         feeds=feeds,
         watchdog=watchdog,
         **{name: _sure(part) for name, part in parts.items()},

@@ -23,6 +23,7 @@ from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import (
     AccountLimits,
     Criteria,
+    FlowRules,
     InstrumentLimits,
     LimitCap,
     Settings,
@@ -90,6 +91,15 @@ class _Resolver:
                 self._strategy(strategy, instrument)
                 for strategy, pairs in config.limits.strategy.items()
                 for instrument in pairs
+            ),
+            flows=tuple(
+                FlowRules(
+                    instrument=name,
+                    window_ms=flow.window.ms,
+                    same_side_e8_max=self._e8(flow.same_side_max, ("flow", name, "same_side_max")),
+                    walk_ppm_max=flow.walk_max.ppm,
+                )
+                for name, flow in config.flow.items()
             ),
             criteria=tuple(self._criteria(name) for name in config.criteria),
             timings=self._timings(),

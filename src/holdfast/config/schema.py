@@ -129,6 +129,14 @@ class CriteriaSection(Section, frozen=True, kw_only=True):
     over_intended_max: Multiple
 
 
+class FlowSection(Section, frozen=True, kw_only=True):
+    """``[flow.INSTRUMENT]``: what goes one way at once there, over all strategies. Written whole or not at all."""
+
+    window: Duration
+    same_side_max: Amount
+    walk_max: Ratio
+
+
 class LimitsSection(Section, frozen=True, kw_only=True):
     """``[limits]``."""
 
@@ -342,6 +350,7 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogSection
     up: UpSection
     dead_switch: DeadSwitchSection
+    flow: dict[str, FlowSection] = field(default_factory=dict)
     criteria: dict[str, CriteriaSection] = field(default_factory=dict)
     feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
     probe: ProbeSection = ProbeSection()

@@ -13,6 +13,7 @@ from msgspec import Struct
 from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.gate.facts import Facts
+from holdfast.core.gate.flow import Flow
 from holdfast.core.gate.resting import Resting
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
@@ -433,6 +434,7 @@ class Session:
     depths: dict[str, DepthWatch] = field(default_factory=dict)
     clock_asked_mono_ns: int = FAR_PAST_NS  # because of stamps that did not fit
     split_held: dict[str, bool] = field(default_factory=dict)
+    flows: dict[str, Flow] = field(default_factory=dict)  # by instrument, where it has rules
     seen_due_mono_ns: int = FAR_PAST_NS  # when how far was seen is next written down
 
 
@@ -505,6 +507,7 @@ class State:
                 name: Facts(fresh_until_ns=ALWAYS_NS if settings.reference is None else 0) for name in markets
             },
         )
+        self.session.flows = {rules.instrument: Flow(rules=rules) for rules in settings.flows}
         # every quoted instrument has its rows: the hot path looks them up
         self.exposures = {
             name: Exposure(
@@ -545,6 +548,7 @@ class State:
                     all_open=books.orders.open_in(instrument),
                     facts=self.session.facts[instrument],
                 )
+                desks[instrument].flow = self.session.flows.get(instrument)
         for instrument in markets:
             books.ledger.position(instrument)
             self.refresh_gross(instrument)
@@ -565,6 +569,8 @@ class State:
         account.fold_day()
         self._fold_floor(rates.drawdown_breaker_ppm)
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
+        for flow_rules in settings.flows:
+            session.flows[flow_rules.instrument].rules = flow_rules
         for name, instrument_limits in self.instrument_limits.items():
             session.markets[name].limit(
                 spread_ppm_max=instrument_limits.spread_ppm_max, jump_ppm_max=instrument_limits.jump_ppm_max

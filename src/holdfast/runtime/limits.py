@@ -17,7 +17,7 @@ from holdfast.runtime.views import GlassRow, LimitRow, LimitsView
 from holdfast.runtime.wire import Act
 from holdfast.vocab.governed import Counted, Limit, limits_of, number_text
 from holdfast.vocab.limits import Settings
-from holdfast.vocab.orders import OrderType
+from holdfast.vocab.orders import OrderType, Side
 from holdfast.vocab.units import NS_PER_MS, PPM, ceil_div
 
 
@@ -184,6 +184,10 @@ def _used_in_instrument(state: State, limit: Limit, now_mono_ns: int) -> Used:
     market = session.markets[instrument]
     orders = state.books.orders.rows_in(instrument=instrument)
     match limit.row.key:
+        case "same_side_max":
+            flow = session.flows[instrument]
+            sides = (flow.used_e8(side, now_mono_ns=now_mono_ns) for side in Side)
+            return Used(max(sides), now_mono_ns)
         case "orders_per_s_refuse" | "orders_per_s_halt":
             asked = session.account.asked.counted(strategy="", instrument=instrument, now_mono_ns=now_mono_ns)
             return Used(asked.instrument, now_mono_ns)

@@ -53,6 +53,7 @@ from holdfast.vocab.ids import order_id_from_text
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import (
     Criteria,
+    FlowRules,
     InstrumentLimits,
     LimitCap,
     Settings,
@@ -255,6 +256,10 @@ def _base(specs: tuple[InstrumentSpec, ...]) -> Settings:
                 )
                 for name in names
             ),
+        ),
+        flows=tuple(
+            FlowRules(instrument=name, window_ms=4_000, same_side_e8_max=150_000 * E8, walk_ppm_max=30_000)
+            for name in names
         ),
         # so wide that a storm alone rarely breaks them: what they count is walked, and the held are let go
         criteria=tuple(

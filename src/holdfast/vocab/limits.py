@@ -90,6 +90,17 @@ class Criteria(Struct, frozen=True, kw_only=True, array_like=True):
     intended_ppm_max: int  # position over intended size, in each instrument
 
 
+class FlowRules(Struct, frozen=True, kw_only=True, array_like=True):
+    """What all strategies together may send one way in an instrument within a window, and each may walk its price."""
+
+    instrument: str
+    window_ms: int
+    same_side_e8_max: int  # notional approved on one side, by all strategies
+    walk_ppm_max: (
+        int  # a strategy's prices from the middle when the window's first of its orders was approved
+    )
+
+
 class Timings(Struct, frozen=True, kw_only=True, array_like=True):
     """Every wait, age and interval the core goes by, in milliseconds."""
 
@@ -151,4 +162,5 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
         str, ...
     ] = ()  # instruments whose scale changes are known of: without one nothing halves or doubles
     splits: tuple[SplitDue, ...] = ()  # of those, oldest first
+    flows: tuple[FlowRules, ...] = ()  # an instrument without has no bound on it
     criteria: tuple[Criteria, ...] = ()  # a strategy without is not watched by them

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from holdfast.core.gate.exposure import Exposure, GroupSum, NetSums
 from holdfast.core.gate.facts import Facts
+from holdfast.core.gate.flow import Flow
 from holdfast.core.gate.resting import Resting
 from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, ParentsView, PositionView
 from holdfast.vocab.events import CancelIntent, Intent
@@ -155,6 +156,7 @@ class Desk:
         "all_position",
         "exposure",
         "facts",
+        "flow",
         "further",
         "hold",
         "instrument_limits",
@@ -203,6 +205,7 @@ class Desk:
     ) -> None:
         self.strategy = strategy
         self.facts = facts
+        self.flow: Flow | None = None
         self.window_until_ns = ALWAYS_NS  # our own hours: open before this wall time
         self.window_opens_ns = 0
         self.window_of = ""
@@ -264,4 +267,8 @@ class Desk:
         self.hold = hold
         self.level = HoldLevel.NONE if hold is None else hold.level
         self.reducing = self.level >= HoldLevel.REDUCE_ONLY
-        self.plain = self.level is HoldLevel.NONE and self.spec.status is InstrumentStatus.TRADING
+        self.plain = (
+            self.level is HoldLevel.NONE
+            and self.spec.status is InstrumentStatus.TRADING
+            and self.flow is None  # asked one by one: what was sent lately is counted there
+        )
