@@ -434,6 +434,7 @@ class Session:
     depths: dict[str, DepthWatch] = field(default_factory=dict)
     clock_asked_mono_ns: int = FAR_PAST_NS  # because of stamps that did not fit
     split_held: dict[str, bool] = field(default_factory=dict)
+    closed: tuple[tuple[str, str], ...] = ()  # strategies and instruments outside our own hours
     flows: dict[str, Flow] = field(default_factory=dict)  # by instrument, where it has rules
     seen_due_mono_ns: int = FAR_PAST_NS  # when how far was seen is next written down
 

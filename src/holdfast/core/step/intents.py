@@ -22,7 +22,7 @@ from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Scope
 from holdfast.vocab.orders import Lane, OrderState, OrderType
 from holdfast.vocab.refusals import NoSuchOwnOrder, NotAllowed, Refusal
 from holdfast.vocab.requests import AmendOrder
-from holdfast.vocab.units import NS_PER_S
+from holdfast.vocab.units import NS_PER_S, PPM
 
 _REDUCED: Final = HoldLevel.REDUCED
 
@@ -148,6 +148,7 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
     aimed: Out = []
+    limits, quote = desk.instrument_limits, desk.market.quote
     aim(state, aimed, intent)
     order = order_towards(
         intent,
@@ -161,6 +162,9 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         own_bid_ticks=desk.resting.bid_ticks,
         own_ask_ticks=desk.resting.ask_ticks,
         collar_ppm=desk.instrument_limits.collar_ppm >> (desk.level >= _REDUCED),  # as the gate will
+        volume_lots_max=desk.facts.adv_lots * limits.adv_share_ppm_max // PPM,
+        bid_lots_max=quote.bid_lots * limits.depth_ppm_max // PPM,
+        ask_lots_max=quote.ask_lots * limits.depth_ppm_max // PPM,
     )
     return aimed if order is None else aimed + on_order(state, order)
 
