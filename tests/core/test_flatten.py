@@ -423,3 +423,23 @@ def test_without_any_price_it_leaves_by_market():
     room.restarts()
     room.says("flatten")
     assert [OrderType.MARKET] == [request.terms.order_type for request in exits(room)]
+
+
+def test_flat_is_not_said_by_a_word_that_came_long_after_it_was_asked_for():
+    """The process was suspended while the answer waited, and somebody traded elsewhere."""
+    room = a_long_core()
+    room.venue.stream_deaf = True
+    room.says("flatten")
+    room.venue.slow[QueryPositions] = 300
+    job = room.state.session.jobs["/"]
+    while job.zero_since_mono_ns < 0:
+        room.run(ms=10)
+    zeros = len(room.venue.asked_for(QueryPositions))
+    while len(room.venue.asked_for(QueryPositions)) == zeros:
+        room.run(ms=10)
+    room.venue.trades_itself(SELL, 5, price=BTC_TICKS, told=False)
+    room.suspended(s=20)
+    room.run(ms=100)
+    assert (-5, []) == (room.venue.position(), room.flat_claims)
+    room.run(s=10)
+    assert (0, [True]) == (room.venue.position(), [fact.flat for fact in room.flat_claims])

@@ -11,8 +11,9 @@ from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.ids import epoch_of
 from holdfast.vocab.invariant import InvariantBroken
 from holdfast.vocab.orders import OrderState, Side
-from holdfast.vocab.outcome import Transient, Unknown
+from holdfast.vocab.outcome import Ok, Transient, Unknown
 from holdfast.vocab.refusals import Held
+from holdfast.vocab.reports import BalanceReport, Balances
 from holdfast.vocab.requests import (
     MeasureClock,
     QueryBalances,
@@ -23,7 +24,7 @@ from holdfast.vocab.requests import (
 )
 from tests.house.events import a_quote, a_start, an_intent
 from tests.house.room import Room, a_running_core
-from tests.house.setup import BTC, ETH, OPENING_E8, WALL_NS, a_spec, settings
+from tests.house.setup import BTC, BTC_TICKS, ETH, OPENING_E8, WALL_NS, a_spec, settings
 from tests.house.venue import NaiveVenue
 
 
@@ -307,3 +308,59 @@ def test_an_unlisted_answer_of_the_venue_holds_and_says_so():
     room.venue.will_answer(QueryBalances, Unknown(why="-9999 what", code="-9999", unlisted=True))
     room.says("reconcile")
     assert ["unknown_error"] == room.causes()
+
+
+def test_what_was_booked_before_the_opening_balance_is_read_does_not_count_twice():
+    """The venue traded by itself while the balance could not be read: fee and result lie in the balance already."""
+    room = a_room()
+    room.venue.breaks(QueryBalances)
+    room.starts()
+    room.venue.trades_itself(Side.BUY, 7, price=BTC_TICKS)
+    room.venue.trades_itself(Side.SELL, 7, price=BTC_TICKS + 50)
+    room.settle()
+    assert 2 == room.books.ledger.fills_count
+    room.venue.mends(QueryBalances)
+    room.run(s=40)
+    assert room.state.session.ready
+    assert int(room.venue.wallet_e8) == room.books.ledger.wallet_e8["USDT"]
+    assert {} == room.books.breaks
+
+
+def test_an_execution_that_is_told_after_the_opening_balance_it_lies_in_does_not_count_twice():
+    room = a_room()
+    room.venue.breaks(QueryTrades)
+    room.venue.stream_deaf = True
+    room.venue.breaks(QueryBalances)
+    room.starts()
+    room.run(ms=100)
+    room.venue.trades_itself(Side.BUY, 7, price=BTC_TICKS)
+    room.run(ms=100)
+    room.venue.mends(QueryBalances)
+    room.run(s=12)
+    assert ([], "USDT" in room.books.ledger.opening_e8) == ([*room.books.ledger.trade_ids], True)
+    room.venue.mends(QueryTrades)
+    room.run(s=30)
+    ledger = room.books.ledger
+    assert (1, OPENING_E8) == (ledger.fills_count, ledger.opening_e8["USDT"])
+    assert int(room.venue.wallet_e8) == ledger.wallet_e8["USDT"]
+    assert {} == room.books.breaks
+
+
+def test_an_opening_balance_that_no_later_word_agrees_with_is_taken_again():
+    """A balance that was zero for a moment opens the books with nothing: no lasting break comes of it."""
+    room = a_room()
+    zero = Balances(balances=(BalanceReport(asset="USDT", wallet_e8=0),))
+    room.venue.will_answer(QueryBalances, Ok(value=zero))
+    room.starts()
+    room.run(s=40)
+    assert {"USDT": OPENING_E8} == room.books.ledger.opening_e8 == room.books.ledger.wallet_e8
+    assert ({}, []) == (room.books.breaks, room.causes())
+
+
+def test_once_a_word_agreed_a_difference_is_a_break():
+    room = a_room()
+    room.starts()
+    room.run(s=12)
+    room.venue.wallet_e8 += 1_000
+    room.run(s=60)
+    assert ["balance/USDT"] == [*room.books.breaks]

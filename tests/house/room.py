@@ -113,6 +113,10 @@ class Room:
         self.mono_ns += ms * NS_PER_MS
         self.wall_ns += ms * NS_PER_MS
 
+    def suspended(self, *, s):
+        """The process stands still for so long: what is due or arrives meanwhile is taken behind it."""
+        self._pass(s * 1_000)
+
     # --- telling ----------------------------------------------------------------------------------------------
 
     def tell(self, event):

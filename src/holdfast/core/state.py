@@ -352,6 +352,7 @@ class VenueWords(Struct, kw_only=True):
     position_lots: dict[str, int] = {}
     mark_ticks: dict[str, int] = {}
     wallet_e8: dict[str, int] = {}
+    opening: bool = False  # no word on balances has agreed yet with the one that opened our books
     unlisted: tuple[str, ...] = ()
     source: int = 0
     trades_asking: dict[str, bool] = {}
@@ -561,13 +562,11 @@ class State:
         session = self.live
         settings = session.settings = in_force(session.configured, self.books.limits)
         account = session.account
-        account.limits = settings.account_limits
         rates = settings.account_limits
         account.asked = account.asked.sized(
             rates_of(rates, settings.instrument_limits, settings.strategy_limits)
         )
-        account.mark(account.equity_e8)
-        account.fold_day()
+        account.limit(rates)
         self._fold_floor(rates.drawdown_breaker_ppm)
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         for flow_rules in settings.flows:

@@ -319,6 +319,12 @@ class Exchange(Queries):
         self._liquidator.close(account, position, now_ns)
         self._settle(now_ns)
 
+    def deleverage(self, account: Account, position: Position, lots: int, now_ns: int) -> None:
+        """The venue closes part of a position at the mark, for somebody else's liquidation: for simulations."""
+        self._at(now_ns)
+        self._liquidator.deleverage(account, position, lots, now_ns)
+        self._settle(now_ns)
+
     # --- settings ---------------------------------------------------------------------------------------------
 
     def set_leverage(self, account: Account, symbol: str, leverage: int, now_ns: int) -> int:

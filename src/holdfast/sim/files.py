@@ -42,6 +42,7 @@ class SimFiles:
     def __init__(self) -> None:
         self.space_bytes: int | None = None
         self.no_space_count = 0  # how often there was none
+        self.reordered_count = 0  # how often power was lost with a later write there and an earlier one not
         self.refuses: Callable[[str], int] = _never
         self.goes: Callable[[int], int] = _whole
         self._inodes: dict[str, _Inode] = {}
@@ -70,11 +71,15 @@ class SimFiles:
                 self._inodes[path] = inode
                 lost += 1
         for inode in {id(one): one for one in self._inodes.values()}.values():
+            gone = False
             for sector, old in sorted(inode.old.items()):
                 if rng.random() < 0.5:
                     start = sector * SECTOR_BYTES
                     inode.data[start : start + len(old)] = old
                     lost += 1
+                    gone = True
+                elif gone:
+                    self.reordered_count += 1
             inode.sync()
         self._durable = dict(self._inodes)
         return lost

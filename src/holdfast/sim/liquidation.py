@@ -80,6 +80,17 @@ class Liquidator:
 
     def close(self, account: Account, position: Position, now_ns: int) -> None:
         """Close one position through the book; what the book cannot take, the insurance fund takes at the mark."""
+        order = self._forced(account, position, abs(position.position_lots), "autoclose", now_ns)
+        self._matcher.force(account, order, order.price_ticks, now_ns)
+
+    def deleverage(self, account: Account, position: Position, lots: int, now_ns: int) -> None:
+        """Close part of a position at the mark, against an account that is liquidated: no book has a part in it."""
+        order = self._forced(
+            account, position, min(lots, abs(position.position_lots)), "adl_autoclose", now_ns
+        )
+        self._matcher.deleverage(account, order, now_ns)
+
+    def _forced(self, account: Account, position: Position, lots: int, name: str, now_ns: int) -> Order:
         book = self._state.books[position.symbol]
         mark = book.reference_ticks
         order = Order(
@@ -91,7 +102,7 @@ class Liquidator:
             type="LIMIT",
             orig_type="LIMIT",
             tif="IOC",
-            qty_lots=abs(position.position_lots),
+            qty_lots=lots,
             price_ticks=mark,
             created_ns=now_ns,
             updated_ns=now_ns,
@@ -99,5 +110,5 @@ class Liquidator:
             position_side=position.position_side,
             stp="NONE",
         )
-        order.client_id = f"autoclose-{now_ns // NS_PER_MS}{order.order_id % 1000:03d}"
-        self._matcher.force(account, order, mark, now_ns)
+        order.client_id = f"{name}-{now_ns // NS_PER_MS}{order.order_id % 1000:03d}"
+        return order

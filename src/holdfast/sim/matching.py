@@ -269,6 +269,11 @@ class Matcher:
         if order.is_open:
             self.fill(account, order, order.left_lots, fund_ticks, now_ns, maker=False, cause="LIQUIDATION")
 
+    def deleverage(self, account: Account, order: Order, now_ns: int) -> None:
+        """Execute an order of the venue's own at its price, past the book."""
+        self._register(account, order)
+        self.fill(account, order, order.left_lots, order.price_ticks, now_ns, maker=False, cause="ADL")
+
     def allowed(self, order: Order) -> int:
         """What an order may still fill: its rest, or what its position leaves to reduce."""
         if not order.is_reducing:

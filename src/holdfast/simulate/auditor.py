@@ -25,8 +25,6 @@ from holdfast.vocab.events import (
 )
 from holdfast.vocab.facts import (
     AmendStep,
-    CashBooked,
-    CashKind,
     EpochBegan,
     FillAccepted,
     FillBooked,
@@ -152,8 +150,8 @@ class World(Struct, frozen=True):
     durable_count: Callable[[], int]
     now_mono_ns: Callable[[], int]
     quoted_mono_ns: Callable[[str], int]
-    price_ticks: Callable[[str], int]
-    rules: Callable[[], Rules]
+    price_ticks: Callable[[str], int]  # the lowest that the venue quoted of late
+    rules: Callable[[dict[str, int]], Rules]  # the configured limits, but those that people changed
     quiet: Callable[
         [], bool
     ]  # whether what a flatten read of late cannot be older than anything that changed it
@@ -186,7 +184,7 @@ class Auditor:
         self.foreign: dict[str, tuple[str, int, int]] = {}
         self.open: Counter[tuple[str, str, int]] = Counter()  # (strategy or "*", instrument, side)
         self.holds: dict[int, Hold] = {}
-        self.opening_venue_ns = 0
+        self.limits: dict[str, int] = {}  # by name, as people changed them since the configuration
         self.words: list[dict[str, int]] = []  # the venue's last words on positions, as the bot was told them
         self.worded_mono_ns = -(1 << 62)
         self._since: dict[int, int] = {}  # when each hold began to be waited out
@@ -277,7 +275,7 @@ class Auditor:
         self.must("I7 no order is approved at HALTED", level < HoldLevel.HALTED, level.name, terms)
         if self._quiet:
             return
-        rules = world.rules()
+        rules = world.rules(self.limits)
         self._within(rules, fact.strategy, name, side, level)
         for who in (fact.strategy, "*"):
             limit = rules.order_lots_max[who, name]
@@ -327,8 +325,7 @@ class Auditor:
             held = self.position[name]
             worst = max(abs(held + self.open["*", name, 1]), abs(held - self.open["*", name, -1]))
             gross += worst * self._world.price_ticks(name) * unit
-        # prices of the other instruments may have moved since the bot last counted them
-        limit = rules.gross_e8_max * 103 // 100 >> (1 if level >= HoldLevel.REDUCED else 0)
+        limit = rules.gross_e8_max >> (1 if level >= HoldLevel.REDUCED else 0)
         self.must("I5 gross at worst case within its cap", gross <= limit, gross, limit)
 
     def level(self, strategy: str, instrument: str) -> HoldLevel:
@@ -357,7 +354,7 @@ class Auditor:
             sent.amend_lots, sent.amended_index = fact.qty_lots, self.count - 1
             self._count_open(sent, sent.open_lots() - before)
             if grows and not self._quiet:
-                rules = self._world.rules()
+                rules = self._world.rules(self.limits)
                 self._within(rules, sent.strategy, sent.terms.instrument, int(sent.terms.side), level)
                 reduces = level < HoldLevel.REDUCE_ONLY or sent.terms.reduce_only
                 self.must("I11 in REDUCE_ONLY no plain order grows", reduces, fact.order_id)
@@ -507,21 +504,20 @@ class Auditor:
             hold.cause.value,
         )
         if hold.release is Release.TWO_PERSONS and isinstance(event, Command) and not self._quiet:
-            waited = event.mono_ns - self._since[hold.hold_id] >= self._world.rules().recover_cooling_ns
+            waited = (
+                event.mono_ns - self._since[hold.hold_id] >= self._world.rules(self.limits).recover_cooling_ns
+            )
             two = bool(event.second_by) and event.second_by != event.by
             self.must("I9 KILLED is left by two people or a delay", two or waited, event)
-
-    def _cash(self, fact: CashBooked) -> None:
-        if fact.kind is CashKind.OPENING:
-            self.opening_venue_ns = max(self.opening_venue_ns, fact.venue_ns)
-
-    def opened_late(self) -> bool:
-        """Whether the opening balance was read after executions that the books have as well: a person must adopt."""
-        return any(fill.venue_ns < self.opening_venue_ns for fill in self.fills.values())
 
     def _loosened(self, fact: LimitChanged | GlassBroken | LoosenAsked) -> None:
         self._by_person(fact)
         self.must("I32 a limit changes with a name and a reason", bool(fact.by and fact.reason), fact)
+        if isinstance(fact, LimitChanged):
+            asked = self.last_event
+            same = isinstance(asked, Command) and (asked.limit, asked.value) == (fact.name, fact.new)
+            self.must("I32 a limit becomes what was asked for", same, fact, asked)
+            self.limits[fact.name] = fact.new
 
     def _foreign(self, fact: ForeignOrderSeen) -> None:
         _, _, before = self.foreign.pop(fact.venue_order_id, ("", 0, 0))
@@ -672,7 +668,6 @@ _HEARD: Final[dict[type, str]] = {
     PositionAdjusted: "_adjusted",
     HoldPlaced: "_placed",
     HoldReleased: "_released",
-    CashBooked: "_cash",
     LimitChanged: "_loosened",
     GlassBroken: "_loosened",
     LoosenAsked: "_loosened",

@@ -14,12 +14,14 @@ from holdfast.vocab.effects import TripLatch
 from holdfast.vocab.events import LeaseLost, NoticeKind, StrategyFailed, VenueNotice, Verb
 from holdfast.vocab.facts import BreakKind
 from holdfast.vocab.holds import ACCOUNT, HoldCause, Release, Scope
-from holdfast.vocab.ids import client_id_text
+from holdfast.vocab.ids import client_id_text, order_id_from_text
 from holdfast.vocab.orders import OrderState, Side
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 
 _LATCH_SEEN_MS: Final = 100  # how often the live loop looks at its latch
 _MEAN_MS: Final = 100
+_EARLY: Final = 0.3
+_FROZEN_MS: Final = 25
 # After this long no request of ours is on its way any more, and what the venue did has been told.
 _OLD_NS: Final = 4 * NS_PER_S
 
@@ -41,6 +43,9 @@ class Moves:
         self._loosens_from_ns = 0  # whoever gets flat does not loosen before
         self._said: list[tuple[Verb, Scope]] = []
         world.later(self._rng.randrange(1, 1_500), self._turn)
+        if "foreign_order" in kinds and self._rng.random() < _EARLY:
+            for _ in range(4):  # somebody trades in the very moment in which the books are opened
+                world.later(self._rng.randrange(5, 60), self._trades_early)
 
     def _turn(self) -> None:
         if not self.goes_on:
@@ -130,6 +135,13 @@ class Moves:
         )
         return True
 
+    def _book_thin(self) -> bool:
+        """Little is shown at the best prices, and little is traded there: orders fill in pieces."""
+        world = self.world
+        world.thin_lots = self._rng.choice((1, 2, 3))
+        world.later(self._rng.choice((3_000, 9_000)), lambda: setattr(world, "thin_lots", 0))
+        return False  # seen where an execution left something of its order
+
     def _deadman_fires(self) -> bool:
         """The venue's dead-man switch fires although it was refreshed: plain orders of an instrument end."""
         world = self.world
@@ -180,7 +192,12 @@ class Moves:
         orders = [*world.account.open_orders.values()]
         if not orders:
             return False
-        order = self._rng.choice(orders)
+        unanswered = [
+            order
+            for order in orders
+            if order_id_from_text(order.client_id, account_tag=world.tag) in world.storm.awaited
+        ]
+        order = self._rng.choice(unanswered or orders)
         world.exchange.cancel(
             world.account, order.symbol, order_id=order.order_id, now_ns=world.venue_now_ns()
         )
@@ -193,6 +210,18 @@ class Moves:
             return False
         world.foreign_act_ns = world.venue_now_ns()
         world.exchange.liquidate(world.account, self._rng.choice(held), world.venue_now_ns())
+        return True
+
+    def _deleveraged(self) -> bool:
+        """The venue closes part of a position against another account's liquidation."""
+        world = self.world
+        held = [row for row in world.account.positions.values() if row.position_lots]
+        if not held:
+            return False
+        world.foreign_act_ns = world.venue_now_ns()
+        row = self._rng.choice(held)
+        lots = self._rng.randrange(1, abs(row.position_lots) + 1)
+        world.exchange.deleverage(world.account, row, lots, world.venue_now_ns())
         return True
 
     def _transfer(self) -> bool:
@@ -229,10 +258,22 @@ class Moves:
             self.world.later(100 * number, drifts)
         return True
 
+    def _wall_steps(self, step_ns: int) -> None:
+        self.world.wall_skew_ns += step_ns
+        self.world.port.venue_offset_ns -= step_ns
+
     def _wall_clock_step(self) -> bool:
-        step = self._rng.choice((-30_000, -2_000, 2_000, 30_000)) * NS_PER_MS
-        self.world.wall_skew_ns += step
-        self.world.port.venue_offset_ns -= step
+        self._wall_steps(self._rng.choice((-30_000, -2_000, 2_000, 30_000)) * NS_PER_MS)
+        return True
+
+    def _wall_clock_frozen(self) -> bool:
+        """The wall clock stands still for seconds; then it goes on from there, or jumps to what it should be."""
+        ticks = self._rng.choice((20, 80, 200))
+        for number in range(1, ticks):
+            self.world.later(_FROZEN_MS * number, lambda: self._wall_steps(-_FROZEN_MS * NS_PER_MS))
+        if self._rng.random() < 0.5:
+            behind = (ticks - 1) * _FROZEN_MS * NS_PER_MS
+            self.world.later(_FROZEN_MS * ticks, lambda: self._wall_steps(behind))
         return True
 
     def _pause(self) -> bool:
@@ -254,6 +295,13 @@ class Moves:
 
         world.later(self._rng.choice((2_000, 8_000)), space)
         return False  # seen by the world where an allocation failed
+
+    def _disk_read_only(self) -> bool:
+        """The file system is remounted read-only, as after an error of its device."""
+        world = self.world
+        world.read_only = True
+        world.later(self._rng.choice((500, 4_000)), lambda: setattr(world, "read_only", False))
+        return False  # seen by the world where something was refused
 
     def _tail_torn(self) -> bool:
         self.world.tear_next_write = True
@@ -321,6 +369,10 @@ class Moves:
         if self.goes_on and world.bot is not None:
             world.storm.mute_until_ns = world.venue_now_ns() + 4 * NS_PER_S
             self._foreign_order(market=True)
+
+    def _trades_early(self) -> None:
+        if self._foreign_order(market=True):
+            self.world.weather.saw("foreign_order")
 
     def _flattens_again(self) -> None:
         if self.goes_on and not self.world.standing_still:
@@ -447,17 +499,21 @@ _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
     ("spec_changed", "_spec_changed", 1.5),
     ("notice", "_notice", 0.5),
     ("price_jump", "_price_jump", 0.4),
+    ("book_thin", "_book_thin", 1.2),
     ("foreign_order", "_foreign_order", 1.0),
     ("cancelled_elsewhere", "_cancelled_elsewhere", 1.5),
     ("liquidated", "_liquidated", 0.6),
+    ("deleveraged", "_deleveraged", 0.6),
     ("transfer", "_transfer", 0.5),
     ("funding", "_funding", 0.6),
     ("venue_clock_step", "_venue_clock_step", 0.4),
     ("venue_clock_drift", "_venue_clock_drift", 0.3),
     ("wall_clock_step", "_wall_clock_step", 0.3),
+    ("wall_clock_frozen", "_wall_clock_frozen", 0.3),
     ("pause", "_pause", 0.6),
     ("suspend", "_suspend", 0.3),
     ("disk_full", "_disk_full", 0.5),
+    ("disk_read_only", "_disk_read_only", 0.3),
     ("tail_torn", "_tail_torn", 0.4),
     ("killed", "_killed", 0.8),
     ("second_instance", "_second_instance", 0.3),

@@ -18,7 +18,6 @@ from holdfast.simulate.auditor import Violation
 from holdfast.simulate.moves import Moves
 from holdfast.simulate.walked import counting
 from holdfast.simulate.world import JOURNAL, World
-from holdfast.vocab.events import Verb
 from holdfast.vocab.holds import HoldCause, HoldLevel, Release
 from holdfast.vocab.invariant import InvariantBroken
 from holdfast.vocab.units import NS_PER_MS
@@ -134,8 +133,6 @@ def _liveness(world: World, moves: Moves) -> None:
         if not found:
             break
         moves.loosens()
-        if world.auditor.opened_late():
-            world.says(Verb.ADOPT)
     must(f"L2 all is well within {SETTLE_S} s of calm", not found, "; ".join(found[:6]))
     must("L4 alerts were delivered", world.auditor.counts["holds"] == 0 or world.auditor.counts["alerts"] > 0)
 

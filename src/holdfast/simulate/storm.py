@@ -251,6 +251,8 @@ class Storm:
             weather.saw("event_lost")
             return ()
         arrivals = [0]
+        if type(event) is OrderReported and weather.strikes("event_before_ack"):
+            arrivals = [50 * NS_PER_MS]  # and its executions overtake it
         if weather.strikes("event_late"):
             weather.saw("event_late")
             arrivals = [rng.randrange(1, rng.choice((30, 300, 3_000))) * NS_PER_MS]

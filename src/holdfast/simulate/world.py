@@ -71,9 +71,10 @@ JOURNAL: Final = "journal"
 SEGMENT_BYTES: Final = 96 << 10
 RESERVE_BYTES: Final = 24 << 10
 _DIES_AGAIN: Final = 0.2  # how often a start is itself killed
-_OPENED_INDEX: Final = 60  # by this record the first life has opened its books
 LOOK_EVERY_STEPS: Final = 100
+PRICES_KEPT_S: Final = 10  # with an older price no bot trades any more
 STRATEGIES: Final = ("quoter", "momentum", "restless")
+_WRITES: Final = frozenset({"write", "allocate", "make_dir", "rename", "remove"})
 _WIDE: Final = {"BTCUSDT": (100, 200), "ETHUSDT": (2_000, 5_000)}
 
 
@@ -343,6 +344,8 @@ class World:
         self.crashes = 0
         self.recovery_ns_max = 0
         self.price_ppm = PPM
+        self.thin_lots = 0  # > 0: no more than so much is shown at the best prices
+        self.read_only = False
         self.silent_until: dict[str, int] = {}
         self.foreign_act_ns = -(1 << 62)
         self.die_after: int | None = None  # so many calls or records from now
@@ -351,6 +354,7 @@ class World:
         self.wall_skew_ns = 0  # our wall clock against the market's
         self.venue_step_ns = 0  # the venue's clock against the market's
         self._journal: Journal
+        self._depth_untrue = False
         self._quoted: dict[str, int] = {}
         self._standing_still: list[tuple[Bot, Event]] | None = None
         self._boot = 0
@@ -359,8 +363,11 @@ class World:
         self._look_at = LOOK_EVERY_STEPS
         self._down_since_ns: int | None = None
         self._no_space_seen = 0
+        self._reordered_seen = 0
         self._saved: dict[str, bytes] = {}
-        self._rules_of: tuple[Settings, audit.Rules] | None = None
+        self._rules_of: tuple[dict[str, int], audit.Rules] | None = None
+        # by instrument and second, the lowest bid of the venue: what a bot values by cannot be older or less
+        self._lows: dict[str, dict[int, int]] = {name: {} for name in self.names}
         self.later(1_000, self._looks_at_disk)
 
     # --- the auditor's windows ------------------------------------------------------------------------------------
@@ -391,6 +398,8 @@ class World:
     def _venue_told(self, account: Account, event: SimEvent) -> None:
         if isinstance(event, OrderEvent) and event.fill is not None:
             fill: Fill = event.fill
+            if self.thin_lots and event.order.left_lots:
+                self.weather.seen["book_thin"] += 1
             self.fills[fill.symbol, str(fill.trade_id)] = audit.Trade(
                 fill.symbol,
                 str(fill.trade_id),
@@ -402,30 +411,35 @@ class World:
             )
 
     def _price_ticks(self, name: str) -> int:
-        return self.state.live.markets[name].worst_ticks()
+        return min(self._lows[name].values(), default=0)
 
     def _quiet(self) -> bool:
         now = self.venue_now_ns()
         needed = 6 * NS_PER_S if now - self.storm.last_slow_ns < 6 * NS_PER_S else 1_500 * NS_PER_MS
         return now - max(self.foreign_act_ns, self.storm.last_lie_ns) > needed
 
-    def _rules(self) -> audit.Rules:
-        settings = self.state.live.settings
-        if self._rules_of is None or self._rules_of[0] is not settings:
+    def _rules(self, changed: dict[str, int]) -> audit.Rules:
+        settings = self.settings
+        if self._rules_of is None or self._rules_of[0] != changed:
             limits: dict[tuple[str, str], InstrumentLimits | StrategyLimits] = {
                 **{("*", one.instrument): one for one in settings.instrument_limits},
                 **{(one.strategy, one.instrument): one for one in settings.strategy_limits},
             }
             rules = audit.Rules(
                 order_lots_max={key: one.order_lots_max for key, one in limits.items()},
-                position_lots_max={key: one.position_lots_max for key, one in limits.items()},
+                position_lots_max={
+                    (who, name): changed.get(f"instrument.{name}.position_max", one.position_lots_max)
+                    if who == "*"
+                    else one.position_lots_max
+                    for (who, name), one in limits.items()
+                },
                 collar_ppm={one.instrument: one.collar_ppm for one in settings.instrument_limits},
                 unit_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
                 gross_e8_max=settings.account_limits.gross_notional_e8_max,
                 quote_age_ns_max=settings.timings.quote_age_ms_max * NS_PER_MS,
                 recover_cooling_ns=settings.account_limits.recover_cooling_ms * NS_PER_MS,
             )
-            self._rules_of = settings, rules
+            self._rules_of = dict(changed), rules
         return self._rules_of[1]
 
     def claims(self) -> audit.Claims:
@@ -501,11 +515,14 @@ class World:
         for frame in self._frames:
             event = frame.event
             kind = type(event)
-            if self.price_ppm != PPM:
-                if kind is Depth:
-                    continue
+            if self.price_ppm != PPM or self.thin_lots:
+                self._depth_untrue = True  # for good: what is told are differences
                 event = self._elsewhere(event)
+            if kind is Depth and self._depth_untrue:
+                continue
             since = (frame.recv_ns - self._first_ns) * self.pace
+            if kind is Quote:
+                self._quoted_at_venue(event, since // NS_PER_S)
             mono = self._mono_start_ns + since
             if mono >= self._end_ns or self.steps >= self._steps_end:
                 return
@@ -516,14 +533,32 @@ class World:
                 mono_ns=mono,
             )
 
+    def _quoted_at_venue(self, quote: Any, second: int) -> None:
+        lows = self._lows[quote.instrument]
+        low = lows.get(second)
+        if low is None:
+            lows[second] = quote.bid_ticks
+            for old in [one for one in lows if one < second - PRICES_KEPT_S]:
+                del lows[old]
+        elif quote.bid_ticks < low:
+            lows[second] = quote.bid_ticks
+
     def _elsewhere(self, event: MarketEvent) -> MarketEvent:
-        """The same market at another price."""
-        ppm = self.price_ppm
+        """The same market at another price, or with less in its book."""
+        ppm, most = self.price_ppm, self.thin_lots or 1 << 62
         if type(event) is Quote:
             bid = event.bid_ticks * ppm // PPM
-            return structs.replace(event, bid_ticks=bid, ask_ticks=bid + event.ask_ticks - event.bid_ticks)
+            return structs.replace(
+                event,
+                bid_ticks=bid,
+                ask_ticks=bid + event.ask_ticks - event.bid_ticks,
+                bid_lots=min(event.bid_lots, most),
+                ask_lots=min(event.ask_lots, most),
+            )
         if type(event) is Trade:
-            return structs.replace(event, price_ticks=event.price_ticks * ppm // PPM)
+            return structs.replace(
+                event, price_ticks=event.price_ticks * ppm // PPM, qty_lots=min(event.qty_lots, most)
+            )
         if type(event) is Mark:
             return structs.replace(event, mark_ticks=event.mark_ticks * ppm // PPM)
         return event
@@ -762,9 +797,10 @@ class World:
 
     def _crashes(self) -> None:
         rng, weather = self.rng, self.weather
-        # books whose very opening was lost begin anew from what a person adopts: not drawn here
-        opened = self.lives > 0 and self._journal.anchor().index > _OPENED_INDEX
-        power = "tail_lost" in weather.kinds and opened and rng.random() < 0.3
+        opened = self.lives > 0
+        power = (
+            not weather.kinds.isdisjoint(("tail_lost", "writes_reordered")) and opened and rng.random() < 0.3
+        )
         self.crashes += 1
         self._dies(power=power)
         self._down(rng.choice((0.05, 0.3, 2, 8)))
@@ -781,6 +817,9 @@ class World:
         if power:
             if self.files.lose_power(self.rng):
                 self.weather.saw("tail_lost")
+            if self.files.reordered_count > self._reordered_seen:
+                self._reordered_seen = self.files.reordered_count
+                self.weather.saw("writes_reordered")
         else:
             self.files.kill()
         self._down_since_ns = self.mono_ns
@@ -809,6 +848,9 @@ class World:
             raise Crash
         if self.bot is None:
             self.may_die()
+        if self.read_only and name in _WRITES:
+            weather.saw("disk_read_only")
+            return errno.EROFS
         if name == "write":
             if weather.strikes("write_refused"):
                 weather.saw("write_refused")
@@ -877,6 +919,8 @@ class World:
         """Nothing goes wrong any more: not the network, not the feeds, not the machine."""
         self.storm.calms_down()
         self.silent_until = {}
+        self.thin_lots = 0
+        self.read_only = False
         self.die_after = None
         self.tear_next_write = False
         self.files.space_bytes = None

@@ -45,6 +45,7 @@ class Ledger(Struct, kw_only=True):
     last_fill_venue_ns: dict[str, int] = {}
     books_since_venue_ns: int = 0  # executions before this are not ours to book
     cash_since_venue_ns: int = 0
+    opened_venue_ns: int = -1  # what executions up to here moved is in the opening balances
     cash_counted_venue_ns: int = 0  # entries up to here are in a balance that was taken as a whole
     fills_count: int = 0
     fees_e8: dict[str, int] = {}
@@ -117,9 +118,14 @@ class Ledger(Struct, kw_only=True):
             tick_lot_e8=unit,
         )
         row.changed_mono_ns = mono_ns
-        self.wallet_e8[self.settle_asset] = self.wallet_e8.get(self.settle_asset, 0) + realised
+        counted = fact.venue_ns <= self.opened_venue_ns
+        if counted:
+            # told after the balance was read that it is in: the wallet stands, and began with so much less
+            self.opening_e8[self.settle_asset] = self.opening_e8.get(self.settle_asset, 0) - realised
+        else:
+            self.wallet_e8[self.settle_asset] = self.wallet_e8.get(self.settle_asset, 0) + realised
         self._attribute(fact, unit)
-        self._pay_fee(fact, row)
+        self._pay_fee(fact, row, counted=counted)
         if fact.quarantined:
             self.quarantined[f"{fact.instrument}/{fact.trade_id}"] = QuarantinedFill(
                 trade_id=fact.trade_id,
@@ -142,7 +148,8 @@ class Ledger(Struct, kw_only=True):
         if fact.kind in (CashKind.OPENING, CashKind.ADJUSTMENT):
             self.cash_counted_venue_ns = max(self.cash_counted_venue_ns, fact.venue_ns)
         if fact.kind is CashKind.OPENING:
-            self.opening_e8[fact.asset] = fact.amount_e8
+            self.opening_e8[fact.asset] = self.opening_e8.get(fact.asset, 0) + fact.amount_e8
+            self.opened_venue_ns = max(self.opened_venue_ns, fact.venue_ns)
         else:
             invariant(fact.cash_id not in self.cash_ids, "a cash entry is booked once", cash_id=fact.cash_id)
             self.cash_ids[fact.cash_id] = fact.venue_ns
@@ -181,11 +188,14 @@ class Ledger(Struct, kw_only=True):
             row = self.position_of(fact.strategy, fact.instrument)
             row.book(side=fact.side, qty_lots=left, price_ticks=fact.price_ticks, tick_lot_e8=unit)
 
-    def _pay_fee(self, fact: FillBooked, row: PositionRow) -> None:
+    def _pay_fee(self, fact: FillBooked, row: PositionRow, *, counted: bool) -> None:
         if not fact.fee_e8:
             return
         asset = fact.fee_asset
-        self.wallet_e8[asset] = self.wallet_e8.get(asset, 0) - fact.fee_e8
+        if counted:
+            self.opening_e8[asset] = self.opening_e8.get(asset, 0) + fact.fee_e8
+        else:
+            self.wallet_e8[asset] = self.wallet_e8.get(asset, 0) - fact.fee_e8
         self.fees_e8[asset] = self.fees_e8.get(asset, 0) + fact.fee_e8
         if asset == self.settle_asset:
             row.fee_e8 += fact.fee_e8

@@ -109,6 +109,8 @@ def _turn(state: State, out: Out, job: FlattenJob) -> None:
         job.zero_since_mono_ns = -1
         _rest(state, job)
         return
+    if _word_is_old(state, job):
+        return  # zero then is not zero now: the process may have been suspended while the answer waited
     gap_ns = session.settings.timings.flatten_read_gap_ms * NS_PER_MS
     first = job.zero_since_mono_ns < 0
     if first:
@@ -117,6 +119,12 @@ def _turn(state: State, out: Out, job: FlattenJob) -> None:
         job.rest_until_mono_ns = job.zero_since_mono_ns + gap_ns
         return
     _flat(state, out, job)
+
+
+def _word_is_old(state: State, job: FlattenJob) -> bool:
+    """Whether the last read was asked for longer ago than any answer is waited for: flat is not said by it."""
+    age_ns = state.live.now_mono_ns - job.read_asked_mono_ns
+    return age_ns > state.live.settings.timings.ack_timeout_ms * NS_PER_MS
 
 
 def _rest(state: State, job: FlattenJob) -> None:

@@ -487,28 +487,17 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
             reason=f"the key opens account {answer.account_uid}, the configuration pins {pinned}",
         )
         return  # its balances are somebody else's: nothing of them is booked, and the start stays incomplete
-    if asset not in ledger.opening_e8:
-        for report in answer.balances:
-            if report.wallet_e8 or report.asset == asset:
-                emit(
-                    state,
-                    out,
-                    CashBooked(
-                        cash_id="",
-                        kind=CashKind.OPENING,
-                        asset=report.asset,
-                        amount_e8=report.wallet_e8,
-                        instrument="",
-                        venue_ns=venue_ns_at(state, asked_mono_ns),
-                    ),
-                )
-        step_done(state, out, "balances")
-        return
     changed = max((row.changed_mono_ns for row in ledger.positions.values()), default=0)
     if changed >= asked_mono_ns:  # a fill came in between: this answer cannot be judged
         clear_suspect(state, "balance")
         if "balances" in session.start_steps:
             _soon(state, out, ASK_BALANCES)
+        return
+    if asset not in ledger.opening_e8:
+        _open_wallets(state, out, answer, asked_mono_ns=asked_mono_ns)
+        words.opening = True
+        clear_suspect(state, "balance")
+        step_done(state, out, "balances")
         return
     found = balance_break(
         asset=asset,
@@ -517,6 +506,7 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         tolerance_e8=ROUNDING_E8_PER_FILL * (ledger.fills_count + 1),
     )
     if found is None:
+        words.opening = False
         clear_suspect(state, "balance")
         heal_break(state, out, BreakKind.BALANCE, asset)
         step_done(state, out, "balances")
@@ -536,8 +526,33 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         session.suspected_mono_ns["balance"] = session.now_mono_ns
         _soon(state, out, ASK_BALANCES)
         return
+    if words.opening:
+        # something happened while the first answer was on its way, or it was not true: no word has agreed with it yet
+        _open_wallets(state, out, answer, asked_mono_ns=asked_mono_ns)
+        clear_suspect(state, "balance")
+        _soon(state, out, ASK_BALANCES)
+        return
     find_break(state, out, BreakKind.BALANCE, asset, ours=found.ours, theirs=found.theirs)
     step_done(state, out, "balances")
+
+
+def _open_wallets(state: State, out: Out, answer: Balances, *, asked_mono_ns: int) -> None:
+    """Take the venue's word as it is. What was booked before lies in it already: the opening is what is left."""
+    ledger = state.books.ledger
+    for report in answer.balances:
+        if report.wallet_e8 or report.asset == ledger.settle_asset:
+            emit(
+                state,
+                out,
+                CashBooked(
+                    cash_id="",
+                    kind=CashKind.OPENING,
+                    asset=report.asset,
+                    amount_e8=report.wallet_e8 - ledger.wallet_e8.get(report.asset, 0),
+                    instrument="",
+                    venue_ns=venue_ns_at(state, asked_mono_ns),
+                ),
+            )
 
 
 def cash_answer(state: State, out: Out, answer: CashEntries) -> None:
