@@ -141,7 +141,7 @@ def test_a_desk_whose_level_was_set_without_a_hold_still_refuses():
 def test_every_refusal_can_be_told_apart():
     """Programs count them by tag."""
     kinds = {type(one.refusal) for one in CASES if one.refusal is not None}
-    assert 29 == len(kinds)
+    assert 31 == len(kinds)
     assert all(isinstance(kind.__struct_config__.tag, str) for kind in kinds)
     assert kinds <= set(Refusal.__args__)
 

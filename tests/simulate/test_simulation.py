@@ -36,6 +36,7 @@ SELDOM = {name_of(state, did) for state, did in NEXT if state in FINAL} | {
     name_of(OrderState.CANCEL_SENT, Did.NOT_SENT),
     name_of(OrderState.CANCEL_SENT, Did.GO_SILENT),
     name_of(OrderState.UNKNOWN, Did.NOT_SENT),
+    name_of(OrderState.UNKNOWN, Did.PART_FILL),
     name_of(OrderState.UNKNOWN, Did.GO_SILENT),
     name_of(OrderState.UNKNOWN, Did.REFUSED),
     name_of(OrderState.UNKNOWN, Did.EXPIRED),

@@ -14,10 +14,12 @@ from holdfast.config.schema import (
     AccountLimitsSection,
     AccountSection,
     Config,
+    CriteriaSection,
     DeadSwitchSection,
     EquitiesSection,
     FeedSection,
     FeedsSection,
+    FlowSection,
     HoursSection,
     InstrumentLimitsSection,
     LimitsSection,
@@ -48,6 +50,8 @@ _SECTIONS: Final = (
     "market_halts",
     "hours",
     "strategy",
+    "criteria",
+    "flow",
     "paths",
     "feed",
     "feeds",
@@ -111,6 +115,8 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         _strategy_limits(document),
     )
     strategies = _named(document, StrategySection, ("strategy",), pattern=NAME)
+    criteria = _named(document, CriteriaSection, ("criteria",), pattern=NAME)
+    flow = _named(document, FlowSection, ("flow",), pattern=INSTRUMENT)
     document.finish()  # what cannot be read cannot be compared either
     config = Config(
         path=str(path) if path else "",
@@ -121,6 +127,8 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         ),
         strategy=strategies,
         equities=equities,
+        criteria=criteria,
+        flow=flow,
         feeds=feeds,
         watchdog=watchdog,
         **{name: _sure(part) for name, part in parts.items()},

@@ -116,6 +116,27 @@ class StrategyLimitsSection(Section, frozen=True, kw_only=True):
     orders_per_s_halt: int
 
 
+class CriteriaSection(Section, frozen=True, kw_only=True):
+    """``[criteria.STRATEGY]``: what a strategy must keep to, to go on. Written whole or not at all."""
+
+    day_loss_max: Amount
+    drawdown_max: Amount
+    fill_share_min: Ratio
+    slippage_cost_max: Amount
+    reject_share_max: Ratio
+    orders_min: int
+    window: Duration
+    over_intended_max: Multiple
+
+
+class FlowSection(Section, frozen=True, kw_only=True):
+    """``[flow.INSTRUMENT]``: what goes one way at once there, over all strategies. Written whole or not at all."""
+
+    window: Duration
+    same_side_max: Amount
+    walk_max: Ratio
+
+
 class LimitsSection(Section, frozen=True, kw_only=True):
     """``[limits]``."""
 
@@ -342,6 +363,8 @@ class Config(Struct, frozen=True, kw_only=True):
     up: UpSection
     dead_switch: DeadSwitchSection
     equities: EquitiesSection | None = None  # None: a backtest is not of equities
+    flow: dict[str, FlowSection] = field(default_factory=dict)
+    criteria: dict[str, CriteriaSection] = field(default_factory=dict)
     feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
     probe: ProbeSection = ProbeSection()
     watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside

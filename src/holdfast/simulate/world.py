@@ -51,7 +51,15 @@ from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, StrategyS
 from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.ids import order_id_from_text
 from holdfast.vocab.instruments import InstrumentSpec
-from holdfast.vocab.limits import InstrumentLimits, LimitCap, Settings, StrategyLimits, StrategySetup
+from holdfast.vocab.limits import (
+    Criteria,
+    FlowRules,
+    InstrumentLimits,
+    LimitCap,
+    Settings,
+    StrategyLimits,
+    StrategySetup,
+)
 from holdfast.vocab.market import Depth, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Outcome, Withheld
@@ -249,6 +257,25 @@ def _base(specs: tuple[InstrumentSpec, ...]) -> Settings:
                 )
                 for name in names
             ),
+        ),
+        flows=tuple(
+            FlowRules(instrument=name, window_ms=4_000, same_side_e8_max=150_000 * E8, walk_ppm_max=30_000)
+            for name in names
+        ),
+        # so wide that a storm alone rarely breaks them: what they count is walked, and the held are let go
+        criteria=tuple(
+            Criteria(
+                strategy=name,
+                day_loss_e8_max=20_000 * E8,
+                drawdown_e8_max=20_000 * E8,
+                fills_ppm_min=1,
+                slippage_e8_max=20_000 * E8,
+                rejects_ppm_max=900_000,
+                orders_min=50,
+                window_ms=30_000,
+                intended_ppm_max=1_500_000,
+            )
+            for name in STRATEGIES
         ),
     )
 

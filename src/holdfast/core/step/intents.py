@@ -12,6 +12,7 @@ from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
+from holdfast.core.step.criteria import aim
 from holdfast.core.step.emit import Out, ask, emit, place_hold, touch
 from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.glass import end_expired, end_used
@@ -23,7 +24,7 @@ from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Scope
 from holdfast.vocab.orders import Lane, OrderState, OrderType
 from holdfast.vocab.refusals import NoSuchOwnOrder, NotAllowed, Refusal
 from holdfast.vocab.requests import AmendOrder
-from holdfast.vocab.units import NS_PER_S
+from holdfast.vocab.units import NS_PER_S, PPM
 
 _REDUCED: Final = HoldLevel.REDUCED
 WHOLE_MAX: Final = (1 << 63) - 1
@@ -160,6 +161,9 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         _count_asked(state, out, intent)
         _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
+    aimed: Out = []
+    limits, quote = desk.instrument_limits, desk.market.quote
+    aim(state, aimed, intent)
     order = order_towards(
         intent,
         position_lots=desk.my_position.position_lots,
@@ -172,8 +176,11 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         own_bid_ticks=desk.resting.bid_ticks,
         own_ask_ticks=desk.resting.ask_ticks,
         collar_ppm=desk.instrument_limits.collar_ppm >> (desk.level >= _REDUCED),  # as the gate will
+        volume_lots_max=desk.facts.adv_lots * limits.adv_share_ppm_max // PPM,
+        bid_lots_max=quote.bid_lots * limits.depth_ppm_max // PPM,
+        ask_lots_max=quote.ask_lots * limits.depth_ppm_max // PPM,
     )
-    return [] if order is None else on_order(state, order)
+    return aimed if order is None else aimed + on_order(state, order)
 
 
 def on_cancel(state: State, intent: CancelIntent) -> Out:

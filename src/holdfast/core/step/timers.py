@@ -12,6 +12,7 @@ from holdfast.core.state import State
 from holdfast.core.step import reference
 from holdfast.core.step.commands import end_if_final
 from holdfast.core.step.conditions import condition, settle, standing
+from holdfast.core.step.criteria import mark_strategies
 from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.feeds import ALL_DOWN, all_down
@@ -314,6 +315,7 @@ def _equity(state: State, out: Out, _: int) -> None:
     for instrument in state.specs:
         state.refresh_gross(instrument)
     mark_equity(state, out)
+    mark_strategies(state, out)
     after_ms(state, out, TimerKind.EQUITY, state.live.settings.timings.equity_interval_ms)
 
 
