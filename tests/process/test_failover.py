@@ -265,7 +265,12 @@ def test_a_configured_backup_is_used_and_shown(home):
     until(lambda: bot.status()["instruments"][0]["quote_age_ms"] is not None, "quotes come", bot.tell)
     assert {"binance"} == {row["feed"] for row in bot.status()["instruments"]}
     assert 0 == bot.status()["conflated_quotes"]
-    found = run_cli(home, "feeds", "--state-dir", str(bot.state_dir), "--json", cwd=bot.home)
-    assert 0 == found.returncode, found.stderr
-    (report,) = json.loads(found.stdout)["providers"]
-    assert ({"BTCUSDT": "primary", "ETHUSDT": "primary"}, 0) == (report["feed_of"], report["conflated"])
+
+    def report():
+        found = run_cli(home, "feeds", "--state-dir", str(bot.state_dir), "--json", cwd=bot.home)
+        assert 0 == found.returncode, found.stderr
+        (provider,) = json.loads(found.stdout)["providers"]
+        return provider["feed_of"], provider["conflated"]
+
+    both = {"BTCUSDT": "primary", "ETHUSDT": "primary"}
+    until(lambda: report() == (both, 0), "the journal says which feed each runs on", bot.tell)

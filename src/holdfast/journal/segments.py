@@ -179,7 +179,9 @@ class Journal:
         if len(pending) >= self._unmeasured_max:
             self._measure_record(record, urgent=urgent)
         if market_pos != self._pos:
-            self._stand_at(market_pos)
+            if pending:
+                self._stand_at(market_pos)
+            self._pos = market_pos
         pending.append(record)
 
     def write(self) -> int:
@@ -235,15 +237,13 @@ class Journal:
         self._synced = (self._framed_count - 1, self._hash)
 
     def _stand_at(self, market_pos: int) -> None:
-        """The next record stands elsewhere in the market log. With others pending, each place is named."""
+        """The next record stands elsewhere in the market log than those that wait: each place is named."""
         pending = self._pending
-        if pending:
-            if not self._places_count:
-                pending.insert(0, self._pos)
-                self._places_count = 1
-            pending.append(market_pos)
-            self._places_count += 1
-        self._pos = market_pos
+        if not self._places_count:
+            pending.insert(0, self._pos)
+            self._places_count = 1
+        pending.append(market_pos)
+        self._places_count += 1
 
     def _measure_record(self, record: Record, *, urgent: bool) -> None:
         """Be sure that there will be room for one more record, or say that there is none."""

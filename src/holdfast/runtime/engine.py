@@ -243,8 +243,11 @@ class Engine:
                     else:
                         self._record(event)
                     for effect in stages[type(event)](state, event):
-                        handler = handlers.get(type(effect))
-                        if handler is not None:
+                        if type(effect) is Call:
+                            if effect.lane is _RISK or effect.lane is _FLATTEN:
+                                self._batch_sends = True
+                            self._out.append(effect)
+                        elif (handler := handlers.get(type(effect))) is not None:
                             handler(effect)
                         elif tap is None:  # what is no effect is a fact
                             try:

@@ -34,7 +34,7 @@ from holdfast.vocab.events import CallDone, TimerKind
 from holdfast.vocab.facts import AmendStep, OrderAmended
 from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.instruments import InstrumentSpec
-from holdfast.vocab.orders import Did
+from holdfast.vocab.orders import Did, TimeInForce
 from holdfast.vocab.outcome import Fatal, Fault, Ok, Outcome, Suppressed, Transient, Unknown
 from holdfast.vocab.reports import (
     Balances,
@@ -131,9 +131,11 @@ def _place(state: State, out: Out, request: PlaceOrder, asked_mono_ns: int, outc
     elif isinstance(outcome, Fatal):
         state.live.rejects_count += 1
         move(state, out, row.order_id, Did.REFUSED, why=_why(outcome))
+        # one that must not take is refused in the ordinary course of quoting
+        expected = row.terms.tif is TimeInForce.POST_ONLY
         alert(
             out,
-            Severity.WARNING,
+            Severity.INFO if expected else Severity.WARNING,
             "order.rejected",
             f"the venue refused order {row.order_id}: {_why(outcome)}",
         )
