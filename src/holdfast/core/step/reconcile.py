@@ -72,12 +72,14 @@ def begin_start(state: State, out: Out) -> None:
     session.start_steps = steps
     # a life that ended right behind the opening may not have heard the word that agrees with it
     ledger = state.books.ledger
-    session.words.opening = bool(ledger.opening_e8) and not any(
+    traded = any(
         row.fills_count
         for who, rows in ledger.attributed.items()
         if who not in {HOUSE, QUARANTINE}
         for row in rows.values()
     )
+    opening_e8 = ledger.opening_e8.get(ledger.settle_asset)
+    session.words.opening = opening_e8 is not None and (not traded or opening_e8 <= 0)
     ask_clock(state, out)
 
 
@@ -518,7 +520,8 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         tolerance_e8=ROUNDING_E8_PER_FILL * (ledger.fills_count + 1),
     )
     if found is None:
-        words.opening = False
+        # nothing is no word to begin with, however often it is said: what comes behind it may still open the books
+        words.opening = words.opening and ledger.opening_e8[asset] <= 0
         clear_suspect(state, "balance")
         heal_break(state, out, BreakKind.BALANCE, asset)
         step_done(state, out, "balances")
@@ -538,13 +541,13 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         session.suspected_mono_ns["balance"] = session.now_mono_ns
         _soon(state, out, ASK_BALANCES)
         return
-    if words.opening:
+    if words.opening and found.theirs > 0:
         # something happened while the first answer was on its way, or it was not true: no word has agreed with it yet
         alert(
             out,
             Severity.WARNING,
             "books.opened_again",
-            f"{asset}: the books opened {found.theirs - found.ours}e-8 short, and none of ours has traded since",
+            f"{asset}: the books opened {found.theirs - found.ours}e-8 short, and no word has agreed with that",
         )
         _open_wallets(state, out, answer, asked_mono_ns=asked_mono_ns)
         clear_suspect(state, "balance")
