@@ -24,8 +24,20 @@ SELDOM = {
     name_of(S.UNKNOWN, Did.NOT_SENT),
     name_of(S.UNKNOWN, Did.GO_SILENT),
 }
-# Not walked by three hundred seeds either: the tests of the core walk them, the simulation does not yet.
-NOT_YET: set[str] = set()
+# Not walked by the seeds of bench/simulation.json: the tests of the core walk them, the simulation does not yet. Each
+# takes an order that was proven void and was not, or a second final word behind a first that came too early.
+NOT_YET = {
+    name_of(state, did)
+    for state, dids in {
+        S.SENT: (Did.CANCELLED,),
+        S.CANCEL_SENT: (Did.NOT_SENT,),
+        S.CANCELLED: (Did.FULL_FILL, Did.NOT_SENT),
+        S.EXPIRED: (Did.REFUSED,),
+        S.REJECTED: (Did.EXPIRED, Did.REFUSED),
+        S.UNSENT: (Did.PART_FILL, Did.FULL_FILL, Did.CANCELLED, Did.EXPIRED, Did.NOT_SENT),
+    }.items()
+    for did in dids
+}
 
 
 @pytest.mark.parametrize("part", range(PARTS))
