@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.stamp
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check fmt docs sim simulate sim-long bench bench-overload bench-vs mutants lock
+.PHONY: help setup run test quick check fmt docs sim simulate sim-long bench bench-overload bench-vs mutants coverage lock
 
 help:      ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' Makefile | awk -F@ '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,10 @@ bench-vs: $(READY)  ## the same work in another framework, in its own environmen
 
 mutants: $(READY)  ## break gate, holds and ladder one change at a time; goes on where it stopped (ARGS="--minutes 30")
 	@$(BIN)/python scripts/mutants.py $(ARGS)
+
+coverage: $(READY)  ## every branch of gate, holds and ladder is taken by a test of the core, or it says which is not
+	@$(BIN)/python -m coverage run -m pytest tests/core -n 0 -m "not slow" $(ARGS)
+	@$(BIN)/python -m coverage report
 
 lock:      ## rewrite requirements.lock (the one target that needs uv)
 	@sh scripts/lock.sh

@@ -114,7 +114,7 @@ def _rest(desk: Desk, number: int) -> None:
 def gate_ns(directory: Path, *, orders: int) -> dict[str, Any]:
     """Nanoseconds per order through the gate; each order is timed alone, after a quote that was not.
 
-    ``gate``: count it in the rate window, find its desk, all eleven checks, ``Approved`` made. ``order_step``:
+    ``gate``: count it in the rate window, find its desk, all its checks, ``Approved`` made. ``order_step``:
     the whole step of the core on the same intent: gate, order id, order book, worst case recounted, the call to
     the venue and its timer set. The timer's own cost (some 40 ns) is in both.
     """

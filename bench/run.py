@@ -16,7 +16,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-from bench import inprocess, living, orders, recovery
+from bench import full_gate, inprocess, living, orders, recovery
 from bench.machine import disk, load, machine
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -55,7 +55,7 @@ ROWS: Final = (
     Row(
         name="gate",
         what=(
-            "gate: rate window, desk, all eleven checks, Approved made, each order timed alone after a quote;"
+            "gate: rate window, desk, all its checks, Approved made, each order timed alone after a quote;"
             " order_step: the whole core.step of the intent (gate, id, order book, exposure, call and timer)"
         ),
         durable="nothing: the gate is in memory; framing its records is in tick_to_order",
@@ -65,6 +65,25 @@ ROWS: Final = (
             ("gate_p99_ns", "aim 6,000"),
             ("order_step_p50_ns", ""),
             ("order_step_p99_ns", ""),
+        ),
+    ),
+    Row(
+        name="gate full",
+        what=(
+            "gate as above with every limit configured, reference file, hours, sums of net and group, duplicate window:"
+            f" {full_gate.INSTRUMENTS} instruments, {full_gate.STRATEGIES} strategies in each of them,"
+            f" {full_gate.OPEN_ORDERS:,} open orders, after a quote of the instrument; orders of {full_gate.BUSY} desks"
+            " in turn. ten_times: median of 5 interleaved rounds, where one of the three is ten times as many"
+        ),
+        durable="nothing: as gate",
+        measure=lambda path, scale: full_gate.full_gate_ns(
+            path, orders=_n(5_000, scale), times=10 if scale == 1.0 else 2
+        ),
+        figures=(
+            ("full_gate_p50_ns", "aim 2,000, at most 4,000"),
+            ("full_gate_p99_ns", "aim 6,000, at most 12,000"),
+            ("full_gate_ten_times_ratio", "at most 1.2"),
+            ("full_gate_cold_p50_ns", ""),
         ),
     ),
     Row(

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from holdfast.core.gate.desk import NO_LIMIT
 from holdfast.core.state import State
 from holdfast.core.step.reference import VOLUME_AGE_NS
 from holdfast.vocab.events import ReferenceRead, Started
@@ -34,6 +35,7 @@ from tests.house.setup import (
     BTC_TICKS,
     ETH,
     ETH_TICKS,
+    OPENING_E8,
     WALL_NS,
     account_limits,
     instrument_limits,
@@ -389,7 +391,10 @@ def test_a_start_from_before_these_limits_is_read_and_means_that_none_was_in_for
     assert f"instrument.{BTC}.adv_share_max" not in names
     state = State()
     state.begin(old)
-    assert not state.desks["alpha"][BTC].further
+    desk = state.desks["alpha"][BTC]
+    assert (0, NO_LIMIT, NO_LIMIT) == (desk.depth_ppm, desk.share_ppm, desk.account.net_most_e8)
+    desk.account.mark(OPENING_E8)
+    assert NO_LIMIT == desk.account.group_most_e8
 
 
 def account_count():

@@ -45,6 +45,8 @@ from tests.house.setup import (
 from tests.house.venue import NaiveVenue
 
 FINAL = naive.FINAL_STATES
+COUNTED_NS = 1_500 * 10**6  # within so long what is open is counted anew at the prices of the market
+KEPT_WORTHS = 1_000
 
 
 class Auditor:
@@ -59,9 +61,14 @@ class Auditor:
         self.approvals = 0
         self.children = 0
         self.looked = 0
+        self.steps = 0
+        self.restarts = 0
+        self.worths = {}  # instrument -> (since when, what it was worth), newest last
 
     def __call__(self, room):
         event, facts = room.records[-1]
+        self.steps += 1
+        self._prices(room)
         for fact in facts:
             kind = type(fact)
             if kind is OrderApproved:
@@ -86,6 +93,31 @@ class Auditor:
                 self._flat(room, fact)
         if facts:
             self._books(room)
+
+    def _prices(self, room):
+        """What each instrument was worth lately, by its market alone."""
+        for instrument in room.state.specs:
+            market = room.state.session.markets[instrument]
+            mid = -((market.bid_ticks + market.ask_ticks) // -2)
+            worth = max(mid, market.mark_ticks, market.last_ticks)
+            known = self.worths.setdefault(instrument, [])
+            if not known or known[-1][1] != worth:
+                known.append((room.mono_ns, worth))
+                del known[:-KEPT_WORTHS]
+
+    def _counted(self, room, instrument, row, longest, shortest):
+        """The kept sums are the twin's, at a price that was the market's within a sweep."""
+        lots = max(abs(longest), abs(shortest))
+        if not lots:
+            assert 0 == row.gross_e8 == row.long_e8 == row.short_e8
+            return
+        unit = room.state.specs[instrument].tick_lot_e8
+        known = self.worths[instrument]
+        ends = [since for since, _ in known[1:]] + [room.mono_ns]
+        lately = {
+            worth for (_, worth), end in zip(known, ends, strict=True) if room.mono_ns - end <= COUNTED_NS
+        }
+        assert row.gross_e8 in {lots * unit * worth for worth in lately}, (instrument, lots, row.gross_e8)
 
     def _approved(self, room, fact):
         assert fact.order_id > self.last_order_id, "an id is never used twice"
@@ -220,6 +252,7 @@ class Auditor:
         assert sum(row.short_e8 for row in exposures.values()) == account.net.short_e8
         for instrument, row in exposures.items():
             longest, shortest = naive.worst_case_lots(books, instrument)
+            self._counted(room, instrument, row, longest, shortest)
             assert row.gross_e8 * longest == max(abs(longest), abs(shortest)) * row.long_e8
             assert row.gross_e8 * shortest == max(abs(longest), abs(shortest)) * row.short_e8
         for name, group in account.groups.items():
@@ -352,7 +385,7 @@ class Walk:
 
     def go(self, moves):
         for _ in range(moves):
-            self.rng.choices(_MOVES, weights=_WEIGHTS)[0](self)
+            self.rng.choices(MOVES, weights=_WEIGHTS)[0](self)
             if self.rng.random() < 0.8:
                 self.room.run(ms=self.rng.choice([1, 5, 20, 60, 200, 700]))
             if self.rng.random() < 0.01:
@@ -570,6 +603,8 @@ class Walk:
 
     def restart(self):
         self.look()
+        self.auditor.restarts += 1
+        self.auditor.worths.clear()  # the clock may begin anew
         self.room.restarts(
             reboot=self.rng.random() < 0.3,
             down_ms=self.rng.randrange(1, 3_000),
@@ -635,5 +670,5 @@ _TABLE = [
     (Walk.govern, 2),
     (Walk.restart, 0.5),
 ]
-_MOVES = [move for move, _ in _TABLE]
+MOVES = [move for move, _ in _TABLE]
 _WEIGHTS = [weight for _, weight in _TABLE]

@@ -500,13 +500,11 @@ class State:
         session = self.live
         settings = session.settings = in_force(session.configured, self.books.limits)
         account = session.account
-        account.limits = settings.account_limits
         rates = settings.account_limits
         account.asked = account.asked.sized(
             rates_of(rates, settings.instrument_limits, settings.strategy_limits)
         )
-        account.mark(account.equity_e8)
-        account.fold_day()
+        account.limit(rates)
         self._fold_floor(rates.drawdown_breaker_ppm)
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         for name, instrument_limits in self.instrument_limits.items():

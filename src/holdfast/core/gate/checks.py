@@ -11,7 +11,6 @@ from typing import Final, TypeAlias
 
 from holdfast.core.gate.desk import Desk
 from holdfast.core.gate.reference_checks import (
-    further_permitted,
     inside_the_bands,
     known_by_fresh_facts,
     within_hours,
@@ -19,7 +18,7 @@ from holdfast.core.gate.reference_checks import (
     within_shares,
     within_volume,
 )
-from holdfast.core.views import MARK_AGE_NS_MAX
+from holdfast.core.views import FAR_PAST_NS, MARK_AGE_NS_MAX
 from holdfast.vocab.events import OrderIntent
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.instruments import InstrumentStatus
@@ -471,17 +470,29 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
         or intent.reduce_only
         or intent.trigger_ticks is not None
         or intent.child_of is not None
-        or (account.duplicate_window_ns and (intent.side, price, qty) in desk.recent)
+        or (
+            (window_ns := account.duplicate_window_ns)
+            and now - desk.recent.get((intent.side, price, qty), FAR_PAST_NS) < window_ns
+        )
     ):
         return False
     everyone = desk.all_open
     position = desk.all_position.position_lots
     decision = intent.decision_ticks
+    quote = market.quote
     if intent.side is _BUY:
         if decision is not None and (price - decision) * PPM > desk.slippage_ppm * decision:
             return False  # by its limit: what it pays may be less
         if price >= desk.resting.ask_ticks:
             return False
+        if (
+            price >= quote.ask_ticks
+            and (depth := desk.depth_ppm)
+            and qty * PPM > depth * quote.ask_lots
+            and intent.tif is not _POST_ONLY
+        ):
+            return False
+        net_e8 = account.net.long_e8 - exposure.long_e8
         lots = position + everyone.buy_lots + qty
         least = everyone.sell_lots - position
         mine = desk.my_position.position_lots + desk.my_open.buy_lots + qty
@@ -490,25 +501,36 @@ def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
             return False
         if price <= desk.resting.bid_ticks:
             return False
+        if (
+            price <= quote.bid_ticks
+            and (depth := desk.depth_ppm)
+            and qty * PPM > depth * quote.bid_lots
+            and intent.tif is not _POST_ONLY
+        ):
+            return False
+        net_e8 = exposure.short_e8 - account.net.short_e8
         lots = everyone.sell_lots + qty - position
         least = position + everyone.buy_lots
         mine = desk.my_open.sell_lots + qty - desk.my_position.position_lots
     if mine > desk.my_lots_max or lots > desk.all_lots_max:
         return False
+    worth_e8 = price * exposure.unit_e8 if price > exposure.value_ticks else exposure.value_e8
+    worst_e8 = lots * worth_e8
+    if net_e8 + worst_e8 > account.net_most_e8:
+        return False
     if least > lots:
         lots = least
-    worth = value = exposure.value_ticks
-    if price > worth:
-        worth = price
-    lots *= exposure.unit_e8
+        worst_e8 = lots * worth_e8
+    more_e8 = worst_e8 - exposure.gross_e8
     asked = account.asked
     if (
-        account.gross_e8 - exposure.gross_e8 + lots * worth > account.allowed_e8
+        account.gross_e8 + more_e8 > account.allowed_e8
+        or exposure.group.gross_e8 + more_e8 > account.group_most_e8
+        or worst_e8 * PPM > desk.share_ppm * account.equity_e8  # type: ignore[operator] # unknown: nothing is allowed
         or now - asked.ring[asked.refuse_back].mono_ns < NS_PER_S
-        or account.open_orders_count >= account.limits.open_orders_max
+        or account.open_orders_count > account.open_most
         or account.day.orders_count >= account.orders_most
-        or (desk.further and not further_permitted(intent, desk, price, lots * (max(value, price))))
     ):
         return False
-    exposure.would_be_e8 = lots * value
+    exposure.would_be_e8 = lots * exposure.value_e8
     return True

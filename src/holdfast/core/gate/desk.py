@@ -94,6 +94,7 @@ class AskedWindow:
         )
 
 
+NO_LIMIT: Final = 1 << 62  # of a limit not in force when the journal was written; fits a hashed number
 _NEVER: Final = CancelIntent(wall_ns=0, mono_ns=FAR_PAST_NS, strategy="", intent_seq=0, instrument="")
 NOTHING_ASKED: Final = AskedWindow(ring=deque(), refuse_back=-1, trip_back=-1)
 
@@ -117,8 +118,18 @@ class AccountDesk:
     groups: dict[str, GroupSum] = field(default_factory=dict)
     orders_most: int = -1
     allowed_e8: int = -1  # gross notional that money and leverage allow by this equity; -1: nothing
+    group_most_e8: int = -1  # the same of one group, by its share of equity
+    net_most_e8: int = -1
+    open_most: int = -1
 
     def __post_init__(self) -> None:
+        self.limit(self.limits)
+
+    def limit(self, limits: AccountLimits) -> None:
+        """Judge by these limits from now on."""
+        self.limits = limits
+        self.net_most_e8 = limits.net_notional_e8_max or NO_LIMIT
+        self.open_most = limits.open_orders_max - 1
         self.mark(self.equity_e8)
         self.fold_day()
 
@@ -135,11 +146,14 @@ class AccountDesk:
     def mark(self, equity_e8: int | None) -> None:
         """Set the equity that leverage is judged by."""
         self.equity_e8 = equity_e8
+        limits = self.limits
         if equity_e8 is None or equity_e8 <= 0:
-            self.allowed_e8 = -1
+            self.allowed_e8 = self.group_most_e8 = -1
         else:
-            limits = self.limits
             self.allowed_e8 = min(limits.gross_notional_e8_max, limits.leverage_ppm_max * equity_e8 // PPM)
+            self.group_most_e8 = min(limits.group_share_ppm_max * equity_e8 // PPM, NO_LIMIT)
+        if not limits.group_share_ppm_max:
+            self.group_most_e8 = NO_LIMIT
 
 
 class Desk:
@@ -153,9 +167,9 @@ class Desk:
         "all_lots_max",
         "all_open",
         "all_position",
+        "depth_ppm",
         "exposure",
         "facts",
-        "further",
         "hold",
         "instrument_limits",
         "last_intent_seq",
@@ -173,6 +187,7 @@ class Desk:
         "recent",
         "reducing",
         "resting",
+        "share_ppm",
         "slippage_ppm",
         "spec",
         "strategy",
@@ -237,31 +252,34 @@ class Desk:
         self.slippage_ppm = limits.slippage_ppm_max
         self.all_lots_max = instrument_limits.position_lots_max
         self.ticklots_max = instrument_limits.order_notional_e8_max // spec.tick_lot_e8
+        self.depth_ppm = instrument_limits.depth_ppm_max
+        self.share_ppm = instrument_limits.equity_share_ppm_max or NO_LIMIT
         self.learn()
 
     def learn(self) -> None:
         """Take what the facts and the hours are now into the numbers that an order is compared with anyway.
 
         ``open_until_ns``: hours, session and the file's age, as the one wall time up to which all three permit.
-        ``further``: whether something is left to ask that no such number holds.
         """
         facts, limits = self.facts, self.instrument_limits
         self.qty_lots_max = min(self.spec.qty_lots_max, self.limits.order_lots_max, limits.order_lots_max)
         if limits.adv_share_ppm_max:
             self.qty_lots_max = min(self.qty_lots_max, facts.adv_lots * limits.adv_share_ppm_max // PPM)
         self.open_until_ns = min(self.window_until_ns, facts.session_until_ns, facts.fresh_until_ns)
-        account = self.account.limits
         self.exposure.band(facts.band_low_ticks, facts.band_high_ticks)
-        self.further = bool(
-            limits.depth_ppm_max
-            or limits.equity_share_ppm_max
-            or account.group_share_ppm_max
-            or account.net_notional_e8_max
-        )
+        self._fold_plain()
 
     def fold(self, hold: Hold | None) -> None:
         """Stand under this hold, the strictest in scope; None: under no hold at all."""
         self.hold = hold
         self.level = HoldLevel.NONE if hold is None else hold.level
         self.reducing = self.level >= HoldLevel.REDUCE_ONLY
-        self.plain = self.level is HoldLevel.NONE and self.spec.status is InstrumentStatus.TRADING
+        self._fold_plain()
+
+    def _fold_plain(self) -> None:
+        """Whether the screen may say yes: no hold, the venue trades, and the group is known where one is limited."""
+        self.plain = (
+            self.level is HoldLevel.NONE
+            and self.spec.status is InstrumentStatus.TRADING
+            and (bool(self.facts.group) or not self.account.limits.group_share_ppm_max)
+        )

@@ -29,7 +29,8 @@ class Exposure:
     """One instrument's rows and its worst-case notional, ``gross_e8``, as last counted.
 
     What follows from its prices alone is kept until one of them moves: ``value_ticks``, the larger of mid, mark and
-    last, and ``lowest_ticks`` to ``highest_ticks``, where a limit price stands within the collar around mid and mark,
+    last; ``value_e8``, what a lot is worth at it; and ``lowest_ticks`` to ``highest_ticks``, where a limit price stands
+    within the collar around mid and mark,
     and within the venue's bands. ``summed``: whether a limit needs the further sums: the account's ``net``, to which it
     adds ``long_e8`` and ``short_e8``, and that of its ``group``.
     Not part of the hashed state: it holds references to rows of the books, and the account's sum is hashed.
@@ -38,11 +39,12 @@ class Exposure:
     __slots__ = (
         "band_high_ticks",
         "band_low_ticks",
-        "collar_ppm",
         "gross_e8",
         "group",
+        "high_ppm",
         "highest_ticks",
         "long_e8",
+        "low_ppm",
         "lowest_ticks",
         "market",
         "moves_seen",
@@ -52,6 +54,7 @@ class Exposure:
         "short_e8",
         "summed",
         "unit_e8",
+        "value_e8",
         "value_ticks",
         "would_be_e8",
     )
@@ -78,13 +81,14 @@ class Exposure:
         self.band_low_ticks = 0
         self.band_high_ticks = NO_BAND
         self.would_be_e8 = -1  # with the order that the gate's screen let through last; -1: count
-        self.collar_ppm = 0
+        self.low_ppm = self.high_ppm = 0  # of twice a million: how far below and above mid and mark
         self.moves_seen = -1
-        self.value_ticks = self.lowest_ticks = self.highest_ticks = 0
+        self.value_ticks = self.value_e8 = self.lowest_ticks = self.highest_ticks = 0
 
     def collar(self, ppm: int) -> None:
         """How far from mid and mark a price may stand, from now on."""
-        self.collar_ppm = ppm
+        self.low_ppm = ppm - PPM
+        self.high_ppm = ppm + PPM
         self.moves_seen = -1
 
     def band(self, low_ticks: int, high_ticks: int) -> None:
@@ -106,7 +110,7 @@ class Exposure:
         held = self.position.position_lots
         open_lots = self.open_lots
         net = self.net
-        value = self.value_ticks * self.unit_e8
+        value = self.value_e8
         now = (held + open_lots.buy_lots) * value
         net.long_e8 += now - self.long_e8
         self.long_e8 = now
@@ -115,21 +119,29 @@ class Exposure:
         self.short_e8 = now
 
     def reprice(self) -> None:
-        """Find out anew what follows from the prices."""
+        """Find out anew what follows from the prices. No ``min`` and no ``max``: it comes before many an order."""
         market = self.market
-        ppm = self.collar_ppm
         self.moves_seen = market.moves_count
         mid2 = market.mid2_ticks
         value = (mid2 + 1) >> 1
-        lowest = -(mid2 * (ppm - PPM) // (2 * PPM))
-        highest = mid2 * (ppm + PPM) // (2 * PPM)
+        lowest = -(mid2 * self.low_ppm // (2 * PPM))
+        highest = mid2 * self.high_ppm // (2 * PPM)
         mark = market.mark_ticks
         if mark:
-            lowest = max(lowest, -(mark * (ppm - PPM) // PPM))
-            highest = min(highest, mark * (ppm + PPM) // PPM)
-        self.lowest_ticks = max(lowest, self.band_low_ticks)
-        self.highest_ticks = min(highest, self.band_high_ticks)
-        self.value_ticks = max(value, mark, market.last_ticks)
+            edge = -(mark * self.low_ppm // PPM)
+            if edge > lowest:
+                lowest = edge
+            edge = mark * self.high_ppm // PPM
+            if edge < highest:
+                highest = edge
+            if mark > value:
+                value = mark
+        if market.last_ticks > value:
+            value = market.last_ticks
+        self.lowest_ticks = lowest if lowest > self.band_low_ticks else self.band_low_ticks  # noqa: FURB136
+        self.highest_ticks = highest if highest < self.band_high_ticks else self.band_high_ticks  # noqa: FURB136
+        self.value_ticks = value
+        self.value_e8 = value * self.unit_e8
 
     def recount(self) -> int:
         """Count anew, at the larger of mid, mark and last; returns by how much it changed."""
@@ -146,7 +158,7 @@ class Exposure:
         if self.moves_seen != self.market.moves_count:
             self.reprice()
         before = self.gross_e8
-        self.gross_e8 = now = lots * self.value_ticks * self.unit_e8
+        self.gross_e8 = now = lots * self.value_e8
         if self.summed:
             self.sum_up(now - before)
         return now - before

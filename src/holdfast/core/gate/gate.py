@@ -84,7 +84,7 @@ def _remember(intent: OrderIntent, desk: Desk) -> None:
     recent = desk.recent
     if len(recent) >= RECENT_KEPT_MAX:
         del recent[next(iter(recent))]
-    key = (int(intent.side), intent.price_ticks or 0, intent.qty_lots)
+    key = (intent.side, intent.price_ticks or 0, intent.qty_lots)
     recent.pop(key, None)
     recent[key] = intent.mono_ns
 

@@ -1,0 +1,95 @@
+"""The gate's checks without its screen, and its screen without the checks: each must know every edge by itself."""
+
+import pytest
+
+from holdfast.core.gate.checks import first_refusal, plainly_permitted
+from holdfast.core.ingest.market import take_quote
+from holdfast.vocab.orders import OrderType, Side, TimeInForce
+from holdfast.vocab.refusals import OutsideCollar, OverNet, Slipped
+from tests.core.gate_cases import CASES
+from tests.core.gate_table import LOT_E8
+from tests.house.desks import a_desk
+from tests.house.events import a_quote, an_intent
+from tests.house.setup import BTC_TICKS, MONO_NS, account_limits, instrument_limits
+
+E6 = 10**6
+
+
+@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+def test_the_checks_know_every_edge_without_the_screen(one):
+    """A plain order at a limit is let by before they are asked: a check that refused there was not noticed."""
+    assert one.refusal == first_refusal(an_intent(**one.intent), a_desk(**one.desk))
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "decision", "passes"),
+    [
+        (Side.BUY, 600_012, 595_250, True),
+        (Side.BUY, 600_012, 595_249, False),
+        (Side.SELL, 600_036, 604_875, True),
+        (Side.SELL, 600_036, 604_876, False),
+    ],
+)
+def test_a_slip_of_exactly_what_is_tolerated_passes(side, price, decision, passes):
+    desk, intent = a_desk(ask=600_012), an_intent(side=side, price_ticks=price, decision_ticks=decision)
+    assert passes is plainly_permitted(intent, desk)
+    found = first_refusal(intent, desk)
+    assert found is None if passes else isinstance(found, Slipped)
+
+
+@pytest.mark.parametrize(("price", "passes"), [(594_099, True), (594_098, False)])
+def test_a_price_at_the_collar_of_the_mark_passes(price, passes):
+    """One part in a hundred below a mark of 600,100, and inside the collar of the mid."""
+    desk, intent = a_desk(mark=600_100), an_intent(price_ticks=price)
+    found = first_refusal(intent, desk)
+    assert passes is plainly_permitted(intent, desk)
+    assert found is None if passes else isinstance(found, OutsideCollar)
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+@pytest.mark.parametrize(("elsewhere", "passes"), [(50, True), (51, False)])
+def test_net_counts_what_the_instrument_has_once(side, elsewhere, passes):
+    """30 lots held and 10 asked for; 50 elsewhere are within 90, and 51 are not."""
+    desk = a_desk(
+        position=30 * side,
+        net_elsewhere_e8=elsewhere * LOT_E8 * side,
+        account=account_limits(net_notional_e8_max=90 * LOT_E8),
+    )
+    intent = an_intent(side=side, qty_lots=10, price_ticks=BTC_TICKS)
+    found = first_refusal(intent, desk)
+    assert passes is plainly_permitted(intent, desk)
+    assert found is None if passes else isinstance(found, OverNet)
+
+
+def test_the_screen_judges_by_the_quote_that_came_last():
+    """What follows from prices is kept until one moves: kept longer, the collar would stand where the market was."""
+    desk = a_desk()
+    moved = a_quote(mono_ns=MONO_NS, mid=BTC_TICKS + 12_000, seq=2)
+    assert take_quote(desk.market, moved)
+    assert not plainly_permitted(an_intent(price_ticks=BTC_TICKS), desk)
+    assert plainly_permitted(an_intent(price_ticks=BTC_TICKS + 12_000), desk)
+
+
+@pytest.mark.parametrize(("position", "lots"), [(0, 10), (7, 17), (-30, 30)])
+def test_a_yes_of_the_screen_leaves_the_worst_case_with_the_order(position, lots):
+    desk = a_desk(position=position)
+    assert plainly_permitted(an_intent(qty_lots=10, price_ticks=BTC_TICKS), desk)
+    assert lots * LOT_E8 == desk.exposure.would_be_e8
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, BTC_TICKS + 5), (Side.SELL, BTC_TICKS - 5)])
+def test_an_order_as_large_as_the_depth_allows_needs_no_closer_look(side, price):
+    desk = a_desk(instrument=instrument_limits(depth_ppm_max=2 * E6), shown=5)
+    words = {"side": side, "price_ticks": price, "order_type": OrderType.LIMIT, "tif": TimeInForce.IOC}
+    assert plainly_permitted(an_intent(qty_lots=10, **words), desk)
+    assert not plainly_permitted(an_intent(qty_lots=11, **words), desk)
+
+
+@pytest.mark.parametrize(("equity", "passes"), [(20, True), (19, False)])
+def test_shares_of_exactly_the_limit_need_no_closer_look(equity, passes):
+    """10 lots against half of 20 lots' worth: of the instrument, and of its group."""
+    words = {"equity_e8": equity * LOT_E8, "facts": {"group": "crypto"}}
+    intent = an_intent(qty_lots=10, price_ticks=BTC_TICKS)
+    own = a_desk(instrument=instrument_limits(equity_share_ppm_max=500_000), **words)
+    group = a_desk(account=account_limits(group_share_ppm_max=500_000), **words)
+    assert [passes, passes] == [plainly_permitted(intent, own), plainly_permitted(intent, group)]
