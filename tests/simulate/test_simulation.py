@@ -40,6 +40,7 @@ NOT_YET = {
 }
 
 
+@pytest.mark.timeout(3_600 if FULL else 300)  # half a minute where nothing else runs
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_seed_breaks_a_rule_and_the_seeds_were_worth_it(part, tmp_path_factory, testrun_uid):
     """``holdfast simulate --seeds 1 --first-seed N`` shows a failing one again. Each part runs its seeds once.
