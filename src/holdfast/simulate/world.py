@@ -71,6 +71,7 @@ JOURNAL: Final = "journal"
 SEGMENT_BYTES: Final = 96 << 10
 RESERVE_BYTES: Final = 24 << 10
 _DIES_AGAIN: Final = 0.2  # how often a start is itself killed
+_OPENED_INDEX: Final = 60  # by this record the first life has opened its books
 LOOK_EVERY_STEPS: Final = 100
 PRICES_KEPT_S: Final = 10  # with an older price no bot trades any more
 STRATEGIES: Final = ("quoter", "momentum", "restless")
@@ -333,6 +334,7 @@ class World:
                 quiet=self._quiet,
             )
         )
+        self.storm.tells = self._tells
         self.storm.on_arrival = self.auditor.arrives
         self.bot: Bot | None = None
         self.port = self._a_port()
@@ -646,6 +648,16 @@ class World:
         self.storm.heard(event)
         bot.engine.put(event)
 
+    def _tells(self, event: Event, after_ns: int) -> None:
+        bot = self.bot
+
+        def arrives() -> None:
+            if bot is not None:
+                now = structs.replace(event, wall_ns=self.clock.wall_ns(), mono_ns=self.mono_ns)
+                self.put(bot, now)
+
+        self.schedule(after_ns, arrives)
+
     def _down(self, seconds: float) -> None:
         """Nobody is there; the market and the venue go on."""
         until = self.mono_ns + round(seconds * NS_PER_S)
@@ -797,7 +809,10 @@ class World:
 
     def _crashes(self) -> None:
         rng, weather = self.rng, self.weather
-        opened = self.lives > 0
+        # books opened anew beside a position are a person's to adopt, at a price that is not the venue's: not drawn
+        opened = self.lives > 0 and (
+            self._journal.anchor().index > _OPENED_INDEX or not self.truth().position_lots
+        )
         power = (
             not weather.kinds.isdisjoint(("tail_lost", "writes_reordered")) and opened and rng.random() < 0.3
         )
