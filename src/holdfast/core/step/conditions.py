@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable
 
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, place_hold, release_hold
-from holdfast.vocab.holds import HoldCause, HoldLevel, Release, Scope
+from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
 from holdfast.vocab.units import NS_PER_MS
 
 
@@ -25,9 +25,35 @@ def condition(
 
     ``level``: in place of the table's; one that rises makes the standing hold stricter, one that falls does nothing.
     """
-    session = state.live
     where = Scope() if scope is None else scope
     hold = state.books.holds.find(cause, where)
+    settle(state, out, cause, hold, stands=stands, reason=reason, scope=where, at_once=at_once, level=level)
+
+
+def standing(state: State, cause: HoldCause) -> dict[str, Hold]:
+    """By instrument: the oldest hold of this cause on it alone. For sweeps: most instruments have none."""
+    found: dict[str, Hold] = {}
+    for hold in state.books.holds.holds.values():
+        if hold.cause is cause and hold.scope.instrument and not hold.scope.strategy:
+            found.setdefault(hold.scope.instrument, hold)
+    return found
+
+
+def settle(
+    state: State,
+    out: Out,
+    cause: HoldCause,
+    hold: Hold | None,
+    *,
+    stands: bool,
+    reason: str,
+    scope: Scope,
+    at_once: bool = False,
+    level: HoldLevel | None = None,
+) -> None:
+    """``condition`` where ``hold``, the standing one of this cause and scope, is known already."""
+    session = state.live
+    where = scope
     if stands:
         if hold is None or (level is not None and level > hold.level):
             place_hold(state, out, cause, scope=where, by="monitor", reason=reason, level=level)
@@ -41,14 +67,19 @@ def condition(
         release_hold(state, out, hold, by="monitor", reason="the condition is gone")
 
 
-def rule_is_off(state: State, out: Out, cause: HoldCause, *, save: Container[Scope] = ()) -> None:
-    """Release what a rule holds that is not in force any more; ``save`` are the scopes in which it still is.
+def rule_is_off(state: State, out: Out, cause: HoldCause, in_force: Callable[[Scope], bool]) -> None:
+    """Release what a rule holds in the scopes in which it is not in force any more.
 
     Settings change between two lives of the process, and holds outlive both: nobody looks at their condition now.
     """
     for hold in list(state.books.holds.holds.values()):
-        if hold.cause is cause and hold.release is Release.AUTOMATIC and hold.scope not in save:
+        if hold.cause is cause and hold.release is Release.AUTOMATIC and not in_force(hold.scope):
             release_hold(state, out, hold, by="monitor", reason="its rule is not in force any more")
+
+
+def nowhere(_: Scope) -> bool:
+    """Where a rule is in force that is off."""
+    return False
 
 
 def _long_enough(state: State, since_mono_ns: int) -> bool:
