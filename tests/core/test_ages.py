@@ -1,6 +1,7 @@
 """What grows old: prices, the venue's word on our account, clocks, connections. Reduce first, then halt."""
 
 import pytest
+from msgspec import structs
 
 from holdfast.vocab.events import NoticeKind, StrategyFailed, VenueNotice
 from holdfast.vocab.holds import HoldCause, HoldLevel
@@ -223,6 +224,16 @@ def test_a_switch_that_worked_and_is_refused_is_not_a_switch_that_does_not_exist
     room.venue.breaks(ArmDeadman, Fatal(why="invalid key", code="-2015"))
     room.run(s=40)
     assert ["deadman_unarmed", "deadman_unarmed"] == room.causes()
+
+
+def test_a_switch_that_is_not_wanted_any_more_holds_nothing():
+    room = a_room_with_a_deadman()
+    room.venue.breaks(ArmDeadman, Fatal(why="invalid key", code="-2015"))
+    room.run(s=40)
+    room.config = structs.replace(room.config, timings=timings(deadman_ms=0))
+    room.restarts()
+    room.run(ms=300)
+    assert "deadman_unarmed" not in room.causes()
 
 
 # --- notices --------------------------------------------------------------------------------------------------------

@@ -3,7 +3,10 @@
 import pytest
 from msgspec import structs
 
-from holdfast.vocab.facts import AmendStep, OrderAmended
+from holdfast.core.step.emit import place_hold
+from holdfast.vocab.events import CallDone, OrderReported
+from holdfast.vocab.facts import AmendStep, OrderAmended, SizeReduced
+from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.orders import OrderState, OrderType, Side
 from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient, Withheld
 from holdfast.vocab.refusals import (
@@ -19,7 +22,8 @@ from holdfast.vocab.refusals import (
     TooManyOrders,
 )
 from holdfast.vocab.reports import Done
-from holdfast.vocab.requests import AmendOrder, QueryOrder
+from holdfast.vocab.requests import AmendOrder, PlaceOrder, QueryOrder
+from tests.house.events import an_order_report
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, account_limits, timings
 
@@ -242,3 +246,129 @@ def test_an_amend_of_a_sell_counts_on_the_sell_side():
     room.amends(order, lots=25)
     assert 25 == room.books.orders.open_in(BTC).sell_lots
     assert Side.SELL is order.terms.side
+
+
+# --- which word is the newer one ------------------------------------------------------------------------------------
+
+
+def a_word(room, order, *, lots, at, **changes):
+    """What the venue says of an order now."""
+    return an_order_report(
+        order.order_id,
+        venue_order_id="v77",
+        qty_lots=lots,
+        price_ticks=at,
+        **{"venue_ns": room.venue.venue_ns, **changes},
+    )
+
+
+def streams(room, report):
+    room.tell(OrderReported(wall_ns=0, mono_ns=0, report=report))
+
+
+def answers(room, kind, outcome):
+    """The oldest question of this kind that is still out is answered."""
+    call = next(call for call in room.held_calls if type(call.request) is kind)
+    room.held_calls.remove(call)
+    room.tell(CallDone(wall_ns=0, mono_ns=0, call_id=call.call_id, outcome=outcome))
+
+
+def amended_there_and_back():
+    """10@597000, amended to 60@598000 and shown so by the stream; the amend back is asked. Every answer is late."""
+    room = a_running_core()
+    room.holds_answers()
+    order = room.buys(10, at=597_000)
+    first = a_word(room, order, lots=10, at=597_000)
+    room.run(ms=1)
+    streams(room, first)
+    assert room.amends(order, lots=60, at=598_000) is None
+    room.run(ms=1)
+    streams(room, a_word(room, order, lots=60, at=598_000))
+    room.run(ms=1)
+    assert room.amends(order, lots=10, at=597_000) is None
+    assert (60, 10, (60, 60)) == (order.qty_lots, order.amend_qty_lots, counted(room))
+    return room, order, first
+
+
+def test_the_slow_answer_to_the_placement_proves_no_amend_back():
+    room, order, first = amended_there_and_back()
+    answers(room, PlaceOrder, Ok(value=first))
+    assert (60, 10, (60, 60)) == (order.qty_lots, order.amend_qty_lots, counted(room))
+
+
+def test_an_older_word_of_the_stream_proves_no_amend_back_and_a_later_one_does():
+    room, order, first = amended_there_and_back()
+    streams(room, first)
+    assert (60, 10, (60, 60)) == (order.qty_lots, order.amend_qty_lots, counted(room))
+    streams(room, a_word(room, order, lots=10, at=597_000))
+    assert (10, 597_000, 0, (10, 10)) == (
+        order.qty_lots,
+        order.price_ticks,
+        order.amend_qty_lots,
+        counted(room),
+    )
+
+
+def test_the_late_answer_to_an_earlier_amend_is_none_to_the_one_asked_since():
+    for late in (Fatal(why="no", code="-1"), Transient(why="busy")):
+        room, order, _ = amended_there_and_back()
+        answers(room, AmendOrder, late)
+        assert (60, 10, (60, 60)) == (order.qty_lots, order.amend_qty_lots, counted(room))
+        answers(room, AmendOrder, Ok(value=a_word(room, order, lots=10, at=597_000)))
+        assert (10, 0, (10, 10)) == (order.qty_lots, order.amend_qty_lots, counted(room))
+
+
+def test_an_older_word_does_not_undo_an_amend_that_took_effect():
+    room, order, first = amended_there_and_back()
+    answers(room, AmendOrder, Ok(value=a_word(room, order, lots=60, at=598_000)))
+    answers(room, AmendOrder, Fatal(why="no", code="-1"))
+    for _ in range(2):
+        streams(room, first)
+    answers(room, PlaceOrder, Ok(value=first))
+    assert (60, 598_000, 0, (60, 60)) == (
+        order.qty_lots,
+        order.price_ticks,
+        order.amend_qty_lots,
+        counted(room),
+    )
+    assert [] == room.alerted("order.changed")
+
+
+def test_a_size_that_is_not_ours_is_counted_as_the_venue_shows_it_and_told():
+    """An amend that was refused to us, and took effect: by the stream, and where that is deaf by a poll."""
+    room = a_running_core()
+    order = room.buys(10)
+    room.run(ms=1)
+    streams(room, a_word(room, order, lots=20, at=598_000))
+    assert (20, 598_000, (20, 20)) == (order.qty_lots, order.price_ticks, counted(room))
+    assert 598_000 == room.state.resting[BTC].bid_ticks
+    assert 1 == len(room.alerted("order.changed"))
+    room = a_running_core()
+    order = room.buys(10)
+    room.venue.stream_deaf = True
+    room.venue.order(order.order_id).qty = 20
+    room.run(s=60)
+    assert (20, (20, 20)) == (order.qty_lots, counted(room))
+    assert 1 == len(room.alerted("order.changed"))
+
+
+def test_at_reduced_an_order_grows_by_half_of_what_is_asked():
+    room = a_running_core()
+    place_hold(room.state, [], HoldCause.VOLATILITY, by="test", reason="it swings")
+    order = room.buys(40)
+    assert 20 == order.qty_lots
+    assert room.amends(order, lots=80) is None
+    assert 50 == order.qty_lots
+    reduced = room.facts_of(SizeReduced)[-1]
+    assert (80, 50) == (reduced.from_lots, reduced.to_lots)
+    assert room.amends(order, lots=30, at=598_000) is None
+    assert (30, 598_000) == (order.qty_lots, order.price_ticks)
+
+
+def test_at_reduced_an_exit_grows_in_full_up_to_the_position():
+    room = a_running_core()
+    room.targets(10)
+    place_hold(room.state, [], HoldCause.VOLATILITY, by="test", reason="it swings")
+    order = room.sells(4)
+    assert room.amends(order, lots=14) is None
+    assert 12 == order.qty_lots  # 6 more close the position, 4 more would turn it

@@ -443,3 +443,60 @@ def test_flat_is_not_said_by_a_word_that_came_long_after_it_was_asked_for():
     assert (-5, []) == (room.venue.position(), room.flat_claims)
     room.run(s=10)
     assert (0, [True]) == (room.venue.position(), [fact.flat for fact in room.flat_claims])
+
+
+# --- a strategy that others offset ----------------------------------------------------------------------------------
+
+
+def two_sided(alpha, beta):
+    room = a_running_core()
+    room.takes(1, alpha, strategy="alpha")
+    room.settle()
+    room.takes(-1, beta, strategy="beta")
+    room.settle()
+    room.run(s=1)
+    return room
+
+
+@pytest.mark.parametrize(("beta", "left"), [(4, 4), (10, 10), (14, 10)])
+def test_a_strategy_is_not_flat_where_another_holds_the_opposite(beta, left):
+    """The account has less to close than the strategy holds: what is left is said, and whose it is set against."""
+    room = two_sided(10, beta)
+    room.says("flatten", strategy="alpha")
+    room.run(s=20)
+    ended = room.facts_of(FlattenEnded)
+    assert ([False], left) == ([fact.flat for fact in ended], room.position(of="alpha"))
+    assert f"alpha still holds +{left} lots of {BTC}, offset by beta -{beta}" in ended[0].why
+    assert 1 == len(room.alerted("flatten.offset"))
+    assert [] == room.alerted("flatten.flat")
+    assert {} == room.state.session.jobs == room.books.flattens
+
+
+def test_a_strategy_on_the_side_of_the_account_gets_flat_beside_another():
+    room = two_sided(10, 4)
+    room.says("flatten", strategy="beta")
+    room.run(s=5)
+    assert -4 == room.position(of="beta")
+    assert [False] == [fact.flat for fact in room.facts_of(FlattenEnded)]
+    room = a_running_core()
+    room.takes(1, 10, strategy="alpha")
+    room.settle()
+    room.takes(1, 4, strategy="beta")
+    room.settle()
+    room.says("flatten", strategy="alpha")
+    room.run(s=20)
+    assert (0, 4) == (room.position(of="alpha"), room.position(of="beta"))
+    assert [True] == [fact.flat for fact in room.facts_of(FlattenEnded)]
+
+
+def test_a_strategy_whose_exit_is_not_booked_yet_is_waited_for():
+    room = two_sided(10, 4)
+    room.venue.stream_deaf = True
+    room.venue.breaks(QueryTrades, Unknown(why="no answer"))
+    room.says("flatten", strategy="alpha")
+    room.run(s=20)
+    assert [] == room.facts_of(FlattenEnded)
+    room.venue.mends(QueryTrades)
+    room.run(s=60)
+    assert [False] == [fact.flat for fact in room.facts_of(FlattenEnded)]
+    assert 4 == room.position(of="alpha")

@@ -402,6 +402,35 @@ def test_the_fall_is_counted_from_the_days_first_price_over_restarts_until_the_d
     assert 4 == len(room.facts_of(DayPriced))
 
 
+def test_a_hold_of_a_fall_ends_with_its_rule():
+    """Levels that are gone after a restart are looked at by nobody: their holds must not outlive them."""
+    everywhere = tuple(halt for halt in HALTS if halt.everywhere)
+    for left, still in ((HALTS, 2), (everywhere, 1), ((), 0)):
+        room = a_market()
+        falls_to(room, 45_000)
+        falls_to(room, 45_000, ETH)
+        placed = [hold.scope for hold in room.books.holds.holds.values()]
+        assert {Scope(), Scope(instrument=ETH)} <= set(placed)
+        room.config = structs.replace(room.config, market_halts=left)
+        room.restarts()
+        room.run(ms=300)
+        scopes = {
+            hold.scope for hold in room.books.holds.holds.values() if hold.cause is HoldCause.MARKET_HALT
+        }
+        assert still == len(scopes & {Scope(), Scope(instrument=ETH)})
+
+
+def test_a_hold_of_a_stale_file_ends_with_its_rule():
+    for rules in (RULES, None):
+        room = a_core(reference=structs.replace(RULES, when_stale=L.REDUCE_ONLY), read=False)
+        room.run(s=1)
+        assert "reference_stale" in room.causes()
+        room.config = structs.replace(room.config, reference=rules)
+        room.restarts()
+        room.run(ms=300)
+        assert "reference_stale" not in room.causes()
+
+
 # --- journals -------------------------------------------------------------------------------------------------------
 
 

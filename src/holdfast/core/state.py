@@ -364,6 +364,9 @@ class VenueWords(Struct, kw_only=True):
     cash_mono_ns: int = FAR_PAST_NS
     # by instrument, executions that may be of an order without a name yet: since when each
     trades_waiting: dict[str, dict[str, int]] = {}
+    amended_venue_ns: dict[
+        int, int
+    ] = {}  # by order: when its size or price last changed, by the venue's time
     # conditional orders that were asked after by name because of such an execution: when
     named_mono_ns: dict[int, int] = {}
 

@@ -374,6 +374,8 @@ def meets_no_own_order(intent: OrderIntent, desk: Desk) -> Refusal | None:
     """It reaches no order that the account itself has, or may have, in the venue's book on the other side.
 
     A market order is judged at the far touch; a conditional one when it triggers, which is the venue's to see.
+    An order on the account that the bot did not send (by hand, by another program) counts in the exposure, and is
+    not looked at here: it may be met.
     """
     price = intent.price_ticks
     if price is None:

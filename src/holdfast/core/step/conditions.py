@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, place_hold, release_hold
 from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
@@ -63,6 +65,21 @@ def settle(
     since = session.clear_since_mono_ns.setdefault(hold.hold_id, session.now_mono_ns)
     if at_once or _long_enough(state, since):
         release_hold(state, out, hold, by="monitor", reason="the condition is gone")
+
+
+def rule_is_off(state: State, out: Out, cause: HoldCause, in_force: Callable[[Scope], bool]) -> None:
+    """Release what a rule holds in the scopes in which it is not in force any more.
+
+    Settings change between two lives of the process, and holds outlive both: nobody looks at their condition now.
+    """
+    for hold in list(state.books.holds.holds.values()):
+        if hold.cause is cause and hold.release is Release.AUTOMATIC and not in_force(hold.scope):
+            release_hold(state, out, hold, by="monitor", reason="its rule is not in force any more")
+
+
+def nowhere(_: Scope) -> bool:
+    """Where a rule is in force that is off."""
+    return False
 
 
 def _long_enough(state: State, since_mono_ns: int) -> bool:

@@ -296,31 +296,56 @@ def _all_final(state: State, out: Out, job: FlattenJob) -> bool:
 
 
 def _books_agree(state: State, out: Out, job: FlattenJob) -> bool:
-    """No unapplied fill: the ledger says zero too."""
-    if job.scope.strategy:
-        return True
+    """No unapplied fill: the ledger says what the venue says, which is zero but for what is other strategies'."""
+    ledger = state.books.ledger
     agree = True
     for instrument in _instruments(state, job):
-        if state.books.ledger.position(instrument).position_lots:
+        if job.scope.strategy and not ledger.position_of(job.scope.strategy, instrument).position_lots:
+            continue
+        if ledger.position(instrument).position_lots != job.word_lots.get(instrument, 0):
             fetch_trades(state, out, instrument)
             agree = False
     return agree
+
+
+def _offset(state: State, job: FlattenJob) -> list[str]:
+    """What the strategy still holds because others hold the opposite: the account has nothing there to close."""
+    if not job.scope.strategy:
+        return []
+    ledger = state.books.ledger
+    found = []
+    for instrument in _instruments(state, job):
+        mine = ledger.position_of(job.scope.strategy, instrument).position_lots
+        if not mine:
+            continue
+        against = [
+            f"{who} {lots:+d}"
+            for who in sorted(ledger.attributed)
+            if (lots := ledger.position_of(who, instrument).position_lots) * mine < 0
+        ]
+        found.append(f"{mine:+d} lots of {instrument}, offset by {', '.join(against) or 'no strategy'}")
+    return found
 
 
 def _flat(state: State, out: Out, job: FlattenJob) -> None:
     session = state.live
     del session.jobs[scope_key(job.scope)]
     took_ms = (session.now_mono_ns - job.began_mono_ns) // NS_PER_MS
-    why = f"two venue reads agree on zero, every order final, {job.attempts} exit orders, {took_ms} ms"
+    offset = _offset(state, job)
+    reads = "two venue reads leave it nothing to close" if offset else "two venue reads agree on zero"
+    why = f"{reads}, every order final, {job.attempts} exit orders, {took_ms} ms"
     unlisted = session.words.unlisted if job.scope == ACCOUNT else ()
     if unlisted:
         why += f"; but this bot cannot trade out of {', '.join(unlisted)}, held on its account"
-    emit(
-        state,
-        out,
-        FlattenEnded(scope=job.scope, flat=not unlisted, why=why, mono_ns=session.now_mono_ns),
-    )
+    if offset:
+        why += (
+            f"; but {job.scope.strategy} still holds {'; '.join(offset)}: flatten those too, or the account"
+        )
+    flat = not unlisted and not offset
+    emit(state, out, FlattenEnded(scope=job.scope, flat=flat, why=why, mono_ns=session.now_mono_ns))
     if unlisted:
         alert(out, Severity.CRITICAL, "flatten.unlisted", f"not flat: {why}")
+    elif offset:
+        alert(out, Severity.CRITICAL, "flatten.offset", f"not flat: {why}")
     else:
         alert(out, Severity.WARNING, "flatten.flat", f"flat: {why}")

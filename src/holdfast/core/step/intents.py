@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from holdfast.core.gate.gate import Approved, judge, judge_amend
 from holdfast.core.holds.ladder import Push
+from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
@@ -84,6 +85,30 @@ def _resized(intent: OrderIntent, qty_lots: int) -> OrderIntent:
         decision_ticks=intent.decision_ticks,
         child_of=intent.child_of,
     )
+
+
+def _halved_growth(
+    state: State, out: Out, intent: AmendIntent, row: OrderRow, *, position_lots: int
+) -> AmendIntent:
+    """An order that grows at REDUCED grows by what a new order of that size would be halved to."""
+    more = intent.qty_lots - row.filled_lots - row.open_lots()
+    if more <= 0:
+        return intent
+    reached = position_lots + row.terms.side * row.open_lots()
+    lots = intent.qty_lots - more + reduced_lots(more, side=row.terms.side, position_lots=reached)
+    if lots == intent.qty_lots:
+        return intent
+    emit(
+        state,
+        out,
+        SizeReduced(
+            strategy=intent.strategy,
+            intent_seq=intent.intent_seq,
+            from_lots=intent.qty_lots,
+            to_lots=lots,
+        ),
+    )
+    return replace(intent, qty_lots=lots)
 
 
 def _count_asked(state: State, out: Out, intent: AmendIntent | TargetIntent) -> None:
@@ -223,6 +248,8 @@ def on_amend(state: State, intent: AmendIntent) -> Out:
     ):
         _refuse(state, out, intent, NoSuchOwnOrder(order_id=intent.order_id))
         return out
+    if not desk.plain and desk.level == _REDUCED and not row.terms.reduce_only:
+        intent = _halved_growth(state, out, intent, row, position_lots=desk.my_position.position_lots)
     refusal = judge_amend(
         intent,
         desk,

@@ -331,7 +331,7 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
             if session.suspects[name] >= CONFIRMATIONS:
                 _foreign_again(state, out, report.venue_order_id, row.order_id, answer)
             continue
-        order_report(state, out, report, fresh=False)
+        order_report(state, out, report, fresh=False, asked_mono_ns=asked_mono_ns)
     for name in list(session.suspects):
         if name.startswith("risen/") and name not in risen:
             del session.suspects[name]  # not in a row

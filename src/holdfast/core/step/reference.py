@@ -14,7 +14,7 @@ from holdfast.core.holds.table import covers
 from holdfast.core.monitor.equity import day_of
 from holdfast.core.monitor.hours import ALWAYS, Opening, both, in_calendar, in_week, next_change_ns
 from holdfast.core.state import State
-from holdfast.core.step.conditions import condition
+from holdfast.core.step.conditions import condition, nowhere, rule_is_off
 from holdfast.core.step.emit import Out, alert, ask, emit
 from holdfast.core.step.orders import cancel_scope
 from holdfast.vocab.effects import Severity
@@ -148,8 +148,7 @@ def sweep(state: State, out: Out) -> None:
         _cancel_outside_hours(state, out)
     if session.offset_known:
         _ask_volumes(state, out)
-    if session.settings.market_halts:
-        _falls(state, out)
+    _falls(state, out)
 
 
 def _cancel_outside_hours(state: State, out: Out) -> None:
@@ -165,6 +164,7 @@ def _cancel_outside_hours(state: State, out: Out) -> None:
 def _stale(state: State, out: Out) -> None:
     rules, read = state.live.settings.reference, state.live.reference
     if rules is None or rules.when_stale is HoldLevel.NONE:
+        rule_is_off(state, out, HoldCause.REFERENCE_STALE, nowhere)
         return
     now = state.live.now_wall_ns
     days = rules.age_ms_max // 86_400_000
@@ -202,6 +202,14 @@ def _falls(state: State, out: Out) -> None:
     settings = session.settings
     halts = settings.market_halts
     each = any(not halt.everywhere for halt in halts)
+    account = settings.benchmark in session.markets and any(halt.everywhere for halt in halts)
+
+    def in_force(scope: Scope) -> bool:
+        return each and scope.instrument in session.markets if scope.instrument else account
+
+    rule_is_off(state, out, HoldCause.MARKET_HALT, in_force)
+    if not halts:
+        return
     for instrument, market in session.markets.items():
         everywhere = instrument == settings.benchmark
         price = market.price_ticks()

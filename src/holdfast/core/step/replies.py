@@ -120,7 +120,7 @@ def _place(state: State, out: Out, request: PlaceOrder, asked_mono_ns: int, outc
     if row is None:
         return
     if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
-        order_report(state, out, outcome.value, fresh=True)
+        order_report(state, out, outcome.value, fresh=True, asked_mono_ns=asked_mono_ns)
     elif row.venue_order_id or row.filled_lots:
         # the venue showed it to us already: a lost reply adds nothing, and "it had no effect" cannot be true
         if not isinstance(outcome, Unknown):
@@ -148,9 +148,12 @@ def _amend(state: State, out: Out, request: AmendOrder, asked_mono_ns: int, outc
     if row is None:
         return
     if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
-        order_report(state, out, outcome.value, fresh=True)
+        # the answer to an amend is later than its asking, which no other question of that instant is
+        order_report(state, out, outcome.value, fresh=True, asked_mono_ns=asked_mono_ns + 1)
         if row.amend_qty_lots:
             chase(state, out, row)
+    elif asked_mono_ns < row.amend_mono_ns:
+        return  # of an amend that the stream has settled: the one asked since has its own answer
     elif isinstance(outcome, Suppressed | Transient | Fatal):
         emit(
             state,
@@ -175,7 +178,7 @@ def _cancel(state: State, out: Out, request: CancelOrder, asked_mono_ns: int, ou
     if row is None or is_final(row.state):
         return
     if isinstance(outcome, Ok) and isinstance(outcome.value, OrderReport):
-        order_report(state, out, outcome.value, fresh=True)
+        order_report(state, out, outcome.value, fresh=True, asked_mono_ns=asked_mono_ns)
     elif isinstance(outcome, Ok):  # no such order: it is final already, or never was; the query will tell
         move(state, out, row.order_id, Did.CANCEL_REFUSED, why="the venue has no such open order")
         chase(state, out, row, wait_ms=0)
@@ -205,7 +208,7 @@ def _query_order(state: State, out: Out, request: QueryOrder, asked_mono_ns: int
         if row.conditional and state.live.words.trades_waiting:
             state.live.words.named_mono_ns[row.order_id] = asked_mono_ns
         _amend_not_taken(state, out, row, outcome.value, asked_mono_ns=asked_mono_ns)
-        order_report(state, out, outcome.value, fresh=False)
+        order_report(state, out, outcome.value, fresh=False, asked_mono_ns=asked_mono_ns)
         if hunt is not None:
             hunt.asking = False
     elif isinstance(outcome, Ok) and isinstance(outcome.value, NoSuchOrder):

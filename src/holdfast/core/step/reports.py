@@ -15,7 +15,7 @@ from holdfast.core.step.orders import cancel_again, chase, chase_fills, fetch_tr
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.facts import AmendStep, BreakKind, FillBooked, ForeignOrderSeen, OrderAmended
 from holdfast.vocab.holds import HoldCause, Scope
-from holdfast.vocab.orders import Did, OrderState
+from holdfast.vocab.orders import Did, OrderState, OrderType
 from holdfast.vocab.reports import FillCause, OrderReport, TradeReport, VenueStatus
 
 _DID: Final = {
@@ -26,10 +26,16 @@ _DID: Final = {
     VenueStatus.EXPIRED: Did.EXPIRED,
     VenueStatus.REJECTED: Did.REFUSED,
 }
+_OPEN: Final = (VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
 
 
-def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) -> None:
-    """Apply the venue's word on one order. ``fresh`` False: from a poll that may be older than our own word."""
+def order_report(
+    state: State, out: Out, report: OrderReport, *, fresh: bool, asked_mono_ns: int | None = None
+) -> None:
+    """Apply the venue's word on one order. ``fresh`` False: from a poll that may be older than our own word.
+
+    ``asked_mono_ns``: when the question was asked that this answers; None: it came by the stream.
+    """
     row = state.books.orders.row(report.order_id) if report.order_id is not None else None
     if row is None:
         foreign_report(state, out, report)
@@ -57,7 +63,7 @@ def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) ->
         if fresh and row.state in (OrderState.REJECTED, OrderState.UNSENT) and never_shown:
             _risen(state, out, row, report)
         return
-    settle_amend(state, out, row, report)
+    settle_size(state, out, row, report, asked_mono_ns=asked_mono_ns)
     move(
         state,
         out,
@@ -70,6 +76,7 @@ def order_report(state: State, out: Out, report: OrderReport, *, fresh: bool) ->
     session = state.live
     if row.settled():
         session.chases.pop(row.order_id, None)
+        session.words.amended_venue_ns.pop(row.order_id, None)
         return
     hunt = session.chases.get(row.order_id)
     if not is_final(row.state):
@@ -112,23 +119,51 @@ def _risen(state: State, out: Out, row: OrderRow, report: OrderReport) -> None:
     )
 
 
-def settle_amend(state: State, out: Out, row: OrderRow, report: OrderReport) -> None:
-    """A report with the amended size and price proves that the amend took effect."""
-    if not row.amend_qty_lots:
+def settle_size(
+    state: State, out: Out, row: OrderRow, report: OrderReport, *, asked_mono_ns: int | None
+) -> None:
+    """Take up the size and price that a report shows, unless it may be older than what we know.
+
+    An unanswered amend is proven by its own size and price, in its own answer, in that to a later question, or in a
+    word of the stream from later than the last amend that took effect: an order that is amended back has shown both
+    before. Where no amend is asked, a size or price that is not ours is the venue's truth all the same, and people
+    are told: an amend that was given up may have taken effect, or somebody else changed the order.
+    """
+    price = report.price_ticks
+    if row.terms.order_type is not OrderType.LIMIT or price is None or report.qty_lots <= 0:
         return
-    if report.qty_lots == row.amend_qty_lots and report.price_ticks == row.amend_price_ticks:
-        emit(
-            state,
+    shown = (report.qty_lots, price)
+    later = report.venue_ns > state.live.words.amended_venue_ns.get(row.order_id, -1)
+    if row.amend_qty_lots:
+        newer = later if asked_mono_ns is None else asked_mono_ns > row.amend_mono_ns
+        why = ""
+        if not newer or shown != (row.amend_qty_lots, row.amend_price_ticks):
+            return
+    else:
+        newer = later if asked_mono_ns is None else asked_mono_ns > row.changed_mono_ns
+        why = "the venue shows it so"
+        if not newer or shown == (row.qty_lots, row.price_ticks) or report.status not in _OPEN:
+            return
+        alert(
             out,
-            OrderAmended(
-                order_id=row.order_id,
-                step=AmendStep.DONE,
-                qty_lots=report.qty_lots,
-                price_ticks=row.amend_price_ticks,
-                why="",
-            ),
+            Severity.CRITICAL,
+            "order.changed",
+            f"order {row.order_id} in {row.terms.instrument} stands at the venue with {report.qty_lots} lots at "
+            f"{price} ticks, here with {row.qty_lots} at {row.price_ticks}: it is counted as the venue shows it",
         )
-        touch(state, row.terms.instrument)
+    state.live.words.amended_venue_ns[row.order_id] = report.venue_ns
+    emit(
+        state,
+        out,
+        OrderAmended(
+            order_id=row.order_id,
+            step=AmendStep.DONE,
+            qty_lots=report.qty_lots,
+            price_ticks=price,
+            why=why,
+        ),
+    )
+    touch(state, row.terms.instrument)
 
 
 def foreign_report(state: State, out: Out, report: OrderReport) -> None:
@@ -316,3 +351,4 @@ def _filled(state: State, out: Out, row: OrderRow) -> None:
     move(state, out, row.order_id, Did.FULL_FILL if full else Did.PART_FILL)
     if row.settled():
         state.live.chases.pop(row.order_id, None)
+        state.live.words.amended_venue_ns.pop(row.order_id, None)

@@ -11,9 +11,9 @@ from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step import reference
 from holdfast.core.step.commands import end_if_final
-from holdfast.core.step.conditions import condition, settle, standing
+from holdfast.core.step.conditions import condition, nowhere, rule_is_off, settle, standing
 from holdfast.core.step.criteria import mark_strategies
-from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, release_hold
+from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.feeds import ALL_DOWN, all_down
 from holdfast.core.step.flatten import work
@@ -107,10 +107,8 @@ def _sweep(state: State, out: Out, _: int) -> None:
                 reason="the venue's dead-man switch is not armed",
                 at_once=True,
             )
-    elif timings.deadman_ms:
-        for hold in list(state.books.holds.holds.values()):
-            if hold.cause is HoldCause.DEADMAN_UNARMED:
-                release_hold(state, out, hold, by="monitor", reason="the venue has no dead-man switch")
+    else:  # not asked for, or the venue has none
+        rule_is_off(state, out, HoldCause.DEADMAN_UNARMED, nowhere)
     reference.sweep(state, out)
     if session.ending and now - session.ending_since_mono_ns > ENDING_PATIENCE_MS * NS_PER_MS:
         _end_anyway(state, out)
