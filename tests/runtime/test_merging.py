@@ -35,7 +35,9 @@ class Bench:
             Member(name=name, numbering=numbering, decode=decode_read)
             for name, numbering in zip("abcd", numberings or ("x", "x"), strict=False)
         ]
-        self.merge = Merge(members, (BTC, ETH), times=TIMES, hand=self._hand, choose=self._choose)
+        self.merge = Merge(
+            members, (BTC, ETH), times=TIMES, hand=self._hand, choose=self._choose, offset_ns=lambda: 0
+        )
 
     def _hand(self, feed, raws, events, wall_ns, mono_ns):
         assert len(raws) == len(events)
@@ -256,3 +258,17 @@ def test_no_print_twice_and_none_missing_as_long_as_one_of_two_feeds_is_well(see
     assert sorted(set(seqs)) == seqs
     assert list(range(seqs[0], seq + 1)) == seqs
     assert bench.merge.dropped_count == 0
+
+
+def test_a_feed_whose_stamps_are_an_hour_ahead_does_not_silence_the_next_one():
+    bench = Bench("x", "y")
+    hour_ms = 3_600_000
+    for step in range(250):
+        if step < 10 or step >= 100:
+            bench.says(0, quote(1_000 + step, at_ms=bench.ms))
+        bench.says(1, quote(1 + step, at_ms=bench.ms + hour_ms))
+        bench.passes(100)
+    assert [1, 0] == bench.feeds()
+    after = [event for feed, event in bench.out if feed == 0]
+    assert [1_249] == [event.seq for event in after[-1:]]
+    assert list(range(1_201, 1_250)) == [event.seq for event in after if event.seq > 1_200]

@@ -129,11 +129,13 @@ class Merge:
         times: MergeTimes,
         hand: Hand,
         choose: Callable[[Choice, int, int], None],
+        offset_ns: Callable[[], int],
     ) -> None:
         self._members = tuple(members)
         self._times = times
         self._hand = hand
         self._choose = choose
+        self._offset_ns = offset_ns  # the venue's clock less ours, as last measured
         count = len(self._members)
         self._lanes = {kind: {name: _Lane(kind, name, count) for name in instruments} for kind in _KINDS}
         self._all = tuple(chain.from_iterable(lanes.values() for lanes in self._lanes.values()))
@@ -301,9 +303,11 @@ class Merge:
         It was received before, but time must not run backwards for whoever reads both.
         """
         renumbered = not self._comparable(lane, member)
+        # no later than now: a feed whose clock is ahead must not silence the next one for as long
+        seen_ns = min(lane.venue_ns, wall_ns + self._offset_ns())
         held, lane.held[member] = lane.held[member], deque()
         if renumbered:
-            news = [one for one in held if one[1] > lane.venue_ns]
+            news = [one for one in held if one[1] > seen_ns]
             for waiting in lane.held:
                 waiting.clear()  # it was compared with other numbers
         else:
@@ -316,7 +320,7 @@ class Merge:
         lane.broken = False
         lane.spoke_ns = mono_ns
         lane.overlap = -1 if renumbered else lane.last
-        lane.floor_ns = lane.venue_ns if renumbered else -1
+        lane.floor_ns = seen_ns if renumbered else -1
         if renumbered:
             lane.last = -1
         self.chosen_count += 1
