@@ -19,6 +19,7 @@ from holdfast.vocab.effects import Call
 from holdfast.vocab.events import Stopping
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.market import Depth, Malformed
+from holdfast.vocab.orders import Side
 from holdfast.vocab.requests import QueryDepth
 from tests.house.events import a_print, a_quote
 from tests.house.room import a_running_core
@@ -167,6 +168,42 @@ def test_too_large_a_share_of_bad_data_holds_the_instrument_until_it_is_better()
     assert "not a finite number" in room.alerted("hold.bad_data")[0].text
     room.run(s=14)
     assert [] == room.causes()
+
+
+def falls(room, *, quoted):
+    """The venue marks a long position down by a third within half a minute; its quotes stay where they were."""
+    room.takes(Side.BUY, 80)
+    room.settle()
+    room.run(s=2)
+    room.quoting = quoted
+    for step in range(36):
+        room.marks(BTC_TICKS * (100 - step) // 100)
+        room.run(s=1)
+
+
+def test_quotes_that_stand_still_do_not_hide_what_the_venue_marks():
+    """Fresh numbers, one price: the marks are refused, and count against us all the same."""
+    room = a_running_core()
+    falls(room, quoted=True)
+    assert {"bad_data", "drawdown_breaker"} <= set(room.causes())
+    assert HoldLevel.REDUCE_ONLY is room.level()
+    assert "at odds" in room.alerted("hold.bad_data")[0].text
+    market = room.state.live.markets[BTC]
+    assert market.mark_ticks > market.disputed_ticks == BTC_TICKS * 65 // 100
+    lost_e8 = 80 * (market.price_ticks() - market.disputed_ticks) * room.state.books.ledger.tick_lot_e8[BTC]
+    worse_e8 = room.state.equity_e8()
+    for _ in range(4):
+        room.marks(BTC_TICKS)
+        room.run(s=1)
+    assert "bad_data" not in room.causes()
+    assert room.state.equity_e8() == worse_e8 + lost_e8 > worse_e8
+
+
+def test_quotes_that_are_dead_do_not_hide_what_the_venue_marks():
+    room = a_running_core()
+    falls(room, quoted=False)
+    assert "drawdown_breaker" in room.causes()
+    assert BTC_TICKS * 65 // 100 == room.state.live.markets[BTC].price_ticks()
 
 
 def test_what_two_feeds_of_one_stream_bring_is_no_bad_data():

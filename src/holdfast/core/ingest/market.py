@@ -27,6 +27,8 @@ from holdfast.vocab.units import NS_PER_MS, PPM, ceil_div
 # A jump beyond the limit is believed once this many quotes in a row agree with it: a real gap is confirmed by
 # the very next updates, a bad print is not.
 JUMP_CONFIRMATIONS: Final = 3
+# So many marks in a row that the mid disputes are no bad print: one of the two is wrong, and nobody can tell which.
+DISPUTED_MARKS: Final = 3
 LEVELS_MAX: Final = 5
 LEVEL_EVERY_NS: Final = 200 * NS_PER_MS
 REFERENCE_AGE_NS_MAX: Final = MARK_AGE_NS_MAX  # another source that was silent for longer says nothing
@@ -82,6 +84,11 @@ class Market:
     mark_ticks: int = 0
     funding_ppb: int = 0
     mark_mono_ns: int = FAR_PAST_NS
+    quote_age_ns_max: int = 0  # a mid older than this disputes no mark for long
+    disputed_ticks: int = 0  # the last mark that a live mid disputes, once there are enough in a row; 0: none
+    disputed_mono_ns: int = FAR_PAST_NS
+    disputed_venue_ns: int = -1
+    disputed_count: int = 0  # in a row
     moves_count: int = 0  # how often mid, mark or last changed
     jump_ticks: int = 0
     jump_count: int = 0
@@ -145,6 +152,12 @@ class Market:
             return self.mark_ticks
         return self.mid2_ticks >> 1 or self.last_ticks
 
+    def settle_dispute(self, now_mono_ns: int) -> bool:
+        """Whether marks and mid are at odds. A disputed mark that is dead says nothing, as any dead mark does."""
+        if self.disputed_ticks and now_mono_ns - self.disputed_mono_ns > MARK_AGE_NS_MAX:
+            self.disputed_ticks = self.disputed_count = 0
+        return self.disputed_ticks > 0
+
     def worst_ticks(self) -> int:
         """The larger of mark, mid and last: for exposure."""
         return max(self.mark_ticks, (self.mid2_ticks + 1) >> 1, self.last_ticks)
@@ -192,7 +205,7 @@ class Market:
         self.levels = [ratio.of(level) for level in self.levels]
         self.mid2_ticks = ratio.of(self.mid2_ticks)
         self.last_ticks = ratio.of(self.last_ticks)
-        self.mark_ticks = 0
+        self.mark_ticks = self.disputed_ticks = self.disputed_count = 0
         self.moves_count += 1
         self.references = {}
         self.jump_count = 0
@@ -207,6 +220,7 @@ def market_of(limits: InstrumentLimits, timings: Timings) -> Market:
         jump_ppm_max=limits.jump_ppm_max,
         lag_ns_min=FAR_PAST_NS,
         lag_ns_max=timings.quote_age_ms_max * NS_PER_MS,
+        quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
         quote=Quote(limits.instrument, -1, 0, 0, 0, 0, 0, 0, FAR_PAST_NS),
     )
 
@@ -215,6 +229,7 @@ def set_offset(market: Market, *, quote_age_ms_max: int, offset_ns: int) -> None
     """Judge lateness against the venue's clock as now measured (venue time minus our wall time)."""
     market.lag_ns_min = -quote_age_ms_max * NS_PER_MS - offset_ns
     market.lag_ns_max = quote_age_ms_max * NS_PER_MS - offset_ns
+    market.quote_age_ns_max = quote_age_ms_max * NS_PER_MS
 
 
 def renumber_quotes(market: Market) -> None:
@@ -460,7 +475,11 @@ def _printable(market: Market, trade: Trade) -> bool:
 
 
 def take_mark(market: Market, mark: Mark) -> bool:
-    """Accept a mark price unless it is late or absurd against the mid (one disputed source must not decide)."""
+    """Accept a mark price unless it is late or absurd against the mid (one disputed source must not decide).
+
+    Where the mid is old, a few in a row are believed. Where it is live, the last of them stands beside it as
+    ``disputed_ticks``: what is held is worth the worse of the two.
+    """
     if mark.mark_ticks <= 0:
         market.refuse("mark_empty")
         return False
@@ -468,7 +487,9 @@ def take_mark(market: Market, mark: Mark) -> bool:
         _off_time(market, mark, "mark_")
         return False
     mid2 = market.mid2_ticks
-    if mid2 and abs(2 * mark.mark_ticks - mid2) * PPM > market.jump_ppm_max * mid2:
+    if not mid2 or abs(2 * mark.mark_ticks - mid2) * PPM <= market.jump_ppm_max * mid2:
+        market.disputed_ticks = market.disputed_count = 0
+    elif not _undisputed(market, mark):
         market.refuse("mark_disputed")
         return False
     if mark.mark_ticks != market.mark_ticks:
@@ -477,3 +498,18 @@ def take_mark(market: Market, mark: Mark) -> bool:
     market.funding_ppb = mark.funding_ppb
     market.mark_mono_ns = mark.mono_ns
     return True
+
+
+def _undisputed(market: Market, mark: Mark) -> bool:
+    """Whether a mark far from the mid is believed all the same. The same mark again confirms nothing."""
+    if mark.venue_ns > market.disputed_venue_ns:
+        market.disputed_venue_ns = mark.venue_ns
+        market.disputed_count += 1
+    if market.disputed_count < DISPUTED_MARKS:
+        return False
+    if mark.mono_ns - market.quote.mono_ns > market.quote_age_ns_max:
+        market.disputed_ticks = 0
+        return True
+    market.disputed_ticks = mark.mark_ticks
+    market.disputed_mono_ns = mark.mono_ns
+    return False

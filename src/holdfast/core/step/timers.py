@@ -206,13 +206,16 @@ def _sweep_data(state: State, out: Out) -> None:
         market.clock_count = 0
         limit_ppm = state.instrument_limits[instrument].refused_ppm_max
         bad, seen = refused_lately(market)
+        at_odds = market.settle_dispute(session.now_mono_ns)
         condition(
             state,
             out,
             HoldCause.BAD_DATA,
             scope=Scope(instrument=instrument),
-            stands=bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen,
-            reason=f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
+            stands=at_odds or (bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen),
+            reason=f"its marks and its quotes are at odds: {market.disputed_ticks} and {market.mid2_ticks >> 1} ticks"
+            if at_odds
+            else f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
         )
         if market.scaled:
             _sweep_split(state, out, market)
