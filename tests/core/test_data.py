@@ -153,6 +153,47 @@ def test_the_step_takes_references_of_our_instruments_alone():
     assert {} == room.state.live.markets[ETH].references
 
 
+# --- numbers that go back ---
+
+
+def test_numbers_that_begin_anew_in_mid_life_are_followed_within_two_seconds():
+    """As a venue does that restarts its engine; or when one number was absurd, and all later ones are lower."""
+    room = a_running_core()
+    room.run(s=1)
+    market = room.state.live.markets[BTC]
+    room.tell(a_quote(seq=1 << 40, mono_ns=room.mono_ns, wall_ns=room.wall_ns))
+    room.tell(a_print(seq=1 << 40, mono_ns=room.mono_ns, wall_ns=room.wall_ns))
+    before = (market.quotes_count, market.trades_count)
+    for number in range(20):
+        room.run(ms=100)
+        room.tell(a_print(seq=1 + number, mono_ns=room.mono_ns, wall_ns=room.wall_ns))
+    room.run(ms=500)
+    assert market.quotes_count > before[0]
+    assert market.trades_count >= before[1] + 5
+    assert 2 == len(room.alerted("data.renumbered"))
+    assert [] == room.causes()
+
+
+def test_a_few_lower_numbers_that_an_old_connection_repeats_are_not_followed():
+    market = a_market()
+    assert take_quote(market, at(100))
+    for number in range(9):
+        assert not take_quote(market, at(90 + number, ms=1 + number * 100))
+    assert take_quote(market, at(101, ms=950))
+    assert not take_quote(market, at(99, ms=2_000)), "one was accepted since: not in a row"
+    for number in range(5):
+        assert not take_quote(market, at(99, ms=4_000 + number)), "the same again"
+    assert {"out_of_order": 15} == market.refused
+
+
+def test_lower_numbers_that_are_no_later_are_never_followed():
+    market = a_market()
+    assert take_quote(market, at(100, ms=5_000))
+    for number in range(50):
+        late = at(number, ms=5_001 + number * 100, venue_ns=WALL_NS + 5_000 * NS_PER_MS)
+        assert not take_quote(market, late)
+
+
 # --- shares of bad data ---------------------------------------------------------------------------------------------
 
 

@@ -217,6 +217,11 @@ def _sweep_data(state: State, out: Out) -> None:
             if at_odds
             else f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
         )
+        for what, anew in (("quotes", market.quotes_anew), ("prints", market.trades_anew)):
+            if anew.times_count:
+                anew.times_count = 0
+                text = f"{instrument}: the numbers of its {what} went back while its times went on: they count anew"
+                alert(out, Severity.WARNING, "data.renumbered", text)
         if market.scaled:
             _sweep_split(state, out, market)
         if market.missed_trades_count > 0:
