@@ -28,6 +28,7 @@ READ_FRAMES: Final = (
 )
 ORDERS_IN_FLIGHT: Final = 64  # so many in a row are sent before the venue answers any
 INSTRUMENTS: Final = (10, 100, 1_000, 5_000)
+FED_INSTRUMENTS: Final = 100  # of the rows that begin with bytes
 OPEN_ORDERS: Final = (0, 100, 1_000)
 _REST_TICKS: Final = 10_000  # how far below the touch the open orders of the flatness test rest
 
@@ -203,9 +204,9 @@ def fed(desk: Desk, specs: Sequence[InstrumentSpec], *, recorded: bool = True) -
 class Feeding:
     """Binance bookTicker bytes to the strategy's callback, in process; ``recorded`` in the market log first."""
 
-    def __init__(self, directory: Path, *, recorded: bool = True) -> None:
+    def __init__(self, directory: Path, *, recorded: bool = True, number: int = 2) -> None:
         self.counting = Counting()
-        self.desk = Desk(directory, instruments(2), self.counting)
+        self.desk = Desk(directory, instruments(number), self.counting)
         self.desk.arm()
         self._on_read = fed(self.desk, self.desk.specs, recorded=recorded)
 
@@ -236,6 +237,20 @@ class Feeding:
             took_s = time.perf_counter() - began
         clock.tell(wall_ns=wall + 3_000 * count, mono_ns=mono + 3_000 * count)
         return took_s / (self.counting.count - before)
+
+
+def bytes_quotes_per_s(directory: Path, *, quotes: int, rounds: int) -> dict[str, Any]:
+    """Quotes of 100 instruments per second that reached the strategy, from their frames' bytes; none may be lost."""
+    found: dict[str, Any] = {"rounds": rounds, "quotes_per_round": quotes, "instruments": FED_INSTRUMENTS}
+    for recorded, key in ((False, "bytes_quotes_per_s"), (True, "bytes_recorded_quotes_per_s")):
+        feeding = Feeding(directory / key, recorded=recorded, number=FED_INSTRUMENTS)
+        before = feeding.counting.count
+        rates = [1 / feeding.round(quotes) for _ in range(rounds)]
+        if feeding.counting.count - before != rounds * quotes:
+            raise RuntimeError("quotes of the benchmark did not reach the strategy")
+        feeding.desk.close()
+        found |= {key: round(median(rates)), f"{key}_best": round(max(rates))}
+    return found
 
 
 class Ticking:
@@ -324,6 +339,7 @@ __all__ = [
     "CODEC",
     "Feeding",
     "Ticking",
+    "bytes_quotes_per_s",
     "core_quotes_per_s",
     "flatness",
     "gate_ns",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.house import ACCOUNT, ACCOUNT_TAG, BALANCE_E8, STRATEGY, instruments, settings
+from bench.inprocess import FED_INSTRUMENTS
 from bench.machine import median
 from bench.strategies import Counting
 from holdfast.app.parts import epoch_floor, open_state
@@ -180,10 +181,11 @@ def sim_port(specs: Sequence[InstrumentSpec]) -> SimVenuePort:
 class Reading:
     """Loopback WebSocket to the strategy: the sender is another process, everything else is this one."""
 
-    def __init__(self, directory: Path, *, count: int, combined: bool = False) -> None:
+    def __init__(self, directory: Path, *, count: int, combined: bool = False, number: int = 2) -> None:
         self._directory = directory
         self._count = count
-        self._words = ("-m", "bench.sender", str(count), "combined" if combined else "bare")
+        self._specs = instruments(number)
+        self._words = ("-m", "bench.sender", str(count), "combined" if combined else "bare", str(number))
         self._rounds = 0
 
     def rounds(self, number: int) -> list[float]:
@@ -194,7 +196,7 @@ class Reading:
 
     async def round(self, port: int) -> float:
         """One connection: from the first message at the strategy to the last."""
-        specs = instruments(2)
+        specs = self._specs
         counting = Stamping(self._count)
         feed = BinanceFeed(
             FeedConfig(
@@ -243,11 +245,12 @@ class Stamping(Counting):
 
 
 def ws_msgs_per_s(directory: Path, *, count: int, rounds: int) -> dict[str, Any]:
-    """Messages per second over a loopback WebSocket, through feed, market log, decoder, engine and core."""
-    rates = Reading(directory, count=count).rounds(rounds)
+    """Messages per second of 100 instruments over a loopback WebSocket, through feed, market log, decoder, engine and core."""
+    rates = Reading(directory, count=count, number=FED_INSTRUMENTS).rounds(rounds)
     return {
         "ws_msgs_per_s": round(median(rates)),
         "best": round(max(rates)),
         "rounds": rounds,
         "messages_per_round": count,
+        "instruments": FED_INSTRUMENTS,
     }

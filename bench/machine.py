@@ -45,6 +45,12 @@ def _cpu_model() -> str:
     return platform.machine()
 
 
+def ran_and_waited_ns() -> tuple[int, int]:
+    """How long this process ran so far, and how long it was ready to and had no core: what others took from it."""
+    ran, waited, _ = Path("/proc/self/schedstat").read_text().split()
+    return int(ran), int(waited)
+
+
 def load() -> list[float]:
     """Load averages (1, 5, 15 minutes): beyond what the benchmark itself needs, the machine was shared."""
     return [round(one, 2) for one in os.getloadavg()]

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from bench.house import instruments, settings
 from bench.living import bot, child, said, sim_port
-from bench.machine import load, machine
+from bench.machine import load, machine, ran_and_waited_ns
 from bench.orders import resume
 from bench.overload_sender import INSTRUMENTS
 from holdfast.ports.venue import EventSink, MaySend, VenuePort
@@ -141,12 +141,15 @@ async def pace(directory: Path, *, rate: int, seconds: float, halts: int = 5) ->
                 await asyncio.sleep(WARM_S)
                 aging.on = True
                 rss = [rss_mib()]
-                began, cpu, before = time.monotonic(), time.process_time(), aging.count
+                began, before = time.monotonic(), aging.count
+                ran_ns, waited_ns = ran_and_waited_ns()
                 for _ in range(4):
                     await asyncio.sleep(seconds / 4)
                     rss.append(rss_mib())
                 took = time.monotonic() - began
-                cpu_share = (time.process_time() - cpu) / took
+                ran_ns, waited_ns = (
+                    now - then for now, then in zip(ran_and_waited_ns(), (ran_ns, waited_ns), strict=True)
+                )
                 aging.on = False
                 reached = aging.count - before
                 aging.ordering = True
@@ -191,7 +194,8 @@ async def pace(directory: Path, *, rate: int, seconds: float, halts: int = 5) ->
         "longest_pause_of_an_instrument_ms": round(aging.pause_ns_max / 1e6, 1),
         "degraded_share": round(aging.degraded_count / max(1, sum(aging.ages_ms)), 3),
         "rss_mib": [round(one, 1) for one in rss],
-        "cpu_share": round(cpu_share, 2),
+        "cpu_share": round(ran_ns / 1e9 / took, 2),
+        "without_a_core_share": round(waited_ns / 1e9 / took, 2),
         "halts": len(late_us),
         "halt_late_us_max": max(late_us, default=0.0),
     }

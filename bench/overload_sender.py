@@ -17,6 +17,7 @@ from typing import Final
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
+from bench.machine import ran_and_waited_ns
 from holdfast.sim.server.hub import frame
 
 INSTRUMENTS: Final = 100
@@ -120,6 +121,8 @@ class Server(WSListener):
 
     async def _send(self, transport: WSTransport) -> None:
         wire = transport.underlying_transport
+        # asyncio would have picows told at each 64 KiB, and picows say so
+        wire.set_write_buffer_limits(high=4 * _WRITE_BYTES)
         blocks = Blocks()
         waiting: deque[bytes] = deque()  # of our own: asyncio's moves all of it at each write
         waiting_max = late_ns = 0
@@ -127,6 +130,7 @@ class Server(WSListener):
         began_ns = due_ns = time.monotonic_ns()
         end_ns = began_ns + int(self._seconds * 1e9)
         took_s = 0.0
+        ran_ns, waited_ns = ran_and_waited_ns()
         while waiting or due_ns < end_ns:
             now_ns = time.monotonic_ns()
             if due_ns < end_ns and now_ns >= due_ns:
@@ -141,12 +145,15 @@ class Server(WSListener):
             await asyncio.sleep(0 if due_ns <= time.monotonic_ns() and due_ns < end_ns else 0.0003)
         while wire.get_write_buffer_size():
             await asyncio.sleep(0.01)
+        now_ran_ns, now_waited_ns = ran_and_waited_ns()
         told = {
             "frames": blocks.number * BLOCK,
             "prints": blocks.number * PRINTS,
             "frames_per_s": round(blocks.number * BLOCK / took_s),
             "backlog_frames_max": waiting_max * BLOCK,
             "sender_late_ms_max": round(late_ns / 1e6, 1),
+            "sender_cpu_share": round((now_ran_ns - ran_ns) / 1e9 / took_s, 2),
+            "sender_without_a_core_share": round((now_waited_ns - waited_ns) / 1e9 / took_s, 2),
         }
         print(json.dumps(told), flush=True)
 

@@ -1,7 +1,7 @@
 """A process that sends prepared bookTicker frames over a loopback WebSocket as fast as the reader takes them.
 
-``python -m bench.sender COUNT bare|combined``: prints its port, serves one connection after another. Each gets
-the same distinct frames, made and framed before the first connection, once it has said anything at all.
+``python -m bench.sender COUNT bare|combined [INSTRUMENTS]``: prints its port, serves one connection after another. Each
+gets the same distinct frames, made and framed before the first connection, once it has said anything at all.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _CHUNK_BYTES: Final = 64 * 1024
 _BACKLOG_BYTES: Final = 1 << 20
 
 
-def chunks(count: int, *, combined: bool) -> list[bytes]:
+def chunks(count: int, *, combined: bool, number: int) -> list[bytes]:
     """The frames as they go on the wire, in pieces of some 64 KiB."""
     made: list[bytes] = []
     piece: list[bytes] = []
     size = 0
-    for payload in frames(instruments(2), count, wall_ns=time.time_ns(), combined=combined):
+    for payload in frames(instruments(number), count, wall_ns=time.time_ns(), combined=combined):
         framed = frame(payload)
         piece.append(framed)
         size += len(framed)
@@ -64,9 +64,9 @@ class Server(WSListener):
                 await asyncio.sleep(0.0005)
 
 
-async def main(count: int, *, combined: bool) -> None:
+async def main(count: int, *, combined: bool, number: int) -> None:
     """Serve until our standard input ends: with whoever started us."""
-    made = chunks(count, combined=combined)
+    made = chunks(count, combined=combined, number=number)
 
     def listener(_: WSUpgradeRequest) -> WSListener:
         return Server(made)
@@ -79,4 +79,5 @@ async def main(count: int, *, combined: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), combined=sys.argv[2] == "combined"))
+    many = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+    asyncio.run(main(int(sys.argv[1]), combined=sys.argv[2] == "combined", number=many))

@@ -147,7 +147,12 @@ def sections(kind: type[Struct], path: str = "") -> list[tuple[str, type[Struct]
         inner, names = one.type, []
         while typing.get_origin(inner) is dict:
             names.append(
-                {"instrument": "INSTRUMENT", "strategy": "STRATEGY"}.get(one.name, "NAME")
+                {
+                    "instrument": "INSTRUMENT",
+                    "strategy": "STRATEGY",
+                    "criteria": "STRATEGY",
+                    "flow": "INSTRUMENT",
+                }.get(one.name, "NAME")
                 if not names
                 else "INSTRUMENT"
             )

@@ -57,6 +57,7 @@ CAPABILITIES = {
     "R87": "a warning that halves",
     "R89": "a crash told apart from ordinary volatility",
     "R88": "a cool-down, and a reset with checks",
+    "R90": "not everybody sells at once",
     "R91": "exposure beside its limits",
     "R92": "a failing strategy is taken out",
     "R126": "children never exceed their parent",
@@ -137,6 +138,7 @@ CHECKS = {
     "within_volume": Row(("C2",), ("R41",), f"{_GATE}[within_volume]"),
     "inside_the_bands": Row(("C3",), ("R42", "R50"), f"{_GATE}[inside_the_bands]"),
     "inside_the_collar": Row(("C3",), ("R42",), f"{_GATE}[inside_the_collar]"),
+    "within_the_walk": Row(("C3",), ("R42",), f"{_GATE}[within_the_walk]"),
     "near_its_decision": Row(("C3",), ("R43",), f"{_GATE}[near_its_decision]"),
     "reduces": Row(("C15",), ("R25",), f"{_GATE}[reduces]"),
     "within_position_limits": Row(("C4",), ("R37",), f"{_GATE}[within_position_limits]"),
@@ -145,6 +147,7 @@ CHECKS = {
     "within_net": Row(("C5",), ("R44",), f"{_GATE}[within_net]"),
     "within_the_rate": Row(("C7",), ("R45", "R48"), f"{_GATE}[within_the_rate]"),
     "within_the_day": Row(("C7",), ("R47",), f"{_GATE}[within_the_day]"),
+    "within_the_flow": Row(("C7", "C8"), ("R90",), f"{_GATE}[within_the_flow]"),
     "within_the_parent": Row(("C10",), ("R126",), f"{_GATE}[within_the_parent]"),
     "meets_no_own_order": Row(("C8",), ("R9",), f"{_GATE}[meets_no_own_order]"),
 }
@@ -291,6 +294,16 @@ HOLDS = {
         ("C8",),
         ("R9", "R26"),
         "tests/process/test_churn.py::test_a_flipper_is_held_and_only_a_person_lets_it_go_on",
+    ),
+    "criteria": Row(
+        ("C6", "C8"),
+        ("R26", "R85"),
+        "tests/core/test_criteria.py::test_a_day_loss_itself_passes_and_more_holds_the_strategy",
+    ),
+    "oversized": Row(
+        ("C4", "C15"),
+        ("R25", "R37"),
+        "tests/core/test_criteria.py::test_more_filled_than_asked_for_lets_the_strategy_only_reduce_there",
     ),
     "spec_changed": Row(("C12",), ("R49",), f"{_AGES}::test_changed_facts_of_an_instrument_halt_it"),
     "deadman_unarmed": Row(

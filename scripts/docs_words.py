@@ -161,6 +161,38 @@ KEYS = {
         "limits.strategy.STRATEGY.INSTRUMENT",
         "orders_per_s_halt",
     ): "Beyond this the strategy is HALTED everywhere (`runaway`).",
+    ("flow.INSTRUMENT", "window"): "100ms to seven days. What is older leaves up to a 16th of it late.",
+    (
+        "flow.INSTRUMENT",
+        "same_side_max",
+    ): "Notional that all strategies together may send one way there within the window; an exit waits a window at most.",
+    (
+        "flow.INSTRUMENT",
+        "walk_max",
+    ): "How far a strategy's prices may go, the way it trades, from the middle when its first order of the window passed.",
+    ("criteria.STRATEGY", "day_loss_max"): "Its loss since the day began, realised and not, less its fees.",
+    (
+        "criteria.STRATEGY",
+        "drawdown_max",
+    ): "How far it may be below its own highest mark since a person let it go on.",
+    (
+        "criteria.STRATEGY",
+        "fill_share_min",
+    ): "Of its orders that ended within the window: filled, at least in part.",
+    (
+        "criteria.STRATEGY",
+        "slippage_cost_max",
+    ): "Paid within the window against the prices that it decided at.",
+    (
+        "criteria.STRATEGY",
+        "reject_share_max",
+    ): "Of its orders that ended within the window: rejected by the venue.",
+    ("criteria.STRATEGY", "orders_min"): "With fewer orders ended within the window neither share is judged.",
+    ("criteria.STRATEGY", "window"): "1s to seven days. What is older leaves up to a 32nd of it late.",
+    (
+        "criteria.STRATEGY",
+        "over_intended_max",
+    ): "Its position in an instrument over what it intended there (`oversized`); `1.5x` is usual.",
     ("timings", "quote_age_max"): "No order is priced from older data.",
     ("timings", "feed_dead"): "A stream this silent is dead.",
     ("timings", "ack_timeout"): "No word of an order for so long: it is UNKNOWN.",
@@ -245,6 +277,15 @@ KEYS = {
         "venue",
     ): "The exchange id of `ccxt`. Another than the account's is a price reference only.",
     ("feeds.backup.NAME", "instruments"): "Ours and their names there; empty: all, by our names.",
+    ("equities", "files"): "Zips of ticks, seconds or minutes as LEAN keeps them, or directories of them.",
+    (
+        "equities",
+        "factor_files",
+    ): "A directory with each company's splits. A company without a file has none that is known of.",
+    (
+        "equities",
+        "map_files",
+    ): "A directory with what each company's ticker was: an instrument is a company, by its file's name.",
     (
         "probe",
         "canary",

@@ -65,11 +65,30 @@ TARGETS: Final = {
     "core/step/ladder.py": _HOLDS_TOO,
     "core/orders/parents.py": ("tests/core/test_parents.py",),
 }
+_SAME: Final = "equivalent: where both are equal, either is taken"
+_SIDE: Final = "equivalent: a side is plus or minus one"
 REASONS: Final[dict[str, str]] = {
     "makes_sense: 0 -> 1": "an order of one tick is outside every collar: the collar says so instead",
     "makes_sense: 0 -> 1 (2)": "a trigger of one tick is outside every collar: the collar says so instead",
     "priced_from_fresh_data: 0 -> 1": "equivalent: an accepted quote has two prices above zero, crossed never",
     "not_a_duplicate: if window_ns": "equivalent: nothing is remembered where there is no window",
+    "within_order_limits: limits.order_lots_max < limit -> limits.order_lots_max <= limit": _SAME,
+    "near_its_decision: price > quote.ask_ticks -> price >= quote.ask_ticks": _SAME,
+    "near_its_decision: price < quote.bid_ticks -> price <= quote.bid_ticks": _SAME,
+    "within_account_limits: worst < 0 -> worst <= 0": _SAME,
+    "within_account_limits: other < 0 -> other <= 0": _SAME,
+    "within_account_limits: other > worst -> other >= worst": _SAME,
+    "within_account_limits: market.mark_ticks > price -> market.mark_ticks >= price": _SAME,
+    "within_account_limits: market.last_ticks > price -> market.last_ticks >= price": _SAME,
+    "within_account_limits: asked > price -> asked >= price": _SAME,
+    "plainly_permitted: price > exposure.value_ticks -> price >= exposure.value_ticks": _SAME,
+    "plainly_permitted: least > lots -> least >= lots": _SAME,
+    "not_a_duplicate: 0 -> 1": "no order that passes has a price of none or of one tick: the two are not mixed up",
+    "judge: if desk.account.duplicate_window_ns: _remember(intent, desk) -> if True: _remember(intent, desk)": (
+        "equivalent but for time: what is remembered is not asked for where there is no window"
+    ),
+    "_Without.__init__: side > 0 -> side >= 0": _SIDE,
+    "_Without.__init__: side < 0 -> side <= 0": _SIDE,
 }
 _SWAPS: Final[dict[type[ast.AST], type[ast.AST]]] = {
     ast.Lt: ast.LtE,

@@ -38,6 +38,7 @@ def test_prepared_quotes_and_frames_are_all_distinct():
 
 def test_what_needs_no_socket_runs(tmp_path):
     assert inprocess.core_quotes_per_s(tmp_path / "a", quotes=500, rounds=1)["core_quotes_per_s"] > 0
+    assert inprocess.bytes_quotes_per_s(tmp_path / "d", quotes=500, rounds=1)["bytes_quotes_per_s"] > 0
     assert inprocess.gate_ns(tmp_path / "b", orders=50)["gate_p50_ns"] > 0
     found = inprocess.tick_to_order_in_process(tmp_path / "c", orders=70)
     assert found["tick_to_order_in_process_p50_us"] > 0

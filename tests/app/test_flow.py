@@ -12,7 +12,7 @@ from tests.app.test_backtest import ROOT, holdfast
 APP = ROOT / "src" / "holdfast" / "app"
 
 
-def a_run(tmp_path: Path, *, params: str = "", seconds: int = 0, **edits: str) -> dict[str, Any]:
+def a_run(tmp_path: Path, *, params: str = "", tables: str = "", **edits: str) -> dict[str, Any]:
     """A backtest of one misbehaving strategy under the demonstration's limits, some of them changed."""
     text = (APP / "demo.toml").read_text()
     head, tail = text[: text.index("[strategy.quoter]")], text[text.index("[paths]") :]
@@ -26,7 +26,7 @@ def a_run(tmp_path: Path, *, params: str = "", seconds: int = 0, **edits: str) -
         head = head[:start] + head[head.index("[timings]") :]
     body = (
         f'{head}\n[strategy.quoter]\nclass = "tests.app.flow_strategies:Misbehaving"\n'
-        f'instruments = ["BTCUSDT", "ETHUSDT"]\n\n[strategy.quoter.params]\n{params}\n\n{tail}'
+        f'instruments = ["BTCUSDT", "ETHUSDT"]\n\n[strategy.quoter.params]\n{params}\n\n{tables}\n\n{tail}'
     )
     for beside in ("demo-caps.toml", "demo-reference.toml"):
         shutil.copy(APP / beside, tmp_path)
@@ -62,6 +62,24 @@ def test_it_meets_no_order_of_its_own_and_sends_no_more_children_than_their_pare
     assert refused["over_parent"] > 10
     assert "over_rate" not in refused
     assert "over_day" not in refused
+
+
+def test_what_goes_one_way_at_once_and_what_walks_the_price_are_refused(tmp_path: Path) -> None:
+    table = '[flow.BTCUSDT]\nwindow = "10s"\nsame_side_max = "1000 USDT"\nwalk_max = "0.01%"\n'
+    answer = a_run(tmp_path, tables=table)
+    assert answer["refusals_by_reason"]["over_flow"] > 10
+    assert answer["refusals_by_reason"]["walked"] > 1
+
+
+def test_a_strategy_that_its_criteria_break_is_held(tmp_path: Path) -> None:
+    table = (
+        '[criteria.quoter]\nday_loss_max = "0.01 USDT"\ndrawdown_max = "1 USDT"\nfill_share_min = "1%"\n'
+        'slippage_cost_max = "1000 USDT"\nreject_share_max = "100%"\norders_min = 10\nwindow = "20s"\n'
+        'over_intended_max = "1.5x"\n'
+    )
+    answer = a_run(tmp_path, tables=table)
+    assert any("hold.criteria" in alert for alert in answer["alerts"])
+    assert answer["refusals_by_reason"]["held"] > 20
 
 
 def test_a_day_that_is_used_up_refuses_the_rest(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The reference file, hours and market halts: read exactly, or refused in one line that names what and where."""
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -94,6 +95,25 @@ def test_sessions_know_holidays_early_closes_and_the_change_of_the_clocks():
     ) == sessions(week, since=date(2026, 11, 25), days=5)
     summer = sessions(week, since=date(2026, 7, 1), days=0)
     assert (utc(2026, 7, 1, 13, 30), utc(2026, 7, 1, 20)) == summer[-1]
+
+
+@pytest.mark.parametrize("as_of", ["2999-01-01T00:00:00Z", "1650-01-01T00:00:00Z"])
+def test_nobody_looked_in_the_future_nor_before_there_was_anything_to_see(tmp_path, as_of):
+    """A typed year would switch the age limit off, or be a number that no journal takes."""
+    text = a_file(tmp_path).read_text()
+    path = tmp_path / "other.toml"
+    path.write_text(re.sub(r"as_of = .*", f"as_of = {as_of}", text))
+    with pytest.raises(ConfigError, match="as_of: lies in the future"):
+        read_reference(path)
+
+
+def test_a_volume_beyond_all_bounds_is_one_line(tmp_path):
+    path = tmp_path / "other.toml"
+    path.write_text(
+        'as_of = 2026-11-01T00:00:00Z\n[instrument.BTCUSDT]\ngroup = "c"\nadv = "99999999999999999999 BTC"\n'
+    )
+    with pytest.raises(ConfigError, match=r"instrument\.BTCUSDT\.adv: beyond all bounds"):
+        as_event(read_reference(path), SPECS[:1], wall_ns=NOW_NS, mono_ns=5)
 
 
 def test_a_session_over_midnight_belongs_to_the_day_it_opens():

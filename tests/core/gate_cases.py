@@ -4,7 +4,8 @@ One table for two tests: that the gate decides so, and that no check can be take
 """
 
 from tests.core.gate_cases_exposure import EXPOSURE_CASES
+from tests.core.gate_cases_flow import FLOW_CASES
 from tests.core.gate_cases_order import ORDER_CASES
 from tests.core.gate_cases_reference import REFERENCE_CASES
 
-CASES = [*ORDER_CASES, *EXPOSURE_CASES, *REFERENCE_CASES]
+CASES = [*ORDER_CASES, *EXPOSURE_CASES, *REFERENCE_CASES, *FLOW_CASES]

@@ -13,10 +13,10 @@ from holdfast.core.ingest.market import (
     take_reference,
     take_trade,
 )
-from holdfast.core.step.market import on_reference, why_refused
+from holdfast.core.step.market import why_refused
 from holdfast.vocab.corporate import SplitDue
 from holdfast.vocab.effects import Call
-from holdfast.vocab.events import Stopping
+from holdfast.vocab.events import ReferencePriced, Stopping
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.market import Depth, Malformed
 from holdfast.vocab.orders import Side
@@ -143,9 +143,14 @@ def test_a_source_that_is_silent_or_comes_along_does_not_stand_in_the_way():
 
 def test_the_step_takes_references_of_our_instruments_alone():
     room = a_running_core()
-    on_reference(room.state, a_quote(mid=400_000, mono_ns=room.mono_ns), "elsewhere")
-    on_reference(room.state, a_quote("DOGEUSDT", mid=100, mono_ns=room.mono_ns), "elsewhere")
-    on_reference(room.state, a_quote(ETH, spread=0, mono_ns=room.mono_ns), "elsewhere")
+    room.tell(
+        ReferencePriced(
+            wall_ns=room.wall_ns,
+            mono_ns=room.mono_ns,
+            feed="elsewhere",
+            rows=((BTC, 800_000), ("DOGEUSDT", 200), (ETH, 0)),
+        )
+    )
     before = len(room.delivered)
     room.quotes(mid=BTC_TICKS + 1)
     assert before == len(room.delivered)

@@ -4,11 +4,14 @@ import pytest
 
 from holdfast.core.gate import checks
 from holdfast.core.gate.gate import Approved, judge
+from holdfast.journal.codec import decode_record, encode_record
+from holdfast.vocab.facts import IntentRefused
 from holdfast.vocab.orders import Lane, Side
 from holdfast.vocab.refusals import DuplicateIntent, Held, NotReducing, Refusal
 from tests.core.gate_cases import CASES
 from tests.house.desks import a_desk
 from tests.house.events import an_intent
+from tests.house.room import a_running_core
 from tests.house.setup import BTC_TICKS, MONO_NS
 
 
@@ -138,6 +141,16 @@ def test_a_desk_whose_level_was_set_without_a_hold_still_refuses():
 def test_every_refusal_can_be_told_apart():
     """Programs count them by tag."""
     kinds = {type(one.refusal) for one in CASES if one.refusal is not None}
-    assert 29 == len(kinds)
+    assert 31 == len(kinds)
     assert all(isinstance(kind.__struct_config__.tag, str) for kind in kinds)
     assert kinds <= set(Refusal.__args__)
+
+
+def test_a_refusal_of_absurd_numbers_can_be_written_down():
+    """One strategy's bug, a price of a million times a million ticks, must not end everybody's journal."""
+    room = a_running_core()
+    room.buys(50, at=10**18)
+
+    (refused,) = room.facts_of(IntentRefused)
+    assert (1 << 63) - 1 == refused.refusal.notional_e8
+    assert refused == decode_record(encode_record(refused))

@@ -9,6 +9,7 @@ from holdfast.core.gate.checks import first_refusal, plainly_permitted
 from holdfast.core.gate.gate import Approved, judge
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentStatus
+from holdfast.vocab.limits import FlowRules
 from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.units import E8
 from tests.house.desks import a_desk
@@ -85,6 +86,14 @@ def desk_troubles(rng):
         {"spec": a_spec("BTCUSDT", notional_e8_min=near * LOT_E8)},
         {"quoted": False},
         {"facts": {"session_until_ns": WALL_NS + rng.choice((0, 1))}},
+        {
+            "flow": FlowRules(
+                instrument="BTCUSDT", window_ms=1_000, same_side_e8_max=near * LOT_E8, walk_ppm_max=1_000
+            ),
+            "sent": [
+                (rng.choice((999, 1_000)), "beta", rng.choice((1, -1)), rng.choice((0, 1)), BTC_TICKS, False)
+            ],
+        },
         {"facts": {"fresh_until_ns": WALL_NS + rng.choice((0, 1)), "told": True}},
         {"window": (WALL_NS + rng.choice((0, 1)), 0, "strategy")},
         {
@@ -168,6 +177,7 @@ def plain(intent, desk):
     """The kind of order that the screen is made for."""
     return (
         desk.level is HoldLevel.NONE
+        and desk.flow is None
         and intent.order_type is OrderType.LIMIT
         and not intent.reduce_only
         and intent.trigger_ticks is None

@@ -13,6 +13,7 @@ from holdfast.vocab.events import ReferenceRead, Started
 from holdfast.vocab.facts import DayPriced
 from holdfast.vocab.governed import limits_of
 from holdfast.vocab.holds import HoldCause, HoldLevel, Scope
+from holdfast.vocab.orders import OrderState
 from holdfast.vocab.outcome import Transient
 from holdfast.vocab.reference import Calendar, Hours, InstrumentReference, MarketHalt, ReferenceRules
 from holdfast.vocab.refusals import (
@@ -25,7 +26,7 @@ from holdfast.vocab.refusals import (
     Refusal,
     StaleFacts,
 )
-from holdfast.vocab.requests import QueryVolumes
+from holdfast.vocab.requests import CancelOrder, QueryVolumes
 from holdfast.vocab.units import E8
 from tests.house import naive
 from tests.house.events import a_start
@@ -151,6 +152,17 @@ def test_the_files_volume_wins_and_the_venue_is_not_asked():
     assert OverVolume(qty_lots=80, adv_lots=799, limit_ppm=100_000) == room.buys(80)
 
 
+def test_a_target_is_clipped_to_its_share_of_the_days_volume():
+    room = a_core(structs.replace(BTC_ROW, adv_lots=200), ETH_ROW, instrument_limits=volume_limits())
+    came = []
+    for _ in range(3):
+        room.targets(50)
+        room.run(ms=300)
+        came.append(room.position(of="alpha"))
+    assert [20, 40, 50] == came
+    assert isinstance(room.buys(21), OverVolume), "an order of its own size is refused instead"
+
+
 def test_where_the_file_tells_no_volume_the_venue_is_asked_for_the_last_day():
     """Fed, not a parameter: the number comes from the venue, and grows old."""
     room = a_core(structs.replace(BTC_ROW, adv_lots=0), ETH_ROW, instrument_limits=volume_limits(), read=True)
@@ -196,6 +208,25 @@ def test_our_own_hours_close_to_the_nanosecond_and_open_by_themselves():
     assert not isinstance(room.buys(10, strategy="beta"), Refusal)
     room.run(s=61)
     assert not isinstance(room.buys(12), Refusal)
+
+
+def test_what_rests_and_may_add_risk_does_not_outlast_our_hours_and_a_way_out_does():
+    hours = Hours(spans=((THURSDAY, THURSDAY + 1),), scope=Scope(strategy="alpha"))
+    room = a_core(hours=(hours,))
+    room.targets(10)
+    resting, way_out, others = room.buys(10), room.sells(10, reduce_only=True), room.buys(5, strategy="beta")
+    stop = room.wants_protection(5)
+    elsewhere = room.buys(100, instrument=ETH, at=ETH_TICKS - 500)
+    room.run(ms=(WALL_NS + MINUTE - room.wall_ns) // 10**6 - 300)
+    assert OrderState.LIVE is room.order(resting.order_id).state
+    room.run(ms=1_000)
+    ends = [room.order(one.order_id).state for one in (resting, elsewhere)]
+    assert [OrderState.CANCELLED] * 2 == ends
+    stay = [room.order(one.order_id).state for one in (way_out, stop, others)]
+    assert [OrderState.LIVE] * 3 == stay
+    asked = len(room.venue.asked_for(CancelOrder))
+    room.run(s=30)
+    assert asked == len(room.venue.asked_for(CancelOrder)), "once"
 
 
 def test_an_instruments_hours_hold_for_every_strategy():

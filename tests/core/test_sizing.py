@@ -11,7 +11,7 @@ from holdfast.vocab.refusals import NotAllowed, OverPosition, OverRate, QtyOutOf
 from holdfast.vocab.units import E8
 from tests.house.events import a_target
 from tests.house.room import a_running_core
-from tests.house.setup import BTC_TICKS, ETH, account_limits
+from tests.house.setup import BTC_TICKS, ETH, account_limits, instrument_limits
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -243,3 +243,27 @@ def test_a_market_order_of_a_strategy_is_judged_and_filled_like_any_other():
     room = a_running_core()
     order = room.buys(5, at=None, order_type=OrderType.MARKET, price_ticks=None, tif=TimeInForce.IOC)
     assert OrderState.FILLED is order.state
+
+
+def test_a_target_is_clipped_by_volume_and_by_the_touch_that_it_takes():
+    """Refused, it would never get there; clipped, it gets there by and by."""
+    assert 30 == towards(80, volume_lots_max=30).qty_lots
+    assert 20 == towards(80, volume_lots_max=30, ask_lots_max=20, bid_lots_max=5).qty_lots
+    assert 5 == towards(-80, volume_lots_max=30, ask_lots_max=20, bid_lots_max=5).qty_lots
+    assert 80 == towards(80, ask_lots_max=20, price_ticks=BTC_TICKS + 4).qty_lots, "it rests"
+    assert 20 == towards(80, ask_lots_max=20, price_ticks=BTC_TICKS + 5).qty_lots
+    assert 80 == towards(80).qty_lots, "what is not known clips nothing: the gate names it"
+    out = towards(0, position_lots=60, volume_lots_max=30, bid_lots_max=5)
+    assert (60, True) == (out.qty_lots, out.reduce_only), "what reduces is not clipped"
+
+
+def test_a_target_beyond_volume_and_touch_gets_there_by_and_by():
+    limits = instrument_limits(order_lots_max=100, depth_ppm_max=20_000)
+    room = a_running_core(instrument_limits=(limits, instrument_limits(ETH)))
+    room.quotes(lots=1_000)
+    came = []
+    for _ in range(4):
+        room.targets(50)
+        room.run(ms=300)
+        came.append(room.position(of="alpha"))
+    assert [20, 40, 50, 50] == came

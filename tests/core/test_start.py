@@ -350,11 +350,23 @@ def test_an_opening_balance_that_no_later_word_agrees_with_is_taken_again():
     """A balance that was zero for a moment opens the books with nothing: no lasting break comes of it."""
     room = a_room()
     zero = Balances(balances=(BalanceReport(asset="USDT", wallet_e8=0),))
-    room.venue.will_answer(QueryBalances, Ok(value=zero))
+    room.venue.will_answer(QueryBalances, Ok(value=zero), times=3)
     room.starts()
     room.run(s=40)
     assert {"USDT": OPENING_E8} == room.books.ledger.opening_e8 == room.books.ledger.wallet_e8
     assert ({}, []) == (room.books.breaks, room.causes())
+
+
+def test_a_zero_does_not_take_the_place_of_an_opening_balance():
+    room = a_room()
+    room.starts()
+    zero = Balances(balances=(BalanceReport(asset="USDT", wallet_e8=0),))
+    room.venue.breaks(QueryBalances, Ok(value=zero))
+    room.run(s=60)
+    assert ["balance/USDT"] == [*room.books.breaks]
+    room.venue.mends(QueryBalances)
+    room.run(s=30)
+    assert ({}, OPENING_E8) == (room.books.breaks, room.books.ledger.wallet_e8["USDT"])
 
 
 def test_once_a_word_agreed_a_difference_is_a_break():

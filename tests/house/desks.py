@@ -5,6 +5,7 @@ from types import MappingProxyType
 from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure, GroupSum
 from holdfast.core.gate.facts import Facts
+from holdfast.core.gate.flow import Flow
 from holdfast.core.gate.resting import Resting
 from holdfast.core.ingest.market import market_of, take_mark, take_quote, take_trade
 from holdfast.core.ledger.positions import PositionRow
@@ -81,11 +82,14 @@ def a_desk(
     own_ask=None,
     parents=MappingProxyType({}),
     forgotten_parent=0,
+    flow=None,
+    sent=(),
 ):
     """Alpha's desk in BTC. ``position``, ``open_…``: its own; ``others…``: of everybody else, on top.
 
     ``asked_ms_ago``: when orders were asked for before: by alpha in BTC, or (when, by whom, in what).
     ``parents``: number to (size, taken up).
+    ``flow``: rules of it; ``sent``: what was let through before, as (ms ago, by whom, side, lots, middle, exit).
     ``facts``: words of ``Facts``. ``window``: our own hours, as (until, opens, whose).
     """
     spec = a_spec(BTC) if spec is None else spec
@@ -150,5 +154,16 @@ def a_desk(
     if window is not None:
         desk.window_until_ns, desk.window_opens_ns, desk.window_of = window
         desk.learn()
+    if flow is not None:
+        desk.flow = Flow(rules=flow)
+        for ago_ms, who, side, lots, mid, exits in sent:
+            desk.flow.take(
+                who,
+                side,
+                notional_e8=lots * mid * spec.tick_lot_e8,
+                mid2_ticks=2 * mid,
+                now_mono_ns=MONO_NS - ago_ms * NS_PER_MS,
+                exits=exits,
+            )
     desk.fold(None if level is HoldLevel.NONE else a_hold(level))
     return desk

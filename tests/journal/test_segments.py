@@ -116,9 +116,11 @@ def test_memory_and_the_unsynced_part_are_bounded(tmp_path, monkeypatch):
     journal.close()
 
 
-def test_what_waits_unmeasured_goes_on_in_the_next_segment(tmp_path, monkeypatch):
+@pytest.mark.parametrize("waiting", [3, 40, 256])
+def test_what_waits_unmeasured_goes_on_in_the_next_segment(tmp_path, monkeypatch, waiting):
     """With room to spare records wait as they are: what then does not fit a segment goes one by one."""
     monkeypatch.setattr(module, "UNMEASURED_ROOM_BYTES", 100)
+    monkeypatch.setattr(module, "UNMEASURED_MAX", waiting)  # beyond it append writes by itself
     rng = random.Random(5)
     journal = a_journal(tmp_path)
     made, places, place = records(900), [], 0
@@ -132,6 +134,7 @@ def test_what_waits_unmeasured_goes_on_in_the_next_segment(tmp_path, monkeypatch
     assert len(made) == journal.sync()
     journal.close()
 
+    assert verify(str(tmp_path)).ok
     assert list(enumerate(made)) == [(index, record) for index, _, record in iterate(str(tmp_path))]
     assert places == [market_pos for _, market_pos, _ in iterate(str(tmp_path))]
     assert verify(str(tmp_path)).segment_count > 10

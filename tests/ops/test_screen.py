@@ -173,3 +173,10 @@ def test_whose_data_it_is_what_is_silent_and_what_was_left_out_are_seen():
         assert word in drawn(troubled)
         assert word in lines
     assert "degraded" in lines
+
+
+def test_exit_orders_of_the_day_are_told_where_there_were_any():
+    """They use nothing of the day up, so no limit shows them."""
+    assert "exit orders" not in show("status", msgspec.to_builtins(a_status(rung="normal")))
+    exited = a_status(rung="normal", exits_today=3)
+    assert "breakers today 0, exit orders today 3" in show("status", msgspec.to_builtins(exited))

@@ -44,5 +44,6 @@ def test_flatten_while_halted_ends_with_the_venues_word_and_commands_start_in_a_
     exits = [one for one in sim.requests("place") if one["reduce_only"]]
     figure(f"flat while halted in {flat_s:.2f} s by {len(exits)} reduce-only orders")
     assert 2 == len(exits), "0.3 BTC in clips of 0.25"
+    assert 2 == bot.status()["exits_today"]
     assert 0 == bot.stop(), bot.log()
     assert [True] == [fact.flat for fact in read_story(bot.journal_dir).of(FlattenEnded)]

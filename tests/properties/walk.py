@@ -12,6 +12,7 @@ from holdfast.core.state import State, decode_books, encode_books
 from holdfast.vocab.events import Command, OrderReported, ReferenceRead, TradeReported
 from holdfast.vocab.facts import (
     AmendStep,
+    EpochBegan,
     FillBooked,
     FlattenEnded,
     HoldPlaced,
@@ -23,6 +24,7 @@ from holdfast.vocab.facts import (
 )
 from holdfast.vocab.governed import limits_of, looser
 from holdfast.vocab.holds import HoldCause, HoldLevel, Release
+from holdfast.vocab.limits import FlowRules
 from holdfast.vocab.orders import ChildOf, Lane, OrderState, Side, TimeInForce
 from holdfast.vocab.reference import InstrumentReference, ReferenceRules
 from holdfast.vocab.reports import FillCause
@@ -61,6 +63,7 @@ class Auditor:
         self.approvals = 0
         self.children = 0
         self.looked = 0
+        self.sent = []  # (when, instrument, side, notional) of what was let through
         self.steps = 0
         self.restarts = 0
         self.worths = {}  # instrument -> (since when, what it was worth), newest last
@@ -71,7 +74,9 @@ class Auditor:
         self._prices(room)
         for fact in facts:
             kind = type(fact)
-            if kind is OrderApproved:
+            if kind is EpochBegan:
+                self.sent = []  # a start forgets it
+            elif kind is OrderApproved:
                 self._approved(room, fact)
             elif kind is OrderAmended and fact.step is AmendStep.ASKED:
                 self._amended(room, fact)
@@ -134,6 +139,7 @@ class Auditor:
         desk = room.state.desks[fact.strategy][terms.instrument]
         assert desk.level < HoldLevel.HALTED, "nothing passes at HALTED outside the flatten lane"
         self._within_caps(room, fact.strategy, terms.instrument, terms.side, desk.level)
+        self._within_flow(room, fact)
         account = room.state.session.account
         if not terms.reduce_only:
             halved = 1 if desk.level >= HoldLevel.REDUCED else 0
@@ -168,6 +174,17 @@ class Auditor:
             longest, shortest = naive.worst_case_lots(room.books, instrument, whose)
             worst = longest if side > 0 else -shortest
             assert worst <= cap, (whose, instrument, worst, cap)
+
+    def _within_flow(self, room, fact):
+        """Every order is kept, amends apart: the newest of one side and window may not be too much, unless it exits."""
+        terms = fact.terms
+        rules = {one.instrument: one for one in room.state.session.settings.flows}[terms.instrument]
+        now = fact.approved_mono_ns
+        worth = (terms.price_ticks or 0) * terms.qty_lots * room.state.specs[terms.instrument].tick_lot_e8
+        self.sent = [one for one in self.sent if one[0] > now - rules.window_ms * 10**6]
+        self.sent.append((now, terms.instrument, terms.side, worth))
+        sums = sum(e8 for _, where, side, e8 in self.sent if (where, side) == (terms.instrument, terms.side))
+        assert terms.reduce_only or sums <= rules.same_side_e8_max, "not everybody at once"
 
     def _within_parent(self, room, fact):
         """I10: filled and live of all children of a parent are at most the parent, by looking at each of them."""
@@ -325,6 +342,10 @@ class Walk:
                 ),
             ),
             reference=ReferenceRules(age_ms_max=86_400_000),
+            flows=tuple(
+                FlowRules(instrument=name, window_ms=2_000, same_side_e8_max=9_000 * E8, walk_ppm_max=100_000)
+                for name in (BTC, ETH)
+            ),
         )
         config = structs.replace(config, caps=caps_over(config))
         self.room = Room(config=config, venue=NaiveVenue(config.instruments))

@@ -6,10 +6,11 @@ from holdfast.config.numbers import read_number
 from holdfast.config.values import BadValue
 from holdfast.runtime.limits import limits_view, numbers_of
 from holdfast.runtime.wire import Act
-from holdfast.vocab.governed import limits_of, number_text
-from holdfast.vocab.units import E8
+from holdfast.vocab.governed import CRITERIA_ROWS, limits_of, number_text
+from holdfast.vocab.units import E8, e8_text
+from tests.core.test_criteria import criteria
 from tests.house.room import a_running_core
-from tests.house.setup import BTC, caps_over, settings
+from tests.house.setup import BTC, BTC_TICKS, caps_over, settings
 
 PLAIN = settings()
 LIMITS = limits_of(PLAIN)
@@ -150,6 +151,33 @@ def test_churn_is_shown_with_what_is_used_of_it_and_slides_out_without_another_f
     room.run(s=61)
     found, _ = rows(room)
     assert ("0", "0 USDT") == (found[trips].used, found[cost].used)
+
+
+def test_a_strategys_criteria_are_shown_with_what_is_used_of_them():
+    """Who looks must see how near it is to being held."""
+    room = a_running_core(criteria=(criteria(orders_min=1),))
+    room.run(s=2)
+    room.takes(1, 10, decision_ticks=BTC_TICKS - 100)
+    room.targets(5)
+    room.run(s=2)
+    found = {row.name: row for row in limits_view(room.state, now_mono_ns=room.mono_ns).limits}
+    used = room.books.watched["alpha"].used(orders_min=1)
+    assert used.slippage_e8 > 0
+    assert used.day_loss_e8 > 0
+    shown = {key: found[f"criteria.alpha.{key}"].used for key in (row.key for row in CRITERIA_ROWS)}
+    assert {
+        "day_loss_max": f"{e8_text(used.day_loss_e8)} USDT",
+        "drawdown_max": f"{e8_text(used.drawdown_e8)} USDT",
+        "fill_share_min": "100%",
+        "slippage_cost_max": f"{e8_text(used.slippage_e8)} USDT",
+        "reject_share_max": "0%",
+        "orders_min": None,
+        "window": None,
+        "over_intended_max": "0.5x",
+    } == shown
+    assert room.says("limit_set", limit="criteria.alpha.day_loss_max", value=1).accepted
+    room.run(s=2)
+    assert room.hold("criteria", strategy="alpha") is not None, "tightened, and in force at the next mark"
 
 
 def rows_of_beta(found, key):

@@ -5,11 +5,14 @@ import random
 import msgspec
 import pytest
 
-from holdfast.runtime.merging import HELD_MAX, Member, Merge, MergeTimes
+from holdfast.runtime.merging import HELD_MAX, SAID_AGAIN_NS, Member, Merge, MergeTimes
 from holdfast.venues.anyccxt.feed import decode_read
-from holdfast.vocab.events import StreamKind
+from holdfast.vocab.events import Event, ReferencePriced, StreamKind
 from holdfast.vocab.market import Malformed, Quote, Trade
 from holdfast.vocab.units import NS_PER_MS
+from tests.house.events import a_quote
+from tests.house.room import a_running_core
+from tests.house.setup import BTC_TICKS
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 TIMES = MergeTimes(dead_ns=5_000 * NS_PER_MS, too_old_ns=1_000 * NS_PER_MS, back_ns=10_000 * NS_PER_MS)
@@ -27,12 +30,12 @@ def trade(seq, *, at_ms=0):
 class Bench:
     """A merge and what came out of it. Feeds: a and b of one numbering, then another venue's."""
 
-    def __init__(self, *numberings):
+    def __init__(self, *numberings, references=()):
         self.out = []  # (feed, event)
         self.choices = []
         self.ms = 0
         members = [
-            Member(name=name, numbering=numbering, decode=decode_read)
+            Member(name=name, numbering=numbering, decode=decode_read, reference=name in references)
             for name, numbering in zip("abcd", numberings or ("x", "x"), strict=False)
         ]
         self.merge = Merge(
@@ -55,6 +58,10 @@ class Bench:
         for _ in range(0, ms, 100):
             self.ms += min(100, ms)
             self.merge.look(self.ms * NS_PER_MS, self.ms * NS_PER_MS)
+
+    def prices(self):
+        now = self.ms * NS_PER_MS
+        return list(self.merge.prices(now, now))
 
     def loses(self, feed):
         self.merge.went_down(feed, self.ms * NS_PER_MS, self.ms * NS_PER_MS)
@@ -316,3 +323,63 @@ def test_a_backup_that_lags_and_has_no_stamps_of_the_venue_repeats_nothing():
         bench.passes(100)
     assert list(range(1, 33)) == bench.seqs()
     assert 0 == bench.merge.anew_count
+
+
+# --- another venue's prices -----------------------------------------------------------------------------------------
+
+
+def test_another_venues_price_is_told_where_it_is_news_and_not_again():
+    bench = Bench("x", "y", references="b")
+    bench.says(1, quote(1), quote(1, instrument=ETH))
+    assert [(1, ((BTC, 201), (ETH, 201)))] == bench.prices()
+    assert [] == bench.prices()
+    bench.ms += 100
+    bench.says(1, quote(2))
+    assert [] == bench.prices()
+    bench.ms += SAID_AGAIN_NS // NS_PER_MS
+    bench.says(1, quote(3))
+    assert [(1, ((BTC, 201),))] == bench.prices()
+    bench.ms += 100
+    bench.says(1, Quote(BTC, 4, 101, 1, 102, 1, 0, 0, 0))
+    assert [(1, ((BTC, 203),))] == bench.prices()
+
+
+def test_neither_a_crossed_price_nor_a_backup_of_our_own_venue_is_a_reference():
+    bench = Bench("x", "y", "z", references="b")
+    bench.says(1, Quote(BTC, 1, 102, 1, 101, 1, 0, 0, 0))
+    bench.says(2, quote(1))
+    assert [] == bench.prices()
+
+
+def test_an_outlier_of_our_feed_is_refused_because_another_venue_disagrees_and_so_it_is_in_a_replay():
+    """−35 % of one source, often enough that a jump would be believed: what goes on is all that a replay has."""
+    bench = Bench("x", "y", references="b")
+    room = a_running_core()
+    room.quoting = False
+    told = []
+
+    def goes_on(mid):
+        last = room.state.live.markets[BTC].quote.seq
+        one = a_quote(seq=last + 1 + len(told), mid=mid, mono_ns=room.mono_ns, wall_ns=room.wall_ns)
+        bench.out.clear()
+        bench.says(0, one)
+        told.extend(event for _, event in bench.out)
+        room.tell(told[-1])
+
+    bench.says(1, a_quote(seq=1, mid=BTC_TICKS))
+    for feed, rows in bench.prices():
+        told.append(ReferencePriced(wall_ns=0, mono_ns=0, feed="abcd"[feed], rows=rows))
+        room.tell(told[-1])
+    before = len(room.delivered)
+    for _ in range(10):
+        goes_on(BTC_TICKS * 65 // 100)
+    assert (before, {"cross_source": 10}) == (len(room.delivered), room.state.live.markets[BTC].refused)
+    goes_on(BTC_TICKS)
+    assert before + 1 == len(room.delivered)
+
+    again = a_running_core()
+    again.quoting = False
+    for event in told:
+        journaled = isinstance(event, ReferencePriced)
+        again.tell(msgspec.msgpack.decode(encode(event), type=Event) if journaled else event)
+    assert room.state.live.markets[BTC] == again.state.live.markets[BTC]

@@ -10,11 +10,12 @@ from collections import Counter
 
 from holdfast.app.recordings import dialect_for, settings_for
 from holdfast.core.ingest.depth_book import BookState
-from holdfast.core.step.market import on_reference
+from holdfast.core.step import step
 from holdfast.runtime.feed_meter import FeedMeter
 from holdfast.runtime.ingesting import Ingest
 from holdfast.sim.sources.specs import KNOWN
 from holdfast.venues.binance.public import Dialect as Market
+from holdfast.vocab.events import ReferencePriced
 from holdfast.vocab.market import Mark, Quote, Trade
 
 NS_PER_MS = 1_000_000
@@ -383,12 +384,8 @@ class BadRoad:
         """Another source, which is right."""
         if self.ingest.state.session is None:
             return
-        for venue in self.venues.values():
-            wall_ns = self._times()["wall_ns"]
-            quote = Quote(
-                venue.name, 1, venue.mid - 1, 1, venue.mid + 1, 1, 0, wall_ns, self._times()["mono_ns"]
-            )
-            on_reference(self.ingest.state, quote, "elsewhere")
+        rows = tuple((venue.name, 2 * venue.mid) for venue in self.venues.values())
+        step(self.ingest.state, ReferencePriced(**self._times(), feed="elsewhere", rows=rows))
 
     def _times(self):
         return {

@@ -7,10 +7,12 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from holdfast.app.data import data_dir
 from holdfast.app.errors import Exit, HoldfastError
@@ -28,7 +30,7 @@ from holdfast.app.summary import TrueFill, Truth, summary
 from holdfast.config.load import beside, load
 from holdfast.config.reference import as_event, read_reference
 from holdfast.config.resolve import resolve
-from holdfast.config.schema import Config
+from holdfast.config.schema import Config, EquitiesSection
 from holdfast.core.state import State
 from holdfast.journal.files import UNSYNCED_FILES
 from holdfast.journal.market_log import open_market_log
@@ -41,15 +43,16 @@ from holdfast.sim.model import GroundTruth
 from holdfast.sim.port import Latency, SimVenuePort
 from holdfast.sim.sources import demo_source, quotes_only, stamped
 from holdfast.sim.sources.session import AtEnd
+from holdfast.vocab.corporate import SplitDue
 from holdfast.vocab.effects import Alert
 from holdfast.vocab.holds import HoldCause
-from holdfast.vocab.market import Depth, MarketEvent
+from holdfast.vocab.market import Depth, Malformed, MarketEvent
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
 
 DEMO_CONFIG: Final = Path(__file__).with_name("demo.toml")
 LATENCY: Final = Latency(request_ns=2 * NS_PER_MS, reply_ns=2 * NS_PER_MS, event_ns=2 * NS_PER_MS)
 MONO_START_NS: Final = NS_PER_S
-OPENING_USDT_E8: Final = 100_000 * E8
+OPENING_USDT_E8: Final = 100_000 * E8  # or of what else the account settles in
 HOLDS_TOLD_MAX: Final = 5
 GENERATED_S: Final = 600  # how much of the generator's endless market a backtest without --quotes takes
 
@@ -123,11 +126,39 @@ def market(options: BacktestOptions) -> tuple[Iterator[MarketEvent], tuple[Any, 
     return _received(source.frames(), start), source.specs, start
 
 
-def _received(frames: Iterator[Any], start_ns: int) -> Iterator[MarketEvent]:
+def equities(
+    config: Config, section: EquitiesSection
+) -> tuple[Iterator[MarketEvent], tuple[Any, ...], int, tuple[SplitDue, ...]]:
+    """The same of the configuration's equities, and the splits that are to come. Errors: HoldfastError."""
+    from holdfast.app.equities import equities_of
+
+    source, splits = equities_of(config, section)
+    start = source.start_ns
+    return _received(source.frames(), start, seconds=None), source.specs, start, splits
+
+
+def _until_splits(
+    take: Callable[[MarketEvent, int], None], splits: Sequence[SplitDue]
+) -> Callable[[MarketEvent, int], None]:
+    """The venue trades an instrument up to its split: it has nobody who would apply that to positions and orders."""
+    if not splits:
+        return take
+    ends = {split.instrument: split.from_venue_ns for split in reversed(splits)}
+
+    def venue_takes(event: MarketEvent, wall_ns: int) -> None:
+        if isinstance(event, Malformed) or event.venue_ns < ends.get(event.instrument, NEVER):
+            take(event, wall_ns)
+
+    return venue_takes
+
+
+def _received(
+    frames: Iterator[Any], start_ns: int, *, seconds: int | None = GENERATED_S
+) -> Iterator[MarketEvent]:
     """Frames as a receiver without delay has them: its clock is the recorder's, corrected to the venue's."""
     offset: int | None = None
     for frame in frames:
-        if frame.recv_ns - start_ns > GENERATED_S * NS_PER_S:
+        if seconds is not None and frame.recv_ns - start_ns > seconds * NS_PER_S:
             return
         if offset is None:
             # the recorder's clock may run ahead or behind; one constant makes frames arrive just after their stamp
@@ -140,8 +171,14 @@ def _received(frames: Iterator[Any], start_ns: int) -> Iterator[MarketEvent]:
 
 def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[str, Any]:
     """One backtest in a fresh state directory. The result is the same for the same inputs, hash for hash."""
-    events, specs, start_ns = market(options)
-    settings = resolve(config, specs)
+    splits: tuple[SplitDue, ...] = ()
+    if config.equities is not None and options.quotes is None and options.seed is None:
+        events, specs, start_ns, splits = equities(config, config.equities)
+        scaled = tuple(spec.instrument for spec in specs)
+        settings = msgspec.structs.replace(resolve(config, specs), splits=splits, scaled=scaled)
+    else:
+        events, specs, start_ns = market(options)
+        settings = resolve(config, specs)
     settings_account = settings.account
     tag = account_tag(venue=config.account.venue, account=settings_account)
     # a backtest that a power loss cut short is run again: nobody waits for its disk
@@ -191,7 +228,7 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
     with rare_rounds():
         began = time.perf_counter()
         bot.start()
-        taken = bot.run(_bounded(events, options.quotes), exchange.on_market)
+        taken = bot.run(_bounded(events, options.quotes), _until_splits(exchange.on_market, splits))
         took_s = time.perf_counter() - began
     bot.stop(by="backtest", reason="the data ended")
     state_hash = state.state_hash()

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
+from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.parts import EVENTS_CODEC, decoder_for, encode_event
+from holdfast.config.load import beside
+from holdfast.config.schema import Config, EquitiesSection
 from holdfast.core.ingest.corporate import split_between
 from holdfast.journal.recording_read import CorruptRecording, Line, NotARecording
 from holdfast.runtime.ingesting import Dialect
 from holdfast.sim.sources.frames import SourceUnusable
-from holdfast.sim.sources.lean import LeanFile, factors_in, frames_of, lean_file
+from holdfast.sim.sources.lean import (
+    LeanEquities,
+    LeanFile,
+    MapRow,
+    factors_in,
+    frames_of,
+    lean_file,
+    names_in,
+    ticker_on,
+)
 from holdfast.vocab.corporate import FactorRow, SplitDue
 
 _ENDINGS: Final = ("_quote.zip", "_trade.zip")
@@ -86,19 +99,28 @@ def splits_of(files: Sequence[EquityFile], *, applied: bool) -> tuple[SplitDue, 
 
     ``applied``: whoever replays has everything in the new scale by then. Errors: NotARecording.
     """
-    days: dict[str, dict[int, EquityFile]] = {}
+    return _splits(
+        [file.lean for file in files], lambda lean: lean.path.parents[2] / "factor_files", applied=applied
+    )
+
+
+def _splits(
+    files: Sequence[LeanFile], factor_dir: Callable[[LeanFile], Path], *, applied: bool
+) -> tuple[SplitDue, ...]:
+    days: dict[str, dict[int, LeanFile]] = {}
     for file in files:
-        days.setdefault(file.lean.spec.instrument, {})[file.lean.date] = file
+        days.setdefault(file.spec.instrument, {})[file.date] = file
     found = []
     for name, own in days.items():
-        rows = _factors(next(iter(own.values())))
+        one = next(iter(own.values()))
+        rows = _factors(factor_dir(one) / f"{one.ticker}.csv")
         for before, date in pairwise(sorted(own)):
             ratio = split_between(rows, before=before, date=date)
             if ratio is not None:
                 found.append(
                     SplitDue(
                         instrument=name,
-                        from_venue_ns=own[date].lean.midnight_ns,
+                        from_venue_ns=own[date].midnight_ns,
                         up=ratio.up,
                         down=ratio.down,
                         applied=applied,
@@ -107,13 +129,46 @@ def splits_of(files: Sequence[EquityFile], *, applied: bool) -> tuple[SplitDue, 
     return tuple(sorted(found, key=attrgetter("from_venue_ns")))
 
 
+def equities_of(config: Config, section: EquitiesSection) -> tuple[LeanEquities, tuple[SplitDue, ...]]:
+    """What a backtest trades on, and the splits that come within it, none of them applied. Errors: HoldfastError.
+
+    Of a ticker that changed hands each day's file is that of the company which had it then.
+    """
+    try:
+        files, rest = equity_files([str(beside(config, one)) for one in section.files])
+        if rest:
+            raise NotARecording(f"{rest[0]}: no zip of quotes or trades, nor a directory with any")
+        map_dir, factor_dir = beside(config, section.map_files), beside(config, section.factor_files)
+        for directory in (map_dir, factor_dir):
+            if not directory.is_dir():
+                raise NotARecording(f"{directory}: no such directory")
+        companies = {path.stem: names_in(path) for path in sorted(map_dir.glob("*.csv"))}
+        lean = tuple(
+            msgspec.structs.replace(file.lean, ticker=_company(file.lean, companies)) for file in files
+        )
+        wanted = tuple(file for file in lean if file.spec.instrument in config.limits.instrument)
+        for name in config.limits.instrument:
+            if not any(file.spec.instrument == name for file in wanted):
+                raise NotARecording(f"no file of {name} among them")
+        return LeanEquities(wanted), _splits(wanted, lambda _: factor_dir, applied=False)
+    except (NotARecording, SourceUnusable) as error:
+        raise HoldfastError(Exit.USAGE, str(error), f"{config.path}: equities") from None
+
+
+def _company(file: LeanFile, companies: Mapping[str, Sequence[MapRow]]) -> str:
+    """Whose file it is. Errors: NotARecording where the map files say that the ticker was nobody's on that day."""
+    for company, rows in companies.items():
+        if ticker_on(rows, file.date) == file.ticker:
+            return company
+    raise NotARecording(f"{file.path}: no map file says whose ticker {file.ticker} was on {file.date}")
+
+
 def _no_books(raw: bytes, about: str, wall_ns: int, mono_ns: int) -> None:
     """There are no books in these files."""
 
 
-def _factors(file: EquityFile) -> tuple[FactorRow, ...]:
-    """The ticker's factor file beside the data; without one no split is known of. Errors: NotARecording."""
-    path = file.path.parents[2] / "factor_files" / f"{file.lean.ticker}.csv"
+def _factors(path: Path) -> tuple[FactorRow, ...]:
+    """A company's factor file; without one no split is known of. Errors: NotARecording."""
     if not path.is_file():
         return ()
     try:

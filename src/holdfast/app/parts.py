@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,8 @@ from holdfast.runtime.books import CoreBooks
 from holdfast.runtime.live import LiveHost
 from holdfast.runtime.recover import Kept, decode_kept, recover
 from holdfast.strategy import Hosted, StrategyHost, StrategyUnusable, load_strategy
+from holdfast.vocab.effects import Record
+from holdfast.vocab.facts import MarketSeen
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import MarketEvent
@@ -36,12 +38,16 @@ EPOCH_ZERO_WALL_S: Final = 1_735_689_600  # 2025-01-01: epochs start at the minu
 
 
 class OnDisk(Struct, frozen=True, kw_only=True):
-    """What a start found in the state directory: the open journal, and the books out of it."""
+    """What a start found in the state directory: the open journal, and the books out of it.
+
+    ``seen_pos``: up to which position of the market log the books know what was seen; -1: not told.
+    """
 
     opened: Opened
     kept: Kept
     journal_dir: Path
     market_dir: Path
+    seen_pos: int = -1
 
 
 def account_tag(*, venue: str, account: str) -> int:
@@ -66,8 +72,16 @@ def open_state(state_dir: Path, *, account: str, files: Files = REAL_FILES) -> O
         if opened.snapshot is not None:
             kept = decode_kept(opened.snapshot.payload)
             first = opened.snapshot.at.index + 1
-        records = (record for _, _, record in iterate(str(journal_dir), first, whole=False))
-        recovered = recover(records, kept)
+        seen_pos = -1
+
+        def records() -> Iterator[Record]:
+            nonlocal seen_pos
+            for _, market_pos, record in iterate(str(journal_dir), first, whole=False):
+                if type(record) is MarketSeen:
+                    seen_pos = market_pos
+                yield record
+
+        recovered = recover(records(), kept)
     except CorruptJournal as error:
         raise HoldfastError(
             Exit.JOURNAL_CORRUPT, f"the journal is corrupt: {error}", str(journal_dir)
@@ -82,7 +96,13 @@ def open_state(state_dir: Path, *, account: str, files: Files = REAL_FILES) -> O
             f"a snapshot of another build: {error}; remove it to fold from the start",
             str(journal_dir),
         ) from None
-    return OnDisk(opened=opened, kept=recovered, journal_dir=journal_dir, market_dir=state_dir / "market")
+    return OnDisk(
+        opened=opened,
+        kept=recovered,
+        journal_dir=journal_dir,
+        market_dir=state_dir / "market",
+        seen_pos=seen_pos,
+    )
 
 
 def strategy_of(config: Config, name: str) -> object:

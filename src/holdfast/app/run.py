@@ -26,7 +26,7 @@ from holdfast.app.renewing import account_number, have_again, renewing
 from holdfast.app.summary import Truth, summary
 from holdfast.app.truth import read_truth
 from holdfast.app.venues import account_identity, feed_plan, make_feeds, make_venue, venue_identity
-from holdfast.app.warmup import histories
+from holdfast.app.warmup import histories, seen_in_log
 from holdfast.config.load import beside, load
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config, VenueKind
@@ -47,6 +47,7 @@ from holdfast.journal.market_log import MarketLog, open_market_log
 from holdfast.journal.snapshots import save_snapshot
 from holdfast.ops import registry
 from holdfast.ports.feed import FeedPort
+from holdfast.ports.journal import JournalFailed
 from holdfast.ports.probe import ProbedVenue
 from holdfast.ports.venue import VenuePort, VenueUnusable
 from holdfast.runtime.clock import SystemClock
@@ -61,8 +62,10 @@ from holdfast.runtime.wire import Act, Answer
 from holdfast.store.store import ReadStore, StoreFailed
 from holdfast.vocab.effects import Alert, Record, Severity
 from holdfast.vocab.events import Command, StrategySaved, Verb
+from holdfast.vocab.facts import SeenUpTo
 from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import MarketEvent
 from holdfast.vocab.probe import Check
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S
@@ -156,6 +159,19 @@ class _Run:
         self._discards: DiscardFile | None = None
         self._discards_told = False
 
+    def _seen(self, disk: OnDisk, settings: Settings) -> tuple[SeenUpTo, ...]:
+        """What the market log adds to what the journal says was seen; a log that cannot be read adds nothing."""
+        try:
+            return seen_in_log(
+                disk.market_dir,
+                start_pos=disk.seen_pos,
+                known=disk.kept.books.seen,
+                settings=settings,
+            )
+        except JournalFailed as error:
+            self.log.warning("market log not read", why=str(error))
+            return ()
+
     async def go(self) -> Ended:
         """Open everything in the order that safety asks, trade, close."""
         config, clock = self.config, self.clock
@@ -208,6 +224,7 @@ class _Run:
                 wanted=host.wanted,
             )
             past = await renewing(warming, lease, clock)
+            seen = await renewing(asyncio.to_thread(self._seen, disk, settings), lease, clock)
             feeds = make_feeds(config, venue, settings.instruments, clock=clock)
             log = open_market_log(
                 str(disk.market_dir),
@@ -246,6 +263,7 @@ class _Run:
                 on_alert=self._on_alert,
                 on_maintenance=lambda: self._maintain(looker),
                 reference=reader,
+                seen=seen,
                 tap=lambda index, record: self._tap(looker, index, record),
                 probe=looks(config, venue, proof),
                 on_refused=lambda feed, raw, event: self._discard(state, feed, raw, event),

@@ -14,12 +14,14 @@ from holdfast.config.schema import Config, InstrumentLimitsSection, StrategyLimi
 from holdfast.config.toml import Document, typed_name
 from holdfast.config.values import Amount, BadValue, Duration
 from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST, PER_DAY_MOST
+from holdfast.vocab.units import PPM
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
 BACKUPS_MAX: Final = 7
 LOOK_MS_MIN: Final = 5_000
 CHURN_WINDOW_MS_MIN: Final = 1_000
+FLOW_WINDOW_MS_MIN: Final = 100
 REFERENCE_DAYS_MAX: Final = 366
 SWING_WINDOW_MS_MIN: Final = 2_000  # looked at every quarter of a second
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
@@ -33,6 +35,8 @@ def check(config: Config, document: Document) -> None:
     _instruments(config, document)
     _timings(config, document)
     _strategies(config, document)
+    _criteria(config, document)
+    _flow(config, document)
     _reference(config, document)
     _serve(config, document)
     _paths(config, document)
@@ -42,6 +46,7 @@ def check(config: Config, document: Document) -> None:
             ("feed", "streams"), "expected quotes (nothing is priced without them), each stream once"
         )
     _feeds(config, document)
+    _equities(config, document)
 
 
 def _feeds(config: Config, document: Document) -> None:
@@ -307,6 +312,34 @@ def _strategies(config: Config, document: Document) -> None:
             _rates(document, pair, limits)
 
 
+def _criteria(config: Config, document: Document) -> None:
+    for name, criteria in config.criteria.items():
+        key = ("criteria", name)
+        if name not in config.strategy:
+            document.problem(key, f"there is no [strategy.{name}]")
+        for money in ("day_loss_max", "drawdown_max", "slippage_cost_max"):
+            _unit(document, (*key, money), getattr(criteria, money), config.account.settle_asset)
+        _whole(document, (*key, "orders_min"), criteria.orders_min, up_to=10_000)
+        if criteria.window.ms < CHURN_WINDOW_MS_MIN:
+            document.problem((*key, "window"), f"expected at least 1s, got {criteria.window}")
+        if criteria.over_intended_max.ppm < PPM:
+            document.problem(
+                (*key, "over_intended_max"), f"expected at least 1x, got {criteria.over_intended_max}"
+            )
+
+
+def _flow(config: Config, document: Document) -> None:
+    for name, flow in config.flow.items():
+        key = ("flow", name)
+        if name not in config.limits.instrument:
+            document.problem(key, f"there is no [limits.instrument.{name}]")
+        _unit(document, (*key, "same_side_max"), flow.same_side_max, config.account.settle_asset)
+        if flow.window.ms < FLOW_WINDOW_MS_MIN:
+            document.problem((*key, "window"), f"expected at least 100ms, got {flow.window}")
+        if flow.walk_max.ppm > 500_000:
+            document.problem((*key, "walk_max"), f"expected at most 50%, got {flow.walk_max}")
+
+
 def _reference(config: Config, document: Document) -> None:
     _whole(document, ("reference", "age_days_max"), config.reference.age_days_max, up_to=REFERENCE_DAYS_MAX)
     halts = config.market_halts
@@ -420,6 +453,17 @@ def _paths(config: Config, document: Document) -> None:
     ):
         if "\0" in value or ".." in PurePath(value).parts:
             document.problem((section, key), f"expected a plain path without .., got {typed_name(value)}")
+
+
+def _equities(config: Config, document: Document) -> None:
+    section = config.equities
+    if section is None:
+        return
+    if not section.files or "" in section.files:
+        document.problem(("equities", "files"), "expected zips or directories of them")
+    for key, value in (("factor_files", section.factor_files), ("map_files", section.map_files)):
+        if not value:
+            document.problem(("equities", key), "expected a directory, got an empty text")
 
 
 def _whole(document: Document, key: tuple[str, ...], value: int, *, up_to: int) -> None:

@@ -14,9 +14,12 @@ from holdfast.config.schema import (
     AccountLimitsSection,
     AccountSection,
     Config,
+    CriteriaSection,
     DeadSwitchSection,
+    EquitiesSection,
     FeedSection,
     FeedsSection,
+    FlowSection,
     HoursSection,
     InstrumentLimitsSection,
     LimitsSection,
@@ -47,9 +50,12 @@ _SECTIONS: Final = (
     "market_halts",
     "hours",
     "strategy",
+    "criteria",
+    "flow",
     "paths",
     "feed",
     "feeds",
+    "equities",
     "serve",
     "log",
     "up",
@@ -99,6 +105,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         "dead_switch": _section(document, DeadSwitchSection, "dead_switch"),
     }
     feeds = _section(document, FeedsSection, "feeds") if "feeds" in document.root else None
+    equities = _section(document, EquitiesSection, "equities") if "equities" in document.root else None
     watchdog = _section(document, WatchdogSection, "watchdog") if "watchdog" in document.root else None
     limits = (
         _section(document, AccountLimitsSection, "limits", "account"),
@@ -108,6 +115,8 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         _strategy_limits(document),
     )
     strategies = _named(document, StrategySection, ("strategy",), pattern=NAME)
+    criteria = _named(document, CriteriaSection, ("criteria",), pattern=NAME)
+    flow = _named(document, FlowSection, ("flow",), pattern=INSTRUMENT)
     document.finish()  # what cannot be read cannot be compared either
     config = Config(
         path=str(path) if path else "",
@@ -117,6 +126,9 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
             strategy=limits[2],
         ),
         strategy=strategies,
+        equities=equities,
+        criteria=criteria,
+        flow=flow,
         feeds=feeds,
         watchdog=watchdog,
         **{name: _sure(part) for name, part in parts.items()},

@@ -28,6 +28,9 @@ from holdfast.vocab.reference import Calendar, InstrumentReference
 from holdfast.vocab.units import NS_PER_S, units_ceil, units_floor
 
 HORIZON_DAYS: Final = 60  # sessions are told for so long; a running bot reads the file again once a day
+_AS_OF_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD_MAX: Final = timedelta(days=1)  # of clocks and zones
+_WHOLE_MAX: Final = 1 << 62  # ticks or lots: beyond it no journal takes a number
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
@@ -99,12 +102,15 @@ def read_reference(path: Path) -> ReferenceFile:
 def _as_of(document: Document) -> datetime:
     raw = document.root.get("as_of")
     if isinstance(raw, datetime) and raw.tzinfo is not None:
-        return raw
+        if _AS_OF_MIN <= raw <= datetime.now(tz=UTC) + _AHEAD_MAX:
+            return raw
+        document.problem(("as_of",), "lies in the future, or before 2000: nobody looked then")
+        return _AS_OF_MIN
     document.problem(
         ("as_of",),
         "expected when somebody last looked at all of this, with its zone, such as 2026-01-31T12:00:00Z",
     )
-    return datetime(1970, 1, 1, tzinfo=UTC)
+    return _AS_OF_MIN
 
 
 def _plain_dates(raw: object) -> dict[str, object]:
@@ -209,6 +215,9 @@ def _row(file: ReferenceFile, spec: InstrumentSpec, problems: list[str]) -> Inst
     # against us: the band that is left is never wider than the one that was written
     low = 0 if one.band_low is None else units_ceil(str(one.band_low.number), tick)
     high = 0 if one.band_high is None else units_floor(str(one.band_high.number), tick)
+    for key, count in (("adv", adv), ("band_low", low), ("band_high", high)):
+        if count > _WHOLE_MAX:
+            problems.append(f"{where}.{key}: beyond all bounds")
     if one.band_high is not None and high < max(low, 1):
         problems.append(f"{where}.band_high: no price of {spec.instrument} is within the bands")
     return InstrumentReference(

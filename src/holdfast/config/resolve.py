@@ -22,6 +22,8 @@ from holdfast.vocab.holds import HoldLevel, Scope
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import (
     AccountLimits,
+    Criteria,
+    FlowRules,
     InstrumentLimits,
     LimitCap,
     Settings,
@@ -90,6 +92,16 @@ class _Resolver:
                 for strategy, pairs in config.limits.strategy.items()
                 for instrument in pairs
             ),
+            flows=tuple(
+                FlowRules(
+                    instrument=name,
+                    window_ms=flow.window.ms,
+                    same_side_e8_max=self._e8(flow.same_side_max, ("flow", name, "same_side_max")),
+                    walk_ppm_max=flow.walk_max.ppm,
+                )
+                for name, flow in config.flow.items()
+            ),
+            criteria=tuple(self._criteria(name) for name in config.criteria),
             timings=self._timings(),
             caps=self._caps(),
             reference=ReferenceRules(
@@ -229,6 +241,20 @@ class _Resolver:
             slippage_ppm_max=limits.slippage_max.ppm,
             orders_per_s_refuse=limits.orders_per_s_refuse,
             orders_per_s_halt=limits.orders_per_s_halt,
+        )
+
+    def _criteria(self, strategy: str) -> Criteria:
+        key, criteria = ("criteria", strategy), self._config.criteria[strategy]
+        return Criteria(
+            strategy=strategy,
+            day_loss_e8_max=self._e8(criteria.day_loss_max, (*key, "day_loss_max")),
+            drawdown_e8_max=self._e8(criteria.drawdown_max, (*key, "drawdown_max")),
+            fills_ppm_min=criteria.fill_share_min.ppm,
+            slippage_e8_max=self._e8(criteria.slippage_cost_max, (*key, "slippage_cost_max")),
+            rejects_ppm_max=criteria.reject_share_max.ppm,
+            orders_min=criteria.orders_min,
+            window_ms=criteria.window.ms,
+            intended_ppm_max=criteria.over_intended_max.ppm,
         )
 
     def _timings(self) -> Timings:

@@ -116,6 +116,27 @@ class StrategyLimitsSection(Section, frozen=True, kw_only=True):
     orders_per_s_halt: int
 
 
+class CriteriaSection(Section, frozen=True, kw_only=True):
+    """``[criteria.STRATEGY]``: what a strategy must keep to, to go on. Written whole or not at all."""
+
+    day_loss_max: Amount
+    drawdown_max: Amount
+    fill_share_min: Ratio
+    slippage_cost_max: Amount
+    reject_share_max: Ratio
+    orders_min: int
+    window: Duration
+    over_intended_max: Multiple
+
+
+class FlowSection(Section, frozen=True, kw_only=True):
+    """``[flow.INSTRUMENT]``: what goes one way at once there, over all strategies. Written whole or not at all."""
+
+    window: Duration
+    same_side_max: Amount
+    walk_max: Ratio
+
+
 class LimitsSection(Section, frozen=True, kw_only=True):
     """``[limits]``."""
 
@@ -226,6 +247,18 @@ class FeedsSection(Section, frozen=True, kw_only=True):
     backup: dict[str, BackupFeed]
 
 
+class EquitiesSection(Section, frozen=True, kw_only=True):
+    """``[equities]``: what a backtest trades on, as LEAN keeps it. Written whole or not at all.
+
+    ``files``: zips of ticks, seconds or minutes, or directories of them. ``factor_files``, ``map_files``: directories
+    with the splits of each company, and with what its ticker was.
+    """
+
+    files: list[str]
+    factor_files: str
+    map_files: str
+
+
 class ProbeSection(Section, frozen=True, kw_only=True):
     """``[probe]``: the look at the venue. ``canary``: a real order, the smallest, may prove the dead-man switch."""
 
@@ -329,6 +362,9 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogSection
     up: UpSection
     dead_switch: DeadSwitchSection
+    equities: EquitiesSection | None = None  # None: a backtest is not of equities
+    flow: dict[str, FlowSection] = field(default_factory=dict)
+    criteria: dict[str, CriteriaSection] = field(default_factory=dict)
     feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
     probe: ProbeSection = ProbeSection()
     watchdog: WatchdogSection | None = None  # None: nobody judges this bot from outside

@@ -13,6 +13,7 @@ from msgspec import Struct
 from holdfast.core.gate.desk import NOTHING_ASKED, AccountDesk, Desk, rates_of
 from holdfast.core.gate.exposure import Exposure
 from holdfast.core.gate.facts import Facts
+from holdfast.core.gate.flow import Flow
 from holdfast.core.gate.resting import Resting
 from holdfast.core.holds.ladder import Ladder
 from holdfast.core.holds.table import HoldTable
@@ -23,9 +24,11 @@ from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.limits.book import LimitBook, in_force
 from holdfast.core.monitor.churn import Churn
+from holdfast.core.monitor.criteria import Intended, Watched
 from holdfast.core.monitor.equity import Drawdown, floor_e8
 from holdfast.core.monitor.swing import Swing
 from holdfast.core.orders.book import OpenLots, OrderBook, OrderRow
+from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.orders.parents import Parents
 from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Call
@@ -62,6 +65,8 @@ from holdfast.vocab.facts import (
     PositionAdjusted,
     SeenUpTo,
     SizeReduced,
+    StrategyMarked,
+    TargetSet,
 )
 from holdfast.vocab.holds import Hold, HoldCause, Scope
 from holdfast.vocab.instruments import InstrumentSpec
@@ -92,6 +97,7 @@ class Books(Struct, kw_only=True):
     boot_mono_ns: int = 0  # the first start since the machine booted
     boot_hold_id: int = 0  # holds up to this one were placed before that: their monotonic times say nothing
     day_prices: dict[str, DayPriced] = {}  # what each instrument's fall is counted from
+    watched: dict[str, Watched] = {}  # strategies with criteria, from their first mark on
 
     def apply(self, fact: Fact, *, mono_ns: int) -> None:
         """Fold one fact. The same facts in the same order give the same books."""
@@ -116,6 +122,8 @@ def _epoch(books: Books, fact: EpochBegan, mono_ns: int) -> None:
         books.boot_hold_id = books.holds.last_id
         books.limits.reboot(mono_ns)
         books.ladder.cool(over=False, mono_ns=mono_ns)
+        for watched in books.watched.values():
+            watched.reboot(mono_ns)
     books.orders.begin_epoch(fact)
     ledger = books.ledger
     ledger.begin_epoch()
@@ -139,6 +147,9 @@ def _refused(books: Books, fact: IntentRefused, _: int) -> None:
 
 def _filled(books: Books, fact: FillBooked, mono_ns: int) -> None:
     books.orders.fill(fact)
+    watched = books.watched.get(fact.strategy)
+    if watched is not None:
+        _watch_fill(books, watched, fact)
     ledger = books.ledger
     books.orders.day.fill(fact.qty_lots * fact.price_ticks * ledger.tick_lot_e8[fact.instrument])
     if not fact.churn_window_ms:
@@ -159,6 +170,45 @@ def _filled(books: Books, fact: FillBooked, mono_ns: int) -> None:
         fee_e8=fact.fee_e8 if fact.fee_asset == ledger.settle_asset else 0,
         window_ns=fact.churn_window_ms * NS_PER_MS,
     )
+
+
+def _watch_fill(books: Books, watched: Watched, fact: FillBooked) -> None:
+    """Behind the order's own count and before the ledger's."""
+    watched.slip(fact, unit_e8=books.ledger.tick_lot_e8[fact.instrument])
+    row = None if fact.order_id is None else books.orders.row(fact.order_id)
+    over = fact.qty_lots
+    if row is not None:
+        over = min(over, max(0, row.filled_lots - max(row.qty_lots, row.amend_qty_lots)))
+    before = books.ledger.position_of(fact.strategy, fact.instrument).position_lots
+    watched.intended.setdefault(fact.instrument, Intended()).fill(fact, before_lots=before, over_lots=over)
+
+
+def _moved(books: Books, fact: OrderMoved, _: int) -> None:
+    if not books.watched or not is_final(fact.state):
+        books.orders.move(fact)
+        return
+    row = books.orders.row(fact.order_id)
+    ends = row is not None and not is_final(row.state)
+    books.orders.move(fact)
+    if row is not None and ends and row.strategy in books.watched:
+        filled = row.filled_lots > 0 or row.reported_lots > 0
+        books.watched[row.strategy].end(row.state, protective=row.conditional, filled=filled)
+
+
+def _marked(books: Books, fact: StrategyMarked, mono_ns: int) -> None:
+    watched = books.watched.get(fact.strategy)
+    if watched is None:
+        pnl = fact.pnl_e8
+        watched = books.watched[fact.strategy] = Watched(
+            day=fact.day, day_pnl_e8=pnl, pnl_e8=pnl, peak_e8=pnl
+        )
+    watched.mark(fact, mono_ns=mono_ns)
+
+
+def _aimed(books: Books, fact: TargetSet, _: int) -> None:
+    watched = books.watched.get(fact.strategy)
+    if watched is not None:
+        watched.intended.setdefault(fact.instrument, Intended()).aim(fact)
 
 
 def _found(books: Books, fact: BreakFound, _: int) -> None:
@@ -183,6 +233,12 @@ def _released(books: Books, fact: HoldReleased, _: int) -> None:
         if hold.cause is HoldCause.CHURN:
             for churn in books.churn.get(hold.scope.strategy, {}).values():
                 churn.forgive()
+        watched = books.watched.get(hold.scope.strategy)
+        if watched is not None and hold.cause is HoldCause.CRITERIA:
+            watched.forgive()
+        elif watched is not None and hold.cause is HoldCause.OVERSIZED:
+            held = books.ledger.position_of(hold.scope.strategy, hold.scope.instrument).position_lots
+            watched.intended.setdefault(hold.scope.instrument, Intended()).accept(held)
 
 
 def _rolled(books: Books, fact: DayRolled, _: int) -> None:
@@ -216,7 +272,7 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     OrderApproved: lambda books, fact, _: books.orders.approve(fact),
     IntentRefused: _refused,
     SizeReduced: _nothing,
-    OrderMoved: lambda books, fact, _: books.orders.move(fact),
+    OrderMoved: _moved,
     OrderAmended: lambda books, fact, mono_ns: books.orders.amend(fact, mono_ns=mono_ns),
     FillBooked: _filled,
     FillAccepted: lambda books, fact, _: books.ledger.accept(fact),
@@ -226,6 +282,8 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     HoldReleased: _released,
     DayRolled: _rolled,
     DayPriced: _day_priced,
+    StrategyMarked: _marked,
+    TargetSet: _aimed,
     CoolDownMoved: lambda books, fact, mono_ns: books.ladder.cool(over=fact.over, mono_ns=mono_ns),
     LoosenAsked: lambda books, fact, mono_ns: books.limits.ask(fact, mono_ns=mono_ns),
     LimitChanged: lambda books, fact, _: books.limits.change(fact),
@@ -377,6 +435,8 @@ class Session:
     depths: dict[str, DepthWatch] = field(default_factory=dict)
     clock_asked_mono_ns: int = FAR_PAST_NS  # because of stamps that did not fit
     split_held: dict[str, bool] = field(default_factory=dict)
+    closed: tuple[tuple[str, str], ...] = ()  # strategies and instruments outside our own hours
+    flows: dict[str, Flow] = field(default_factory=dict)  # by instrument, where it has rules
     seen_due_mono_ns: int = FAR_PAST_NS  # when how far was seen is next written down
 
 
@@ -415,7 +475,7 @@ class State:
         self.specs = {spec.instrument: spec for spec in settings.instruments}
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
         markets = {limits.instrument: market_of(limits, timings) for limits in settings.instrument_limits}
-        for name, seen in books.seen.items():
+        for name, seen in (*books.seen.items(), *((row.instrument, row) for row in event.seen)):
             if name in markets:
                 markets[name].resume(seen)
         for name in settings.scaled:
@@ -449,6 +509,7 @@ class State:
                 name: Facts(fresh_until_ns=ALWAYS_NS if settings.reference is None else 0) for name in markets
             },
         )
+        self.session.flows = {rules.instrument: Flow(rules=rules) for rules in settings.flows}
         # every quoted instrument has its rows: the hot path looks them up
         self.exposures = {
             name: Exposure(
@@ -489,6 +550,7 @@ class State:
                     all_open=books.orders.open_in(instrument),
                     facts=self.session.facts[instrument],
                 )
+                desks[instrument].flow = self.session.flows.get(instrument)
         for instrument in markets:
             books.ledger.position(instrument)
             self.refresh_gross(instrument)
@@ -507,6 +569,8 @@ class State:
         account.limit(rates)
         self._fold_floor(rates.drawdown_breaker_ppm)
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
+        for flow_rules in settings.flows:
+            session.flows[flow_rules.instrument].rules = flow_rules
         for name, instrument_limits in self.instrument_limits.items():
             session.markets[name].limit(
                 spread_ppm_max=instrument_limits.spread_ppm_max, jump_ppm_max=instrument_limits.jump_ppm_max
@@ -615,10 +679,14 @@ def _without_empty_rows(books: Books) -> object:
         parents=_used(books.orders.parents, _NO_PARENTS),
     )
     used = msgspec.structs.replace(books, ledger=ledger, orders=orders)
-    if used.day_prices:
+    if used.day_prices and used.watched:
         return used
     # the same bytes as before there were any: the hashes in older journals hold
-    return {name: value for name, value in msgspec.structs.asdict(used).items() if name != "day_prices"}
+    return {
+        name: value
+        for name, value in msgspec.structs.asdict(used).items()
+        if value or name not in ("day_prices", "watched")
+    }
 
 
 def _used(rows: dict[str, Row], empty: Row) -> dict[str, Row]:

@@ -377,6 +377,15 @@ def open_market_log(
     )
 
 
+def end_of_log(directory: str, *, files: Files = REAL_FILES) -> int:
+    """The position behind the last frame of a log that nobody writes. Errors: JournalFailed."""
+    try:
+        return _resume(directory, files)[0]
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise JournalFailed(f"{directory}: cannot read the market log: {why}") from error
+
+
 def _resume(directory: str, files: Files) -> tuple[int, bytes]:
     """Position and hash behind the last whole block. A newest file without any block is of no worth and goes."""
     for name in reversed(file_names(directory, files)):

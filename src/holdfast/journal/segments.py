@@ -258,8 +258,9 @@ class Journal:
 
     def _write_apart(self) -> int:
         """What waits unmeasured does not fit the segment: one by one into this and the next."""
-        waiting, pos = self._pending, self._pos
-        self._pending, self._places_count, self._unmeasured_max = [], 0, 0
+        waiting, pos = self._pending[:], self._pos
+        self._pending.clear()  # the list itself stays: whoever appends holds it
+        self._places_count = self._unmeasured_max = 0
         for value in waiting:
             if type(value) is int:
                 pos = value

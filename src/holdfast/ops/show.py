@@ -71,7 +71,8 @@ def _rung(data: Data) -> str:
         return ""
     left_ms = data["cool_down_left_ms"]
     rest = f", cool-down {_age(left_ms)} more" if left_ms else ""
-    return f"; {_t(data['rung']).replace('_', ' ')}{rest}, breakers today {data['breakers_today']}"
+    exits = f", exit orders today {data['exits_today']}" if data["exits_today"] else ""
+    return f"; {_t(data['rung']).replace('_', ' ')}{rest}, breakers today {data['breakers_today']}{exits}"
 
 
 def _e8(one: Data, side: str) -> str:

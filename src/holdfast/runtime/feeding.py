@@ -23,6 +23,7 @@ from holdfast.vocab.events import (
     Event,
     FeedChosen,
     PressureChanged,
+    ReferencePriced,
     StreamChanged,
     StreamKind,
     StreamSilent,
@@ -197,6 +198,9 @@ class Feeding:
         self.pressure.look(wall_ns, now)
         if self.merge is not None:
             self.merge.look(wall_ns, now)
+            for number, rows in self.merge.prices(wall_ns, now):
+                name = self._feeds[number].name
+                self._put(ReferencePriced(wall_ns=wall_ns, mono_ns=now, feed=name, rows=rows))
         if self._watch.due(now):
             connected = frozenset(number for number, names in enumerate(self._connections) if names)
             self._watch.look(self._heard(), now, connected=connected)

@@ -17,7 +17,7 @@ from holdfast.runtime.views import GlassRow, LimitRow, LimitsView
 from holdfast.runtime.wire import Act
 from holdfast.vocab.governed import Counted, Limit, limits_of, number_text
 from holdfast.vocab.limits import Settings
-from holdfast.vocab.orders import OrderType
+from holdfast.vocab.orders import OrderType, Side
 from holdfast.vocab.units import NS_PER_MS, PPM, ceil_div
 
 
@@ -184,6 +184,10 @@ def _used_in_instrument(state: State, limit: Limit, now_mono_ns: int) -> Used:
     market = session.markets[instrument]
     orders = state.books.orders.rows_in(instrument=instrument)
     match limit.row.key:
+        case "same_side_max":
+            flow = session.flows[instrument]
+            sides = (flow.used_e8(side, now_mono_ns=now_mono_ns) for side in Side)
+            return Used(max(sides), now_mono_ns)
         case "orders_per_s_refuse" | "orders_per_s_halt":
             asked = session.account.asked.counted(strategy="", instrument=instrument, now_mono_ns=now_mono_ns)
             return Used(asked.instrument, now_mono_ns)
@@ -241,9 +245,37 @@ def _volume_mono_ns(state: State, instrument: str) -> int | None:
     return session.volumes[instrument][1] if instrument in session.volumes else None
 
 
+def _used_of_criteria(state: State, limit: Limit) -> Used:
+    """What a strategy's last mark says, with the fills and orders since."""
+    strategy, key = limit.scope.strategy, limit.row.key
+    watched = state.books.watched.get(strategy)
+    if watched is None:
+        return _NOTHING
+    orders_min = next(one.orders_min for one in state.live.settings.criteria if one.strategy == strategy)
+    used = watched.used(orders_min=orders_min)
+    rows = state.books.ledger.attributed.get(strategy, {})
+    shares = [
+        PPM * abs(rows[name].position_lots) // size
+        for name, intended in watched.intended.items()
+        if name in rows and (size := intended.size_lots(rows[name].position_lots))
+    ]
+    amounts = {
+        "day_loss_max": used.day_loss_e8,
+        "drawdown_max": used.drawdown_e8,
+        "fill_share_min": used.fills_ppm,
+        "slippage_cost_max": used.slippage_e8,
+        "reject_share_max": used.rejects_ppm,
+        "over_intended_max": max(shares, default=None),
+    }
+    amount = amounts.get(key)
+    return _NOTHING if amount is None else Used(amount, watched.now.mono_ns)
+
+
 def _used_by_strategy(state: State, limit: Limit, now_mono_ns: int) -> Used:
     session = state.live
     strategy, instrument = limit.scope.strategy, limit.scope.instrument
+    if not instrument:
+        return _used_of_criteria(state, limit)
     if limit.row.key == "position_max":
         held = state.books.ledger.position_of(strategy, instrument).position_lots
         still = state.books.orders.open_of(strategy, instrument)

@@ -41,6 +41,7 @@ from holdfast.vocab.events import (
     Started,
     Stopping,
 )
+from holdfast.vocab.facts import SeenUpTo
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import MarketEvent
 from holdfast.vocab.orders import Lane
@@ -137,11 +138,13 @@ class Live:
         on_alert: Callable[[Alert], None],
         on_maintenance: Callable[[], None],
         tap: Callable[[int, Record], None] | None = None,
+        seen: tuple[SeenUpTo, ...] = (),
         probe: Look | None = None,
         reference: ReferenceSource | None = None,
         on_refused: Callable[[FeedPort, bytes, MarketEvent], None] | None = None,
     ) -> None:
         self._reference = reference
+        self._seen = seen
         self.settings = settings
         self.state = state
         self.journal = journal
@@ -218,6 +221,7 @@ class Live:
                     epoch_floor=self.identity.epoch_floor,
                     build=self.identity.build,
                     probes=self._probe is not None,
+                    seen=self._seen,
                 )
             )
             if self._reference is not None:

@@ -252,6 +252,7 @@ class Looker:
             last_alert=live.last_alert,
             rung=rung_of(books.ladder, books.holds).value,
             breakers_today=books.ladder.breakers_count,
+            exits_today=books.orders.day.exits_count,
             cool_down_left_ms=None
             if books.holds.find(HoldCause.DRAWDOWN_BREAKER) is None
             else cool_down_left_ms(

@@ -18,6 +18,8 @@ When is another chosen?
 * A feed of higher rank takes its place again once it has spoken for ``back``, without a loss of its connection and
   (prints may be rare) without a pause of ``dead``.
 
+What a feed of another venue says, and is not chosen for, is what the chosen one's prices are held against: ``prices``.
+
 Each choice is an event in the journal and what goes on is all that the market log holds, so a replay need not choose.
 No clock is read here: times come with what is heard and with each look.
 """
@@ -36,10 +38,13 @@ from holdfast.ports.feed import DecodeRead
 from holdfast.runtime.silence import StreamKey
 from holdfast.vocab.events import StreamKind
 from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
+from holdfast.vocab.units import NS_PER_S, PPM
 
 # In a row and for ``too_old``, lower in number than what went out last and yet later: numbers began anew. A feed that
 # takes over and lags repeats for less, where stamps are our own time of receipt.
 ANEW_CONFIRMATIONS: Final = 3
+MOVED_PPM: Final = 1_000  # another venue's price is news once it moved so far,
+SAID_AGAIN_NS: Final = 3 * NS_PER_S  # or once so long ago was it said last; it counts for ten seconds
 HELD_MAX: Final = 5_000  # per feed and stream: beyond it the oldest go, and would be missing
 
 _KINDS: Final[dict[type, StreamKind]] = {
@@ -125,6 +130,14 @@ class _Lane:
         self.held: list[deque[tuple[int, int, int, bytes]]] = [deque() for _ in range(count)]
 
 
+class _Said(Struct, frozen=True):
+    """The price of another venue that was told last: when it was heard and when it was told; twice its middle."""
+
+    heard_ns: int
+    told_ns: int
+    mid2_ticks: int
+
+
 class Merge:
     """Takes the reads of all feeds; hands on what strategies and core are to see.
 
@@ -151,6 +164,7 @@ class Merge:
         count = len(self._members)
         self._lanes = {kind: {name: _Lane(kind, name, count) for name in instruments} for kind in _KINDS}
         self._all = tuple(chain.from_iterable(lanes.values() for lanes in self._lanes.values()))
+        self._said: dict[tuple[int, str], _Said] = {}
         self.repeated_count = [0] * count
         self.dropped_count = 0
         self.filled_count = 0
@@ -282,6 +296,34 @@ class Merge:
             if member != lane.chosen and heard_ns != FAR_PAST_NS and self._comparable(lane, member):
                 return member
         return None
+
+    def prices(self, wall_ns: int, mono_ns: int) -> Iterator[tuple[int, tuple[tuple[str, int], ...]]]:
+        """Ten times a second: what other venues' feeds say where it is news, as (feed, (instrument, bid + ask)…)."""
+        for member, one in enumerate(self._members):
+            if not one.reference:
+                continue
+            rows = []
+            for instrument, lane in self._lanes[Quote].items():
+                held = lane.held[member]
+                if not held:
+                    continue
+                said = self._said.get((member, instrument))
+                heard_ns, raw = held[-1][2:]
+                if said is not None and said.heard_ns == heard_ns:
+                    continue
+                (quote,) = one.decode((raw,), wall_ns, mono_ns)
+                if type(quote) is not Quote or not 0 < quote.bid_ticks < quote.ask_ticks:
+                    continue
+                mid2 = quote.bid_ticks + quote.ask_ticks
+                if (
+                    said is None
+                    or mono_ns - said.told_ns >= SAID_AGAIN_NS
+                    or abs(mid2 - said.mid2_ticks) * PPM >= MOVED_PPM * said.mid2_ticks
+                ):
+                    self._said[member, instrument] = _Said(heard_ns, mono_ns, mid2)
+                    rows.append((instrument, mid2))
+            if rows:
+                yield member, tuple(rows)
 
     # --- who is chosen -----------------------------------------------------------------------------------------------
 

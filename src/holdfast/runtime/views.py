@@ -188,6 +188,7 @@ class StatusView(_View, frozen=True, kw_only=True):
     last_alert: str = ""
     rung: str = ""  # of the risk ladder
     breakers_today: int = 0
+    exits_today: int = 0  # orders of the flatten lane: they use up nothing of the day
     cool_down_left_ms: int | None = None  # None where no breaker stands
     degraded: bool = False  # quotes are conflated now
     conflated_quotes: int = 0  # of this start, left out under pressure

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from holdfast.core.holds.rules import RULES
 from holdfast.vocab import refusals as why
+from holdfast.vocab.governed import wait_text
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.units import NS_PER_S, e8_text, text_of
 
@@ -95,6 +96,8 @@ def in_words(refusal: why.Refusal, place: Place) -> tuple[str, str]:
             | why.OverNet()
         ):
             return _by_reference(refusal, place)
+        case why.OverFlow() | why.Walked():
+            return _by_flow(refusal, place)
         case _:
             return _priced_or_counted(refusal, place)
 
@@ -153,6 +156,20 @@ def _by_reference(
                 said,
                 "a smaller order, or one to the other side; the limit is net_notional_max in [limits.account]",
             )
+
+
+def _by_flow(refusal: why.OverFlow | why.Walked, place: Place) -> tuple[str, str]:
+    table, within = f"[flow.{place.instrument}]", f"within {wait_text(refusal.window_ms)}"
+    match refusal:
+        case why.OverFlow():
+            would_be, limit = e8_text(refusal.would_be_e8), e8_text(refusal.limit_e8)
+            said = f"all strategies would send {would_be} on this side {within}; at most {limit}"
+            return said, f"a smaller order, or a later one; the limit is same_side_max in {table}"
+        case why.Walked():
+            price, began = place.price(refusal.price_ticks), place.price(refusal.reference_ticks)
+            most = _ratio(refusal.limit_ppm, percent=True)
+            said = f"{price} is more than {most}% from the {began} at which the strategy began {within}"
+            return said, f"a price nearer to that, or a later order; the limit is walk_max in {table}"
 
 
 def _wall_text(wall_ns: int) -> str:

@@ -51,6 +51,11 @@ class SimFiles:
         self._locked: set[str] = set()
         self._next_handle = 3
 
+    @property
+    def handles_count(self) -> int:
+        """How many handles are open."""
+        return len(self._handles)
+
     # --- what happens to it -----------------------------------------------------------------------------------
 
     def kill(self) -> None:

@@ -600,6 +600,14 @@ class Auditor:
                 if hold is None or hold.cause.value == cause:
                     del self._unalerted[hold_id]
 
+    def untold(self) -> list[str]:
+        """Holds that stand, need a person, and were told to nobody."""
+        return [
+            self.holds[hold_id].cause.value
+            for hold_id in self._unalerted
+            if hold_id in self.holds and self.holds[hold_id].release is not Release.AUTOMATIC
+        ]
+
     # --- everything -------------------------------------------------------------------------------------------------
 
     def look(self, claims: Claims) -> None:

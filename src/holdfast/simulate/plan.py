@@ -46,6 +46,7 @@ WEATHER: Final[dict[str, Group]] = {  # may strike at each call, answer, event o
     "event_late": _N,
     "event_doubled": _N,
     "event_before_ack": _V,
+    "end_contradicted": _V,
     "refused_for_now": _V,
     "refused_for_good": _V,
     "accepted_yet_refused": _V,
@@ -131,10 +132,10 @@ _SHARE: Final = {
     "accepted_yet_refused": 3.0,
     "unlisted_code": 0.1,
     "orders_stale": 10.0,
+    "order_left_out": 10.0,
     **dict.fromkeys(
         (
             "endpoint_unavailable",
-            "order_left_out",
             "positions_stale",
             "position_left_out",
             "positions_empty",
@@ -145,6 +146,16 @@ _SHARE: Final = {
         ),
         4.0,
     ),
+}
+
+
+# Chosen oftener: what they need (an open order, a list that has changed) is seldom there.
+_OFTENER: Final = {
+    "orders_stale": 4,
+    "order_left_out": 4,
+    "balances_stale": 2,
+    "cancel_ignored": 2,
+    "endpoint_retired": 2,
 }
 
 
@@ -195,7 +206,7 @@ class Weather:
         self.now_mono_ns = 0
         self.groups: frozenset[str] = frozenset()  # the kinds of request that a broken endpoint answers
         self._rng = random.Random(f"weather {seed}")
-        self._choices = [name for name in WEATHER if name in kinds]
+        self._choices = [name for name in WEATHER if name in kinds for _ in range(_OFTENER.get(name, 1))]
         self._on: dict[str, On] = {}
 
     def calms_down(self) -> None:

@@ -26,6 +26,8 @@ CALM_S: Final = 15  # L1: positions equal the venue's within
 SETTLE_S: Final = 45  # everything else within
 REPLAY_EVERY: Final = 4  # every so manieth seed is replayed from its journal and market log as well
 _CALLS_LEFT_MAX: Final = 20
+_HANDLES_MAX: Final = 8
+_KEPT_MAX: Final = 50
 _AUTOMATIC_YET: Final = frozenset({HoldCause.DRAWDOWN_WARNING})  # goes when the drawdown does
 
 
@@ -134,7 +136,8 @@ def _liveness(world: World, moves: Moves) -> None:
             break
         moves.loosens()
     must(f"L2 all is well within {SETTLE_S} s of calm", not found, "; ".join(found[:6]))
-    must("L4 alerts were delivered", world.auditor.counts["holds"] == 0 or world.auditor.counts["alerts"] > 0)
+    untold = world.auditor.untold()
+    must("L4 people were told of each hold that needs them", not untold, untold)
 
 
 def _positions_differ(world: World) -> list[str]:
@@ -160,6 +163,12 @@ def complaints(world: World) -> list[str]:
         found.append(f"L3 still waits for {sorted(world.state.live.start_steps)}")
     if claims.calls_count > _CALLS_LEFT_MAX:
         found.append(f"L5 {claims.calls_count} calls without an answer")
+    if world.files.handles_count > _HANDLES_MAX:
+        found.append(f"L5 {world.files.handles_count} handles are open")
+    session = world.state.live
+    for name, kept in (("suspects", session.suspects), ("waiting executions", session.words.trades_waiting)):
+        if len(kept) > _KEPT_MAX:
+            found.append(f"L5 {len(kept)} {name} are kept")
     for hold in world.state.books.holds.holds.values():
         if hold.release is Release.AUTOMATIC and hold.cause not in _AUTOMATIC_YET:
             found.append(f"L3 hold {hold.cause.value} stays: {hold.reason}")

@@ -13,7 +13,17 @@ from holdfast.simulate.plan import Weather
 from holdfast.vocab.events import Event, OrderReported, TradeReported
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Fatal, Ok, Outcome, Suppressed, Transient, Unknown, Withheld
-from holdfast.vocab.reports import Balances, Done, NoSuchOrder, Orders, Positions, Report, Specs, Trades
+from holdfast.vocab.reports import (
+    Balances,
+    Done,
+    NoSuchOrder,
+    Orders,
+    Positions,
+    Report,
+    Specs,
+    Trades,
+    VenueStatus,
+)
 from holdfast.vocab.requests import (
     AmendOrder,
     ArmDeadman,
@@ -58,6 +68,7 @@ BREAKABLE: Final = (
 _READS: Final = frozenset(
     {"query", "orders", "positions", "balances", "trades", "cash", "specs", "clock", "volumes"}
 )
+_ENDS: Final = (VenueStatus.CANCELLED, VenueStatus.EXPIRED, VenueStatus.REJECTED)
 # An order is refused by the venue once its receive window has passed: it never travels longer than this.
 _REQUEST_MS_MAX: Final = 900
 _USUAL_MS: Final = 12
@@ -78,6 +89,9 @@ class Storm:
         self.awaited: dict[
             int, int
         ] = {}  # orders that reached the venue and whose answer has not come: how many
+        self.tells: Callable[[Event, int], None] = lambda _, __: (
+            None
+        )  # an event reaches the bot after so many ns
         self.on_arrival: Callable[[Request], None] = lambda _: None
         self._rng = random.Random(f"storm {seed}")
         self._before: dict[str, Outcome] = {}
@@ -181,6 +195,8 @@ class Storm:
             return outcome
         if group == "place" and weather.strikes("accepted_yet_refused"):
             weather.saw("accepted_yet_refused")
+            if self._rng.random() < 0.5:
+                return Transient(why="service unavailable", code="-1008")
             return Fatal(why="margin is insufficient", code="-2019")
         lie = self._lie(group, outcome)
         if lie is None:
@@ -253,6 +269,7 @@ class Storm:
         arrivals = [0]
         if type(event) is OrderReported and weather.strikes("event_before_ack"):
             arrivals = [50 * NS_PER_MS]  # and its executions overtake it
+        self._contradicts(event)
         if weather.strikes("event_late"):
             weather.saw("event_late")
             arrivals = [rng.randrange(1, rng.choice((30, 300, 3_000))) * NS_PER_MS]
@@ -260,6 +277,22 @@ class Storm:
             weather.saw("event_doubled")
             arrivals.append(rng.randrange(0, 2_000) * NS_PER_MS)
         return arrivals
+
+    def _contradicts(self, event: Event) -> None:
+        """The end of an order is told twice, and not as the same end; the wrong word may come first."""
+        report = event.report if isinstance(event, OrderReported | TradeReported) else None
+        if (
+            report is None
+            or report.status not in (*_ENDS, VenueStatus.FILLED)
+            or not self.weather.strikes("end_contradicted")
+        ):
+            return
+        self.weather.saw("end_contradicted")
+        other = self._rng.choice([status for status in _ENDS if status is not report.status])
+        wrong = OrderReported(
+            wall_ns=event.wall_ns, mono_ns=event.mono_ns, report=structs.replace(report, status=other)
+        )
+        self.tells(wrong, self._rng.randrange(1, 20) * NS_PER_MS)
 
     def heard(self, event: Event) -> None:
         """An event reaches the bot: does it overtake the answer to its order?"""

@@ -51,7 +51,15 @@ from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, StrategyS
 from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.ids import order_id_from_text
 from holdfast.vocab.instruments import InstrumentSpec
-from holdfast.vocab.limits import InstrumentLimits, LimitCap, Settings, StrategyLimits, StrategySetup
+from holdfast.vocab.limits import (
+    Criteria,
+    FlowRules,
+    InstrumentLimits,
+    LimitCap,
+    Settings,
+    StrategyLimits,
+    StrategySetup,
+)
 from holdfast.vocab.market import Depth, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Outcome, Withheld
@@ -63,6 +71,7 @@ JOURNAL: Final = "journal"
 SEGMENT_BYTES: Final = 96 << 10
 RESERVE_BYTES: Final = 24 << 10
 _DIES_AGAIN: Final = 0.2  # how often a start is itself killed
+_OPENED_INDEX: Final = 60  # by this record the first life has opened its books
 LOOK_EVERY_STEPS: Final = 100
 PRICES_KEPT_S: Final = 10  # with an older price no bot trades any more
 STRATEGIES: Final = ("quoter", "momentum", "restless")
@@ -250,6 +259,25 @@ def _base(specs: tuple[InstrumentSpec, ...]) -> Settings:
                 for name in names
             ),
         ),
+        flows=tuple(
+            FlowRules(instrument=name, window_ms=4_000, same_side_e8_max=150_000 * E8, walk_ppm_max=30_000)
+            for name in names
+        ),
+        # so wide that a storm alone rarely breaks them: what they count is walked, and the held are let go
+        criteria=tuple(
+            Criteria(
+                strategy=name,
+                day_loss_e8_max=20_000 * E8,
+                drawdown_e8_max=20_000 * E8,
+                fills_ppm_min=1,
+                slippage_e8_max=20_000 * E8,
+                rejects_ppm_max=900_000,
+                orders_min=50,
+                window_ms=30_000,
+                intended_ppm_max=1_500_000,
+            )
+            for name in STRATEGIES
+        ),
     )
 
 
@@ -306,6 +334,7 @@ class World:
                 quiet=self._quiet,
             )
         )
+        self.storm.tells = self._tells
         self.storm.on_arrival = self.auditor.arrives
         self.bot: Bot | None = None
         self.port = self._a_port()
@@ -619,6 +648,16 @@ class World:
         self.storm.heard(event)
         bot.engine.put(event)
 
+    def _tells(self, event: Event, after_ns: int) -> None:
+        bot = self.bot
+
+        def arrives() -> None:
+            if bot is not None:
+                now = structs.replace(event, wall_ns=self.clock.wall_ns(), mono_ns=self.mono_ns)
+                self.put(bot, now)
+
+        self.schedule(after_ns, arrives)
+
     def _down(self, seconds: float) -> None:
         """Nobody is there; the market and the venue go on."""
         until = self.mono_ns + round(seconds * NS_PER_S)
@@ -770,7 +809,10 @@ class World:
 
     def _crashes(self) -> None:
         rng, weather = self.rng, self.weather
-        opened = self.lives > 0
+        # books opened anew beside a position are a person's to adopt, at a price that is not the venue's: not drawn
+        opened = self.lives > 0 and (
+            self._journal.anchor().index > _OPENED_INDEX or not self.truth().position_lots
+        )
         power = (
             not weather.kinds.isdisjoint(("tail_lost", "writes_reordered")) and opened and rng.random() < 0.3
         )

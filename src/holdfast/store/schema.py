@@ -323,6 +323,12 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
     facts.DayPriced: _told(
         lambda fact: fact.instrument, lambda fact: f"day {fact.day} begins at {fact.price_ticks} ticks"
     ),
+    facts.StrategyMarked: _told(
+        lambda fact: fact.strategy, lambda fact: f"made {fact.pnl_e8} (10⁻⁸) by now, day {fact.day}"
+    ),
+    facts.TargetSet: _told(
+        lambda fact: f"{fact.strategy} {fact.instrument}", lambda fact: f"wants {fact.target_lots} lots"
+    ),
     events.StrategyFailed: _told(lambda event: event.strategy, lambda event: event.error),
     events.VenueNotice: _told(
         lambda event: f"{event.kind.value} {event.instrument}".strip(), lambda event: event.text
@@ -330,6 +336,9 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
     events.FeedChosen: _told(
         lambda event: f"{event.instrument} {event.kind.value}",
         lambda event: f"from {event.feed}: {event.why}",
+    ),
+    events.ReferencePriced: _told(
+        lambda event: event.feed, lambda event: f"says prices of {len(event.rows)} instruments"
     ),
     events.StreamSilent: _told(
         lambda event: f"{event.feed} {event.instrument or 'all'} {event.kind.value}",

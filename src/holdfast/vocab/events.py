@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from holdfast.vocab.facts import SeenUpTo
 from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
@@ -28,7 +29,8 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
     """The process began (again): places the startup hold, begins an epoch, asks the venue for its truth.
 
     ``epoch_floor``: the epoch is at least this, so that ids stay unique even if the state directory is lost.
-    ``probes``: the venue's contract is being looked at, and arming waits for what is found (``Probed``).
+    ``probes``: the venue's contract is being looked at, and arming waits for what is found (``Probed``). ``seen``: what
+    the market log has beyond what the journal says was seen.
     """
 
     settings: Settings
@@ -36,6 +38,7 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
     epoch_floor: int
     build: str
     probes: bool = False
+    seen: tuple[SeenUpTo, ...] = ()
 
 
 class Stopping(_Event, frozen=True, kw_only=True, tag="stopping"):
@@ -253,6 +256,16 @@ class FeedChosen(_Event, frozen=True, kw_only=True, tag="feed_chosen"):
     missing_count: int = 0
 
 
+class ReferencePriced(_Event, frozen=True, kw_only=True, tag="reference_priced"):
+    """What another venue says of our instruments, where it is news: what our own prices are held against.
+
+    ``rows``: (instrument, the sum of its bid and ask in our ticks, above zero).
+    """
+
+    feed: str
+    rows: tuple[tuple[str, int], ...]
+
+
 class StreamSilent(_Event, frozen=True, kw_only=True, tag="stream_silent"):
     """A stream that was asked for says nothing although its connection stands, or speaks again.
 
@@ -363,6 +376,7 @@ Event: TypeAlias = (
     | Probed
     | StreamChanged
     | FeedChosen
+    | ReferencePriced
     | StreamSilent
     | PressureChanged
     | TimerFired

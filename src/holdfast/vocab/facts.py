@@ -272,6 +272,30 @@ class DayPriced(_Fact, frozen=True, kw_only=True, tag="day_priced"):
     price_ticks: int
 
 
+class StrategyMarked(_Fact, frozen=True, kw_only=True, tag="strategy_marked"):
+    """What a strategy with criteria made by now, at mark and less its fees, in 10⁻⁸; ``day``: as of ``EquityMarked``.
+
+    From the first of these on its orders and fills are counted for its criteria, within the window.
+    """
+
+    strategy: str
+    pnl_e8: int
+    day: int
+    window_ms: int
+
+
+class TargetSet(_Fact, frozen=True, kw_only=True, tag="target_set"):
+    """A strategy with criteria wants another position than before. ``long_lots``, ``short_lots``: how far its position
+    may be on either side by then, were all filled that it has open, both zero or above.
+    """
+
+    strategy: str
+    instrument: str
+    target_lots: int
+    long_lots: int
+    short_lots: int
+
+
 class CoolDownMoved(_Fact, frozen=True, kw_only=True, tag="cool_down_moved"):
     """The standing breaker's cool-down is over, or (``over`` False) begins again."""
 
@@ -388,6 +412,8 @@ Fact: TypeAlias = (
     | EquityMarked
     | DayRolled
     | DayPriced
+    | StrategyMarked
+    | TargetSet
     | CoolDownMoved
     | BreakFound
     | BreakHealed

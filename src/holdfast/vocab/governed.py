@@ -13,10 +13,17 @@ from typing import Final, NamedTuple, TypeAlias
 from msgspec import Struct
 
 from holdfast.vocab.holds import Scope
-from holdfast.vocab.limits import AccountLimits, InstrumentLimits, Settings, StrategyLimits
+from holdfast.vocab.limits import (
+    AccountLimits,
+    Criteria,
+    FlowRules,
+    InstrumentLimits,
+    Settings,
+    StrategyLimits,
+)
 from holdfast.vocab.units import e8_text, text_of
 
-Group: TypeAlias = AccountLimits | InstrumentLimits | StrategyLimits
+Group: TypeAlias = AccountLimits | InstrumentLimits | StrategyLimits | Criteria | FlowRules
 
 
 class Counted(Enum):
@@ -105,6 +112,21 @@ STRATEGY_ROWS: Final = (
     LimitRow("orders_per_s_refuse", "orders_per_s_refuse", Counted.TIMES, _COUNT_MAX),
     LimitRow("orders_per_s_halt", "orders_per_s_halt", Counted.TIMES, _COUNT_MAX),
 )
+FLOW_ROWS: Final = (
+    LimitRow("window", "window_ms", Counted.WAIT, _WEEK_MS, less_loosens=True, capped=False),
+    LimitRow("same_side_max", "same_side_e8_max", Counted.MONEY, _ANY, capped=False),
+    LimitRow("walk_max", "walk_ppm_max", Counted.SHARE, _HALF_PPM, capped=False),
+)
+CRITERIA_ROWS: Final = (
+    LimitRow("day_loss_max", "day_loss_e8_max", Counted.MONEY, _ANY, capped=False),
+    LimitRow("drawdown_max", "drawdown_e8_max", Counted.MONEY, _ANY, capped=False),
+    LimitRow("fill_share_min", "fills_ppm_min", Counted.SHARE, _WHOLE_PPM, less_loosens=True, capped=False),
+    LimitRow("slippage_cost_max", "slippage_e8_max", Counted.MONEY, _ANY, capped=False),
+    LimitRow("reject_share_max", "rejects_ppm_max", Counted.SHARE, _WHOLE_PPM, capped=False),
+    LimitRow("orders_min", "orders_min", Counted.TIMES, _COUNT_MAX, capped=False),
+    LimitRow("window", "window_ms", Counted.WAIT, _WEEK_MS, less_loosens=True, capped=False),
+    LimitRow("over_intended_max", "intended_ppm_max", Counted.MULTIPLE, 125 * _WHOLE_PPM, capped=False),
+)
 
 
 class Limit(Struct, frozen=True, kw_only=True):
@@ -148,6 +170,12 @@ def _groups(settings: Settings) -> list[tuple[str, str, Scope, Group, tuple[Limi
         scope = Scope(strategy=one.strategy, instrument=one.instrument)
         place = f"strategy.{one.strategy}.{one.instrument}"
         groups.append((place, f"instrument.{one.instrument}", scope, one, STRATEGY_ROWS))
+    for flow in settings.flows:
+        place = f"flow.{flow.instrument}"
+        groups.append((place, place, Scope(instrument=flow.instrument), flow, FLOW_ROWS))
+    for criteria in settings.criteria:
+        place = f"criteria.{criteria.strategy}"
+        groups.append((place, place, Scope(strategy=criteria.strategy), criteria, CRITERIA_ROWS))
     return groups
 
 

@@ -52,6 +52,8 @@ class HoldCause(Enum):
     LOST_LEASE = "lost_lease"
     STRATEGY_FAILED = "strategy_failed"
     CHURN = "churn"
+    CRITERIA = "criteria"
+    OVERSIZED = "oversized"
     SPEC_CHANGED = "spec_changed"
     DEADMAN_UNARMED = "deadman_unarmed"
     LIQUIDATION = "liquidation"

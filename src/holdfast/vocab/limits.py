@@ -76,6 +76,31 @@ class StrategyLimits(Struct, frozen=True, kw_only=True, array_like=True):
     orders_per_s_halt: int
 
 
+class Criteria(Struct, frozen=True, kw_only=True, array_like=True):
+    """What one strategy must keep to, in all its instruments together (``core.monitor.criteria``), to go on trading."""
+
+    strategy: str
+    day_loss_e8_max: int  # since the day began
+    drawdown_e8_max: int  # below its own peak
+    fills_ppm_min: int  # of its orders that ended within the window: filled in whole or in part
+    slippage_e8_max: int  # paid within the window against the prices it decided at
+    rejects_ppm_max: int  # of its orders that ended within the window: refused by the venue
+    orders_min: int  # fewer that ended say nothing of a share
+    window_ms: int
+    intended_ppm_max: int  # position over intended size, in each instrument
+
+
+class FlowRules(Struct, frozen=True, kw_only=True, array_like=True):
+    """What all strategies together may send one way in an instrument within a window, and each may walk its price."""
+
+    instrument: str
+    window_ms: int
+    same_side_e8_max: int  # notional approved on one side, by all strategies
+    walk_ppm_max: (
+        int  # a strategy's prices from the middle when the window's first of its orders was approved
+    )
+
+
 class Timings(Struct, frozen=True, kw_only=True, array_like=True):
     """Every wait, age and interval the core goes by, in milliseconds."""
 
@@ -137,3 +162,5 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
         str, ...
     ] = ()  # instruments whose scale changes are known of: without one nothing halves or doubles
     splits: tuple[SplitDue, ...] = ()  # of those, oldest first
+    flows: tuple[FlowRules, ...] = ()  # an instrument without has no bound on it
+    criteria: tuple[Criteria, ...] = ()  # a strategy without is not watched by them

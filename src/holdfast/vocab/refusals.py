@@ -237,6 +237,23 @@ class OverNet(_Refusal, frozen=True, tag="over_net"):
     limit_e8: int
 
 
+class OverFlow(_Refusal, frozen=True, tag="over_flow"):
+    """All strategies together would send too much one way within the window: notional approved, and this order."""
+
+    would_be_e8: int
+    limit_e8: int
+    window_ms: int
+
+
+class Walked(_Refusal, frozen=True, tag="walked"):
+    """Priced too far, the way it trades, from the middle at the beginning of the strategy's own window."""
+
+    price_ticks: int
+    reference_ticks: int
+    limit_ppm: int
+    window_ms: int
+
+
 Refusal: TypeAlias = (
     Held
     | NotAllowed
@@ -269,4 +286,6 @@ Refusal: TypeAlias = (
     | OutsideBands
     | OverShare
     | OverNet
+    | OverFlow
+    | Walked
 )

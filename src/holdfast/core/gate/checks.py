@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from holdfast.core.gate.desk import Desk
+from holdfast.core.gate.flow_checks import within_the_flow, within_the_walk
 from holdfast.core.gate.reference_checks import (
     inside_the_bands,
     known_by_fresh_facts,
@@ -401,6 +402,7 @@ RISK_CHECKS: Final[tuple[Check, ...]] = (
     within_volume,
     inside_the_bands,
     inside_the_collar,
+    within_the_walk,
     near_its_decision,
     reduces,
     within_position_limits,
@@ -409,6 +411,7 @@ RISK_CHECKS: Final[tuple[Check, ...]] = (
     within_net,
     within_the_rate,
     within_the_day,
+    within_the_flow,
     within_the_parent,
     meets_no_own_order,
 )
@@ -428,6 +431,7 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
         or within_volume(intent, desk)
         or inside_the_bands(intent, desk)
         or inside_the_collar(intent, desk)
+        or within_the_walk(intent, desk)
         or near_its_decision(intent, desk)
         or reduces(intent, desk)
         or within_position_limits(intent, desk)
@@ -436,6 +440,7 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
         or within_net(intent, desk)
         or within_the_rate(intent, desk)
         or within_the_day(intent, desk)
+        or within_the_flow(intent, desk)
         or within_the_parent(intent, desk)
         or meets_no_own_order(intent, desk)
     )
@@ -444,10 +449,10 @@ def first_refusal(intent: OrderIntent, desk: Desk) -> Refusal | None:
 def plainly_permitted(intent: OrderIntent, desk: Desk) -> bool:
     """Whether a plain order passes every check, found out at once; False only says: ask them one by one.
 
-    A plain order is a limit order of no parent that may increase, under no hold. Yes here must be yes there, which a
-    property test holds it to; what is refused, and why, is the checks' word alone. It exists because asking
-    a dozen functions costs three times what the answer does. A yes leaves the instrument's worst case with the order
-    in ``Exposure.would_be_e8``.
+    A plain order is a limit order of no parent that may increase, under no hold and no rules of flow. Yes here must be
+    yes there, which a property test holds it to; what is refused, and why, is the checks' word alone. It exists because
+    asking a dozen functions costs three times what the answer does. A yes leaves the instrument's worst case with the
+    order in ``Exposure.would_be_e8``.
     """
     price = intent.price_ticks
     qty = intent.qty_lots

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from holdfast.core.gate.exposure import Exposure, GroupSum, NetSums
 from holdfast.core.gate.facts import Facts
+from holdfast.core.gate.flow import Flow
 from holdfast.core.gate.resting import Resting
 from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, ParentsView, PositionView
 from holdfast.vocab.events import CancelIntent, Intent
@@ -170,6 +171,7 @@ class Desk:
         "depth_ppm",
         "exposure",
         "facts",
+        "flow",
         "hold",
         "instrument_limits",
         "last_intent_seq",
@@ -218,6 +220,7 @@ class Desk:
     ) -> None:
         self.strategy = strategy
         self.facts = facts
+        self.flow: Flow | None = None
         self.window_until_ns = ALWAYS_NS  # our own hours: open before this wall time
         self.window_opens_ns = 0
         self.window_of = ""
@@ -277,9 +280,10 @@ class Desk:
         self._fold_plain()
 
     def _fold_plain(self) -> None:
-        """Whether the screen may say yes: no hold, the venue trades, and the group is known where one is limited."""
+        """Whether the screen may say yes: no hold, no rules of flow, the venue trades, and a limited group is known."""
         self.plain = (
             self.level is HoldLevel.NONE
             and self.spec.status is InstrumentStatus.TRADING
             and (bool(self.facts.group) or not self.account.limits.group_share_ppm_max)
+            and self.flow is None  # asked one by one: what was sent lately is counted there
         )

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from holdfast.core.gate.checks import RECENT_KEPT_MAX, first_refusal, plainly_permitted
 from holdfast.core.gate.desk import Desk
+from holdfast.core.gate.flow_checks import count_flow
 from holdfast.core.views import ExitPlan, OpenView
 from holdfast.vocab.events import AmendIntent, OrderIntent
 from holdfast.vocab.holds import HoldLevel
@@ -51,6 +52,7 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
         if refusal is not None:
             _use_up(intent.intent_seq, desk)
             return refusal
+        count_flow(intent, desk)
     desk.last_intent_seq = intent.intent_seq
     if desk.account.duplicate_window_ns:
         _remember(intent, desk)
@@ -137,6 +139,8 @@ def judge_amend(
         refusal = NotReducing(position_lots=held, reducing_lots=open_lots, qty_lots=wanted.qty_lots)
     desk.my_open, desk.all_open, desk.recent = mine, everyone, recent
     desk.account.open_orders_count += 1
+    if refusal is None:
+        count_flow(wanted, desk, less_lots=open_lots)
     _use_up(intent.intent_seq, desk)
     return refusal
 

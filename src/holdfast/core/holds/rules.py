@@ -101,6 +101,12 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.CHURN: Rule(
         _L.HALTED, _R.PERSON, "see why it goes round; then holdfast resume HOLD --reason …"
     ),
+    HoldCause.CRITERIA: Rule(
+        _L.HALTED, _R.PERSON, "see what it lost or why it is refused; then holdfast resume HOLD --reason …"
+    ),
+    HoldCause.OVERSIZED: Rule(
+        _L.REDUCE_ONLY, _R.PERSON, "see where the position came from; then holdfast resume HOLD --reason …"
+    ),
     HoldCause.SPEC_CHANGED: Rule(_L.HALTED, _R.PERSON, "restart with the new facts"),
     HoldCause.DEADMAN_UNARMED: Rule(
         _L.HALTED, _R.AUTOMATIC, "released when the venue's dead-man switch is armed"

@@ -333,7 +333,8 @@ def _at_a_level(market: Market, quote: Quote, total: int) -> bool:
         market.refuse(SPLIT_UNAPPLIED)
         return False
     now = quote.mono_ns
-    _forget_references(market, now)
+    if market.references:
+        _forget_references(market, now)
     if now >= market.level_due_mono_ns:
         _keep_levels(market, now)
     if market.low2_ticks <= total <= market.high2_ticks:
@@ -400,9 +401,13 @@ def _set_range(market: Market) -> None:
     if market.split_due:
         market.low2_ticks, market.high2_ticks = 1, 0
         return
-    low, high = 0, _ANY_HIGH
     jump_ppm = market.jump_ppm_max
     known = _median(market.levels)
+    if known and not market.references:  # nearly always, and five times a second for each instrument
+        market.low2_ticks = -(-known * (PPM - jump_ppm) // PPM)  # rounded up
+        market.high2_ticks = known * (PPM + jump_ppm) // PPM
+        return
+    low, high = 0, _ANY_HIGH
     for centre in (*((known,) if known else ()), *(total for total, _ in market.references.values())):
         low = max(low, ceil_div(centre * (PPM - jump_ppm), PPM))
         high = min(high, centre * (PPM + jump_ppm) // PPM)

@@ -14,6 +14,8 @@ from msgspec import Struct, structs
 from holdfast.vocab.facts import GlassBroken, GlassEnded, LimitChanged, LoosenAsked
 from holdfast.vocab.governed import (
     ACCOUNT_ROWS,
+    CRITERIA_ROWS,
+    FLOW_ROWS,
     INSTRUMENT_ROWS,
     STRATEGY_ROWS,
     Group,
@@ -118,6 +120,10 @@ def with_values(settings: Settings, values: dict[str, int]) -> Settings:
         strategy_limits=tuple(
             _with(f"strategy.{one.strategy}.{one.instrument}", one, STRATEGY_ROWS, values)
             for one in settings.strategy_limits
+        ),
+        flows=tuple(_with(f"flow.{one.instrument}", one, FLOW_ROWS, values) for one in settings.flows),
+        criteria=tuple(
+            _with(f"criteria.{one.strategy}", one, CRITERIA_ROWS, values) for one in settings.criteria
         ),
     )
 

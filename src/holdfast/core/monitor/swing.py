@@ -29,7 +29,30 @@ class Swing:
         """The move against the window's extreme, in ppm of it: a fall is negative. 0 where nothing is known."""
         if mid2_ticks <= 0:
             return 0
-        half_ns = window_ns // 2
+        if now_mono_ns - self.since_mono_ns >= window_ns // 2:
+            self._roll(mid2_ticks, now_mono_ns, window_ns // 2)
+        low, second, third = self.lows
+        if mid2_ticks < low:
+            self.lows = (mid2_ticks, second, third)
+            low = mid2_ticks
+        if 0 < second < low:
+            low = second
+        if 0 < third < low:
+            low = third
+        high, second, third = self.highs
+        if mid2_ticks > high:
+            self.highs = (mid2_ticks, second, third)
+            high = mid2_ticks
+        if second > high:
+            high = second
+        if third > high:
+            high = third
+        fall = (high - mid2_ticks) * PPM // high
+        rise = (mid2_ticks - low) * PPM // low
+        return rise if rise > fall else -fall
+
+    def _roll(self, mid2_ticks: int, now_mono_ns: int, half_ns: int) -> None:
+        """The next half window begins, or all of them do."""
         if now_mono_ns - self.since_mono_ns >= 3 * half_ns:
             self.lows = self.highs = (mid2_ticks, 0, 0)
             self.since_mono_ns = now_mono_ns
@@ -37,13 +60,6 @@ class Swing:
             self.lows = (mid2_ticks, *self.lows[:2])
             self.highs = (mid2_ticks, *self.highs[:2])
             self.since_mono_ns += half_ns
-        self.lows = (min(self.lows[0], mid2_ticks), *self.lows[1:])
-        self.highs = (max(self.highs[0], mid2_ticks), *self.highs[1:])
-        low = min(one for one in self.lows if one)
-        high = max(self.highs)
-        fall = (high - mid2_ticks) * PPM // high
-        rise = (mid2_ticks - low) * PPM // low
-        return rise if rise > fall else -fall
 
 
 def crashing(falls: int, rises: int, *, instruments: int, share_ppm: int) -> bool:

@@ -69,6 +69,19 @@ _LATE: Final = (
     Did.GO_SILENT,
 )
 
+# Legal, and asked for by nobody: what these rows say is dropped before the table is asked. No simulation walks one.
+NEVER_ASKED: Final[dict[tuple[OrderState, Did], str]] = {
+    **{(state, Did.CANCEL_REFUSED): "the answer to a cancel of what is final is dropped" for state in FINAL},
+    **{(state, Did.GO_SILENT): "what is final is in doubt for nobody" for state in FINAL},
+    **{
+        (
+            state,
+            Did.NOT_SENT,
+        ): "it was shown by the venue, or its one answer has come: nothing says it was not sent"
+        for state in (OrderState.FILLED, OrderState.EXPIRED, OrderState.REJECTED)
+    },
+}
+
 NEXT: Final[dict[tuple[OrderState, Did], OrderState]] = {
     **_OPEN,
     **{(state, did): state for state in FINAL for did in _LATE},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, place_hold, release_hold
-from holdfast.vocab.holds import HoldCause, HoldLevel, Release, Scope
+from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
 from holdfast.vocab.units import NS_PER_MS
 
 
@@ -23,9 +23,35 @@ def condition(
 
     ``level``: in place of the table's; one that rises makes the standing hold stricter, one that falls does nothing.
     """
-    session = state.live
     where = Scope() if scope is None else scope
     hold = state.books.holds.find(cause, where)
+    settle(state, out, cause, hold, stands=stands, reason=reason, scope=where, at_once=at_once, level=level)
+
+
+def standing(state: State, cause: HoldCause) -> dict[str, Hold]:
+    """By instrument: the oldest hold of this cause on it alone. For sweeps: most instruments have none."""
+    found: dict[str, Hold] = {}
+    for hold in state.books.holds.holds.values():
+        if hold.cause is cause and hold.scope.instrument and not hold.scope.strategy:
+            found.setdefault(hold.scope.instrument, hold)
+    return found
+
+
+def settle(
+    state: State,
+    out: Out,
+    cause: HoldCause,
+    hold: Hold | None,
+    *,
+    stands: bool,
+    reason: str,
+    scope: Scope,
+    at_once: bool = False,
+    level: HoldLevel | None = None,
+) -> None:
+    """``condition`` where ``hold``, the standing one of this cause and scope, is known already."""
+    session = state.live
+    where = scope
     if stands:
         if hold is None or (level is not None and level > hold.level):
             place_hold(state, out, cause, scope=where, by="monitor", reason=reason, level=level)

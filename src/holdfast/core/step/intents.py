@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from holdfast.core.gate.gate import Approved, judge, judge_amend
 from holdfast.core.holds.ladder import Push
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
+from holdfast.core.step.criteria import aim
 from holdfast.core.step.emit import Out, ask, emit, place_hold, touch
 from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.glass import end_expired, end_used
@@ -21,9 +24,10 @@ from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Scope
 from holdfast.vocab.orders import Lane, OrderState, OrderType
 from holdfast.vocab.refusals import NoSuchOwnOrder, NotAllowed, Refusal
 from holdfast.vocab.requests import AmendOrder
-from holdfast.vocab.units import NS_PER_S
+from holdfast.vocab.units import NS_PER_S, PPM
 
 _REDUCED: Final = HoldLevel.REDUCED
+WHOLE_MAX: Final = (1 << 63) - 1
 
 
 def on_order(state: State, intent: OrderIntent) -> Out:
@@ -123,6 +127,7 @@ def _run_away(state: State, out: Out, scope: Scope, what: str) -> None:
 
 def _refuse(state: State, out: Out, intent: Intent, why: Refusal) -> None:
     session = state.live
+    why = _writable(why)
     session.last_refusal = why
     session.last_refused = f"{intent.strategy}/{intent.instrument}"
     emit(
@@ -137,6 +142,16 @@ def _refuse(state: State, out: Out, intent: Intent, why: Refusal) -> None:
     )
 
 
+def _writable(why: Refusal) -> Refusal:
+    """The refusal with numbers that a journal takes: an absurd price times an absurd size has more bits."""
+    large = {
+        name: WHOLE_MAX if value > 0 else -WHOLE_MAX
+        for name in why.__struct_fields__
+        if type(value := getattr(why, name)) is int and not -WHOLE_MAX <= value <= WHOLE_MAX
+    }
+    return replace(why, **large) if large else why
+
+
 def on_target(state: State, intent: TargetIntent) -> Out:
     """A strategy wants a position: one order towards it, or nothing where it is there already."""
     desks = state.desks.get(intent.strategy)
@@ -146,6 +161,9 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         _count_asked(state, out, intent)
         _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
+    aimed: Out = []
+    limits, quote = desk.instrument_limits, desk.market.quote
+    aim(state, aimed, intent)
     order = order_towards(
         intent,
         position_lots=desk.my_position.position_lots,
@@ -158,8 +176,11 @@ def on_target(state: State, intent: TargetIntent) -> Out:
         own_bid_ticks=desk.resting.bid_ticks,
         own_ask_ticks=desk.resting.ask_ticks,
         collar_ppm=desk.instrument_limits.collar_ppm >> (desk.level >= _REDUCED),  # as the gate will
+        volume_lots_max=desk.facts.adv_lots * limits.adv_share_ppm_max // PPM,
+        bid_lots_max=quote.bid_lots * limits.depth_ppm_max // PPM,
+        ask_lots_max=quote.ask_lots * limits.depth_ppm_max // PPM,
     )
-    return [] if order is None else on_order(state, order)
+    return aimed if order is None else aimed + on_order(state, order)
 
 
 def on_cancel(state: State, intent: CancelIntent) -> Out:

@@ -203,6 +203,7 @@ STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.Probed: _timed(_probed),
     events.StreamChanged: _timed(_stream),
     events.FeedChosen: _timed(feeds.on_chosen),
+    events.ReferencePriced: _timed(market.on_reference),
     events.StreamSilent: _timed(feeds.on_silent),
     events.PressureChanged: _timed(feeds.on_pressure),
     events.TimerFired: _timed(timers.on_timer),

@@ -10,6 +10,7 @@ from holdfast.core.state import DepthWatch, State
 from holdfast.core.step.emit import Out, ask, emit
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.views import MARK_AGE_NS_MAX
+from holdfast.vocab.events import ReferencePriced
 from holdfast.vocab.facts import MarketSeen
 from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.outcome import Fatal, Ok, Outcome
@@ -153,11 +154,13 @@ def mark_seen(state: State, out: Out) -> None:
         emit(state, out, MarketSeen(rows=news))
 
 
-def on_reference(state: State, quote: Quote, source: str) -> None:
-    """Another source's quote of one of our instruments, in our units: what ours are held against."""
-    market = state.live.markets.get(quote.instrument)
-    if market is not None and 0 < quote.bid_ticks < quote.ask_ticks:
-        take_reference(market, source, mid2_ticks=quote.bid_ticks + quote.ask_ticks, mono_ns=quote.mono_ns)
+def on_reference(state: State, event: ReferencePriced) -> Out:
+    """Another source's prices of our instruments, in our units: what ours are held against."""
+    for instrument, mid2_ticks in event.rows:
+        market = state.live.markets.get(instrument)
+        if market is not None and mid2_ticks > 0:
+            take_reference(market, event.feed, mid2_ticks=mid2_ticks, mono_ns=event.mono_ns)
+    return []
 
 
 def why_refused(state: State, event: MarketEvent) -> str:

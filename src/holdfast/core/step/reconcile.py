@@ -7,6 +7,7 @@ from typing import Final
 
 from holdfast.core.fit import misfits
 from holdfast.core.ingest.market import set_offset
+from holdfast.core.ledger.ledger import HOUSE, QUARANTINE
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
 from holdfast.core.state import State
@@ -69,6 +70,16 @@ def begin_start(state: State, out: Out) -> None:
         steps[f"leverage/{instrument}"] = False
         steps[f"trades/{instrument}"] = False
     session.start_steps = steps
+    # a life that ended right behind the opening may not have heard the word that agrees with it
+    ledger = state.books.ledger
+    traded = any(
+        row.fills_count
+        for who, rows in ledger.attributed.items()
+        if who not in {HOUSE, QUARANTINE}
+        for row in rows.values()
+    )
+    opening_e8 = ledger.opening_e8.get(ledger.settle_asset)
+    session.words.opening = opening_e8 is not None and (not traded or opening_e8 <= 0)
     ask_clock(state, out)
 
 
@@ -406,7 +417,7 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
         found.key: found for found in position_breaks(ours, answer.positions, asked_mono_ns=asked_mono_ns)
     }
     again = False
-    for instrument, (_, changed) in ours.items():
+    for instrument, (lots, changed) in ours.items():
         name = f"position/{instrument}"
         found_now = differing.get(instrument)
         if found_now is None:
@@ -416,6 +427,9 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
                 heal_break(state, out, BreakKind.POSITION, instrument)
             elif "positions" in session.start_steps:
                 again = True  # a fill came in between: this answer proves nothing
+            elif lots != words.position_lots.get(instrument, 0):
+                # whoever trades without a pause would never be judged: a fill that was lost is in the list at once
+                fetch_trades(state, out, instrument)
             continue
         fetch_trades(state, out, instrument)
         listed = words.trades_mono_ns.get(instrument, FAR_PAST_NS)
@@ -506,7 +520,8 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         tolerance_e8=ROUNDING_E8_PER_FILL * (ledger.fills_count + 1),
     )
     if found is None:
-        words.opening = False
+        # nothing is no word to begin with, however often it is said: what comes behind it may still open the books
+        words.opening = words.opening and ledger.opening_e8[asset] <= 0
         clear_suspect(state, "balance")
         heal_break(state, out, BreakKind.BALANCE, asset)
         step_done(state, out, "balances")
@@ -526,8 +541,14 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         session.suspected_mono_ns["balance"] = session.now_mono_ns
         _soon(state, out, ASK_BALANCES)
         return
-    if words.opening:
+    if words.opening and found.theirs > 0:
         # something happened while the first answer was on its way, or it was not true: no word has agreed with it yet
+        alert(
+            out,
+            Severity.WARNING,
+            "books.opened_again",
+            f"{asset}: the books opened {found.theirs - found.ours}e-8 short, and no word has agreed with that",
+        )
         _open_wallets(state, out, answer, asked_mono_ns=asked_mono_ns)
         clear_suspect(state, "balance")
         _soon(state, out, ASK_BALANCES)

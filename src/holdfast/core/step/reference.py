@@ -16,6 +16,7 @@ from holdfast.core.monitor.hours import ALWAYS, Opening, both, in_calendar, in_w
 from holdfast.core.state import State
 from holdfast.core.step.conditions import condition
 from holdfast.core.step.emit import Out, alert, ask, emit
+from holdfast.core.step.orders import cancel_scope
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import ReferenceRead
 from holdfast.vocab.facts import DayPriced
@@ -81,12 +82,16 @@ def learn(state: State) -> None:
             facts.age_ms_max = rules.age_ms_max
             facts.fresh_until_ns = 0 if row is None else facts.as_of_ns + rules.age_ms_max * NS_PER_MS
         again_ns = min(again_ns, _take(state, facts, instrument, row or _NOT_TOLD, calendars, now))
+    closed = []
     for strategy, desks in state.desks.items():
         for instrument, desk in desks.items():
             opening, whose = _window(state, strategy, instrument, now)
             desk.window_until_ns, desk.window_opens_ns, desk.window_of = *opening, whose
             again_ns = min(again_ns, next_change_ns(opening))
             desk.learn()
+            if not opening.until_ns:
+                closed.append((strategy, instrument))
+    session.closed = tuple(closed)
     session.hours_due_wall_ns = again_ns
 
 
@@ -139,10 +144,22 @@ def sweep(state: State, out: Out) -> None:
     if session.now_wall_ns >= session.hours_due_wall_ns:
         learn(state)
     _stale(state, out)
+    if session.ready:
+        _cancel_outside_hours(state, out)
     if session.offset_known:
         _ask_volumes(state, out)
     if session.settings.market_halts:
         _falls(state, out)
+
+
+def _cancel_outside_hours(state: State, out: Out) -> None:
+    """What rests and may add risk does not outlast our hours; what only reduces stays, as it would still be sent."""
+    for strategy, instrument in state.live.closed:
+        still = state.desks[strategy][instrument].my_open
+        if still.buy_lots or still.sell_lots:
+            scope = Scope(strategy=strategy, instrument=instrument)
+            why = "outside trading hours"
+            cancel_scope(state, out, scope=scope, why=why, protective=False, only_increasing=True)
 
 
 def _stale(state: State, out: Out) -> None:

@@ -9,6 +9,7 @@ from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step.churn import churn_window_ms, watch_churn
+from holdfast.core.step.criteria import watch_size
 from holdfast.core.step.emit import Out, alert, emit, find_break, move, place_hold, touch
 from holdfast.core.step.orders import cancel_again, chase, chase_fills, fetch_trades
 from holdfast.vocab.effects import Severity
@@ -218,6 +219,7 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
     emit(state, out, fill)
     touch(state, trade.instrument)
     watch_churn(state, out, fill)
+    watch_size(state, out, fill)
     if row is not None:
         _filled(state, out, row)
     elif quarantined:

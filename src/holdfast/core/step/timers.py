@@ -11,7 +11,8 @@ from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step import reference
 from holdfast.core.step.commands import end_if_final
-from holdfast.core.step.conditions import condition
+from holdfast.core.step.conditions import condition, settle, standing
+from holdfast.core.step.criteria import mark_strategies
 from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold, release_hold
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.feeds import ALL_DOWN, all_down
@@ -139,15 +140,20 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
     dead_ns = session.settings.timings.feed_dead_ms * NS_PER_MS
     grace = now - session.started_mono_ns < dead_ns
     silent = 0
+    reference_of = session.reference_of
+    held = standing(state, HoldCause.STALE_DATA)
     for instrument, market in session.markets.items():
-        age = now - market.quote_mono_ns
-        reference = session.reference_of.get(instrument)
+        age = now - market.quote.mono_ns
+        reference = reference_of.get(instrument)
+        silent += age > dead_ns
         stands = (age > dead_ns and not grace) or reference is not None
-        silent += 1 if age > dead_ns else 0
-        condition(
+        if not stands and instrument not in held:
+            continue
+        settle(
             state,
             out,
             HoldCause.STALE_DATA,
+            held.get(instrument),
             scope=Scope(instrument=instrument),
             stands=stands,
             reason=f"no quote for more than {session.settings.timings.feed_dead_ms} ms"
@@ -167,6 +173,7 @@ def _sweep_swings(state: State, out: Out, now: int) -> None:
     """How far each market moved: one of them, or many at once. A silent one says nothing here."""
     session = state.live
     falls = rises = 0
+    held = standing(state, HoldCause.VOLATILITY)
     for instrument, limits in state.instrument_limits.items():
         market = session.markets[instrument]
         swing = session.swings.get(instrument)
@@ -177,10 +184,13 @@ def _sweep_swings(state: State, out: Out, now: int) -> None:
         stands = abs(moved) > limits.swing_ppm_max
         falls += stands and moved < 0
         rises += stands and moved > 0
-        condition(
+        if not stands and instrument not in held:
+            continue
+        settle(
             state,
             out,
             HoldCause.VOLATILITY,
+            held.get(instrument),
             scope=Scope(instrument=instrument),
             stands=stands,
             reason=f"it moved by more than {limits.swing_ppm_max} ppm within {wait_text(limits.swing_window_ms)}",
@@ -201,22 +211,26 @@ def _sweep_data(state: State, out: Out) -> None:
     """What was refused of each instrument's data, stamps that do not fit, and splits whose day has begun."""
     session = state.live
     off_clock = 0
+    held = standing(state, HoldCause.BAD_DATA)
     for instrument, market in session.markets.items():
         off_clock += market.clock_count
         market.clock_count = 0
         limit_ppm = state.instrument_limits[instrument].refused_ppm_max
         bad, seen = refused_lately(market)
         at_odds = market.settle_dispute(session.now_mono_ns)
-        condition(
-            state,
-            out,
-            HoldCause.BAD_DATA,
-            scope=Scope(instrument=instrument),
-            stands=at_odds or (bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen),
-            reason=f"its marks and its quotes are at odds: {market.disputed_ticks} and {market.mid2_ticks >> 1} ticks"
-            if at_odds
-            else f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
-        )
+        stands = at_odds or (bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen)
+        if stands or instrument in held:
+            settle(
+                state,
+                out,
+                HoldCause.BAD_DATA,
+                held.get(instrument),
+                scope=Scope(instrument=instrument),
+                stands=stands,
+                reason=f"its marks and quotes are at odds: {market.disputed_ticks} and {market.mid2_ticks >> 1} ticks"
+                if at_odds
+                else f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
+            )
         for what, anew in (("quotes", market.quotes_anew), ("prints", market.trades_anew)):
             if anew.times_count:
                 anew.times_count = 0
@@ -293,7 +307,8 @@ def _sweep_words(state: State, out: Out) -> None:
 def _sweep_retries(state: State, out: Out) -> None:
     """The holds of spent budgets stand until what failed is answered, or is no longer wanted."""
     spent = spent_in(state)
-    for instrument in ("", *state.specs):
+    held = standing(state, HoldCause.RETRIES_SPENT)
+    for instrument in ("", *dict.fromkeys((*spent, *held))):
         condition(
             state,
             out,
@@ -308,6 +323,7 @@ def _equity(state: State, out: Out, _: int) -> None:
     for instrument in state.specs:
         state.refresh_gross(instrument)
     mark_equity(state, out)
+    mark_strategies(state, out)
     after_ms(state, out, TimerKind.EQUITY, state.live.settings.timings.equity_interval_ms)
 
 

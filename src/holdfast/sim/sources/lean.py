@@ -100,10 +100,10 @@ def lean_file(path: Path) -> LeanFile:
 class LeanEquities:
     """Files of one or several tickers, days and kinds, merged by time. Fulfils ``MarketSource``."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        if not paths:
+    def __init__(self, files: Sequence[Path | LeanFile]) -> None:
+        if not files:
             raise SourceUnusable("no file given")
-        self.files = tuple(lean_file(path) for path in paths)
+        self.files = tuple(file if isinstance(file, LeanFile) else lean_file(file) for file in files)
         self._specs = tuple({file.ticker: file.spec for file in self.files}.values())
 
     @property

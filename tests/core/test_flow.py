@@ -1,0 +1,123 @@
+"""What goes one way at once, over all strategies, and how far each walks the price: in the step, and against a twin."""
+
+import random
+
+from holdfast.core.gate.flow import SLICES, Flow
+from holdfast.core.replay import replay
+from holdfast.vocab.limits import FlowRules
+from holdfast.vocab.orders import Side
+from holdfast.vocab.refusals import OverFlow, Walked
+from holdfast.vocab.units import NS_PER_MS
+from tests.core.gate_table import LOT_E8
+from tests.core.test_replay import mark_of, written
+from tests.house.room import a_running_core
+from tests.house.setup import BTC, BTC_TICKS
+
+WINDOW_MS = 4_000
+AT = {"at": BTC_TICKS - 3_000}
+
+
+def a_bounded_core(lots=30, walk_ppm=500_000, **changes):
+    rules = FlowRules(
+        instrument=BTC, window_ms=WINDOW_MS, same_side_e8_max=lots * LOT_E8, walk_ppm_max=walk_ppm
+    )
+    return a_running_core(flows=(rules,), **changes)
+
+
+def test_two_strategies_do_not_buy_at_once_and_may_when_the_window_is_over():
+    room = a_bounded_core()
+    assert not isinstance(room.buys(20, **AT), OverFlow)
+    assert isinstance(room.buys(20, strategy="beta", **AT), OverFlow)
+    assert not isinstance(room.sells(20, strategy="beta"), OverFlow), "the other side is free"
+    room.run(ms=WINDOW_MS)
+    assert not isinstance(room.buys(20, strategy="beta", **AT), OverFlow)
+
+
+def test_a_refused_order_uses_nothing_up():
+    room = a_bounded_core()
+    for _ in range(5):
+        assert isinstance(room.buys(40, **AT), OverFlow)
+    assert not isinstance(room.buys(30, **AT), OverFlow)
+
+
+def test_an_amend_counts_by_what_it_grows_and_is_judged_whole():
+    room = a_bounded_core()
+    order = room.buys(10, **AT)
+    room.run(ms=100)
+    assert isinstance(room.amends(order, lots=21), OverFlow)
+    assert room.amends(order, lots=15) is None
+    room.run(ms=100)
+    used = room.state.live.flows[BTC].used_e8(Side.BUY, now_mono_ns=room.mono_ns)
+    assert 15 * (BTC_TICKS - 3_000) * 10_000 == used
+
+
+def test_an_exit_waits_a_window_at_most_and_a_flatten_waits_for_nothing():
+    room = a_bounded_core()
+    room.takes(1, 20)
+    room.run(ms=WINDOW_MS)
+    room.cancels(room.sells(29, strategy="beta"))
+    room.run(ms=100)
+    assert not isinstance(room.takes(-1, 5, reduce_only=True), OverFlow), "its first passes at once"
+    exit_ms = room.mono_ns // NS_PER_MS
+    for _ in range(3):
+        room.run(ms=WINDOW_MS // 8)
+        assert isinstance(room.takes(-1, 5, reduce_only=True), OverFlow)
+    room.run(ms=WINDOW_MS - 100)
+    room.cancels(room.sells(29, strategy="beta"))
+    room.run(ms=100)
+    assert room.mono_ns // NS_PER_MS - exit_ms >= WINDOW_MS
+    assert not isinstance(room.takes(-1, 5, reduce_only=True), OverFlow)
+    room.says("flatten")
+    room.run(s=3)
+    assert 0 == room.position()
+
+
+def test_a_strategy_does_not_walk_the_price_by_small_steps():
+    """Each step is well inside the collar, which goes by the market that the steps themselves move."""
+    room = a_bounded_core(lots=10_000, walk_ppm=2_000)
+    came = []
+    for step in range(6):
+        room.quotes(mid=BTC_TICKS + 300 * step)
+        came.append(room.buys(1, at=BTC_TICKS + 300 * step + 5))
+        room.run(ms=100)
+    assert [False] * 4 + [True] * 2 == [isinstance(one, Walked) for one in came]
+    room.run(ms=WINDOW_MS)
+    assert not isinstance(room.buys(1, at=BTC_TICKS + 1_505), Walked), (
+        "another window begins where the price is"
+    )
+
+
+def test_a_tightened_bound_is_in_force_at_once():
+    room = a_bounded_core()
+    assert room.says("limit_set", limit=f"flow.{BTC}.same_side_max", value=10 * LOT_E8).accepted
+    assert isinstance(room.buys(11, **AT), OverFlow)
+
+
+def test_slices_count_late_and_never_early():
+    """The slow twin keeps every order; ours may count only what is at most one slice too old."""
+    rules = FlowRules(instrument=BTC, window_ms=1_600, same_side_e8_max=1, walk_ppm_max=1)
+    flow, sent = Flow(rules=rules), []
+    rng, now = random.Random(7), 10**12
+    for _ in range(4_000):
+        now += rng.randrange(40 * NS_PER_MS)
+        side, lots = rng.choice((Side.BUY, Side.SELL)), rng.randrange(1, 9)
+        flow.take("alpha", side, notional_e8=lots, mid2_ticks=1, now_mono_ns=now, exits=False)
+        sent.append((now, side, lots))
+        for look in (side, Side(-side)):
+            exact = sum(n for at, of, n in sent if of is look and at > now - flow.window_ns)
+            longer = flow.window_ns + flow.window_ns // SLICES
+            most = sum(n for at, of, n in sent if of is look and at > now - longer)
+            assert exact <= flow.used_e8(look, now_mono_ns=now) <= most
+        assert len(flow.slices) <= SLICES + 2
+        del sent[:-400]
+
+
+def test_it_replays_to_the_same():
+    room = a_bounded_core()
+    room.buys(20, **AT)
+    assert isinstance(room.buys(20, strategy="beta", **AT), OverFlow)
+    room.run(s=1)
+    records, frames = written(room)
+    records.append((len(records), len(frames), mark_of(room)))
+    found = replay(iter(records), iter(frames))
+    assert room.state.state_hash() == found.state_hash == found.last_state_hash
