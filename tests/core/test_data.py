@@ -19,6 +19,7 @@ from holdfast.vocab.effects import Call
 from holdfast.vocab.events import ReferencePriced, Stopping
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.market import Depth, Malformed
+from holdfast.vocab.orders import Side
 from holdfast.vocab.requests import QueryDepth
 from tests.house.events import a_print, a_quote
 from tests.house.room import a_running_core
@@ -157,6 +158,47 @@ def test_the_step_takes_references_of_our_instruments_alone():
     assert {} == room.state.live.markets[ETH].references
 
 
+# --- numbers that go back ---
+
+
+def test_numbers_that_begin_anew_in_mid_life_are_followed_within_two_seconds():
+    """As a venue does that restarts its engine; or when one number was absurd, and all later ones are lower."""
+    room = a_running_core()
+    room.run(s=1)
+    market = room.state.live.markets[BTC]
+    room.tell(a_quote(seq=1 << 40, mono_ns=room.mono_ns, wall_ns=room.wall_ns))
+    room.tell(a_print(seq=1 << 40, mono_ns=room.mono_ns, wall_ns=room.wall_ns))
+    before = (market.quotes_count, market.trades_count)
+    for number in range(20):
+        room.run(ms=100)
+        room.tell(a_print(seq=1 + number, mono_ns=room.mono_ns, wall_ns=room.wall_ns))
+    room.run(ms=500)
+    assert market.quotes_count > before[0]
+    assert market.trades_count >= before[1] + 5
+    assert 2 == len(room.alerted("data.renumbered"))
+    assert [] == room.causes()
+
+
+def test_a_few_lower_numbers_that_an_old_connection_repeats_are_not_followed():
+    market = a_market()
+    assert take_quote(market, at(100))
+    for number in range(9):
+        assert not take_quote(market, at(90 + number, ms=1 + number * 100))
+    assert take_quote(market, at(101, ms=950))
+    assert not take_quote(market, at(99, ms=2_000)), "one was accepted since: not in a row"
+    for number in range(5):
+        assert not take_quote(market, at(99, ms=4_000 + number)), "the same again"
+    assert {"out_of_order": 15} == market.refused
+
+
+def test_lower_numbers_that_are_no_later_are_never_followed():
+    market = a_market()
+    assert take_quote(market, at(100, ms=5_000))
+    for number in range(50):
+        late = at(number, ms=5_001 + number * 100, venue_ns=WALL_NS + 5_000 * NS_PER_MS)
+        assert not take_quote(market, late)
+
+
 # --- shares of bad data ---------------------------------------------------------------------------------------------
 
 
@@ -172,6 +214,42 @@ def test_too_large_a_share_of_bad_data_holds_the_instrument_until_it_is_better()
     assert "not a finite number" in room.alerted("hold.bad_data")[0].text
     room.run(s=14)
     assert [] == room.causes()
+
+
+def falls(room, *, quoted):
+    """The venue marks a long position down by a third within half a minute; its quotes stay where they were."""
+    room.takes(Side.BUY, 80)
+    room.settle()
+    room.run(s=2)
+    room.quoting = quoted
+    for step in range(36):
+        room.marks(BTC_TICKS * (100 - step) // 100)
+        room.run(s=1)
+
+
+def test_quotes_that_stand_still_do_not_hide_what_the_venue_marks():
+    """Fresh numbers, one price: the marks are refused, and count against us all the same."""
+    room = a_running_core()
+    falls(room, quoted=True)
+    assert {"bad_data", "drawdown_breaker"} <= set(room.causes())
+    assert HoldLevel.REDUCE_ONLY is room.level()
+    assert "at odds" in room.alerted("hold.bad_data")[0].text
+    market = room.state.live.markets[BTC]
+    assert market.mark_ticks > market.disputed_ticks == BTC_TICKS * 65 // 100
+    lost_e8 = 80 * (market.price_ticks() - market.disputed_ticks) * room.state.books.ledger.tick_lot_e8[BTC]
+    worse_e8 = room.state.equity_e8()
+    for _ in range(4):
+        room.marks(BTC_TICKS)
+        room.run(s=1)
+    assert "bad_data" not in room.causes()
+    assert room.state.equity_e8() == worse_e8 + lost_e8 > worse_e8
+
+
+def test_quotes_that_are_dead_do_not_hide_what_the_venue_marks():
+    room = a_running_core()
+    falls(room, quoted=False)
+    assert "drawdown_breaker" in room.causes()
+    assert BTC_TICKS * 65 // 100 == room.state.live.markets[BTC].price_ticks()
 
 
 def test_what_two_feeds_of_one_stream_bring_is_no_bad_data():

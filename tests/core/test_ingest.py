@@ -239,3 +239,41 @@ def test_every_kind_of_accepted_data_is_delivered_and_counted():
 def test_before_a_start_there_is_nobody_to_tell():
     for event in (a_quote(), a_print(), a_mark(), a_depth(2, 1), Malformed(BTC, "x", 0, 0)):
         assert [] == list(step(State(), event))
+
+
+# --- marks and quotes at odds -----------------------------------------------------------------------------------------
+
+
+def marked(market, number, *, price=400_000, ms=0):
+    """The numbered mark, so long after the market's quote."""
+    at_ns = number * NS_PER_MS
+    quote = market.quote
+    return take_mark(
+        market,
+        a_mark(
+            price=price,
+            mono_ns=quote.mono_ns + ms * NS_PER_MS + at_ns,
+            wall_ns=quote.wall_ns + at_ns,
+            venue_ns=quote.venue_ns + at_ns,
+        ),
+    )
+
+
+def test_an_old_mid_disputes_no_more_than_two_marks():
+    market = a_quoted_market()
+    assert [False, False, True, True] == [marked(market, number, ms=1_001) for number in range(1, 5)]
+    assert (400_000, 0) == (market.price_ticks(), market.disputed_ticks)
+
+
+def test_marks_that_a_live_mid_disputes_stand_beside_it_until_one_agrees_or_they_are_dead():
+    market = a_quoted_market()
+    assert not any(marked(market, 1) for _ in range(5))
+    assert not market.settle_dispute(market.quote.mono_ns), "one mark, however often it is told"
+    assert not any(marked(market, number) for number in (2, 3))
+    assert market.settle_dispute(market.quote.mono_ns)
+    assert (BTC_TICKS, 400_000) == (market.price_ticks(), market.disputed_ticks)
+    assert marked(market, 4, price=BTC_TICKS)
+    assert not market.settle_dispute(market.quote.mono_ns)
+    assert not any(marked(market, number) for number in (5, 6, 7))
+    assert market.settle_dispute(market.quote.mono_ns)
+    assert not market.settle_dispute(market.quote.mono_ns + 11_000 * NS_PER_MS)

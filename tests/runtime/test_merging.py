@@ -38,7 +38,9 @@ class Bench:
             Member(name=name, numbering=numbering, decode=decode_read, reference=name in references)
             for name, numbering in zip("abcd", numberings or ("x", "x"), strict=False)
         ]
-        self.merge = Merge(members, (BTC, ETH), times=TIMES, hand=self._hand, choose=self._choose)
+        self.merge = Merge(
+            members, (BTC, ETH), times=TIMES, hand=self._hand, choose=self._choose, offset_ns=lambda: 0
+        )
 
     def _hand(self, feed, raws, events, wall_ns, mono_ns):
         assert len(raws) == len(events)
@@ -263,6 +265,64 @@ def test_no_print_twice_and_none_missing_as_long_as_one_of_two_feeds_is_well(see
     assert sorted(set(seqs)) == seqs
     assert list(range(seqs[0], seq + 1)) == seqs
     assert bench.merge.dropped_count == 0
+
+
+def test_a_feed_whose_stamps_are_an_hour_ahead_does_not_silence_the_next_one():
+    bench = Bench("x", "y")
+    hour_ms = 3_600_000
+    for step in range(250):
+        if step < 10 or step >= 100:
+            bench.says(0, quote(1_000 + step, at_ms=bench.ms))
+        bench.says(1, quote(1 + step, at_ms=bench.ms + hour_ms))
+        bench.passes(100)
+    assert [1, 0] == bench.feeds()
+    after = [event for feed, event in bench.out if feed == 0]
+    assert [1_249] == [event.seq for event in after[-1:]]
+    assert list(range(1_201, 1_250)) == [event.seq for event in after if event.seq > 1_200]
+
+
+def test_one_absurd_number_of_a_backup_mutes_nobody():
+    """It leads to the backup, which is ahead by that number for ever; and back, behind which all would be old."""
+    bench = Bench()
+    for step in range(620):
+        bench.says(0, quote(1 + step, at_ms=bench.ms))
+        bench.says(1, quote(1 + step, at_ms=bench.ms))
+        bench.passes(100)
+        if step == 20:
+            bench.says(1, quote(10**9, at_ms=bench.ms))
+    assert [10**9] == [seq for seq in bench.seqs() if seq > 620]
+    tail = [seq for seq in bench.seqs() if 100 < seq <= 620]
+    assert list(range(101, 621)) == tail
+    assert 1 <= bench.merge.anew_count <= 2
+
+
+@pytest.mark.parametrize("lone", [True, False])
+def test_a_feed_that_counts_anew_is_followed(lone):
+    bench = Bench(*(("x",) if lone else ("x", "y")))
+    for step in range(60):
+        number = 1_000 + step if step < 30 else step - 29
+        bench.says(0, quote(number, at_ms=bench.ms))
+        bench.passes(100)
+    bench.says(0, quote(31, at_ms=bench.ms))
+    assert ([0], 1) == (bench.feeds(), bench.merge.anew_count)
+    assert bench.choices[0].renumbered
+    assert (0, 31) == (bench.out[-1][0], bench.out[-1][1].seq)
+
+
+def test_a_backup_that_lags_and_has_no_stamps_of_the_venue_repeats_nothing():
+    """Its stamps are when we heard it: later, whatever it repeats."""
+    bench = Bench()
+    for step in range(20):
+        bench.says(0, quote(1 + step, at_ms=bench.ms))
+        if step >= 8:
+            bench.says(1, quote(step - 7, at_ms=bench.ms))
+        bench.passes(100)
+    bench.loses(0)
+    for step in range(20):
+        bench.says(1, quote(13 + step, at_ms=bench.ms))
+        bench.passes(100)
+    assert list(range(1, 33)) == bench.seqs()
+    assert 0 == bench.merge.anew_count
 
 
 # --- another venue's prices -----------------------------------------------------------------------------------------

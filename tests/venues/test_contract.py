@@ -1,6 +1,7 @@
 """The look at a venue's contract: each way in which a venue, a key or an account can have changed is found by name."""
 
 import asyncio
+import time
 import types
 import typing
 
@@ -313,6 +314,34 @@ def test_no_canary_flies_where_it_could_do_harm(sim, flown):
     check, after = flown()
     assert (Verdict.WARN, before) == (check.verdict, len(after))
     assert "orders rest in BTCUSDT" in check.found
+    assert (1, 0) == sim.open_count()
+
+
+def test_a_canary_that_nobody_saw_end_keeps_its_countdown(sim, flown):
+    """Placed with no answer, and no cancel finds it: with the countdown disarmed it would rest for ever."""
+    order = "/fapi/v1/order"
+    sim.fault("ack_reset", path=order, method="POST", count=1)
+    absent = {"http": 400, "code": -2011, "msg": "Unknown order sent."}
+    sim.fault("refuse", path=order, method="DELETE", **absent)
+    sim.fault("refuse", path=order, method="GET", **{**absent, "code": -2013, "msg": "Order does not exist."})
+    check, sent = flown(countdown_ms=2_000)
+    assert Verdict.FAIL is check.verdict, check
+    assert "left running" in check.found
+    assert sent[-1]["accepted"]
+    deadline = time.monotonic() + 10
+    while sim.open_count() != (0, 0):
+        assert time.monotonic() < deadline, "it rests, and nothing will cancel it"
+        time.sleep(0.05)
+
+
+def test_a_canary_whose_end_is_seen_late_is_disarmed(sim, flown):
+    """Placed with no answer: our cancel ends it, and no countdown of ours is left to meet a later order."""
+    sim.fault("ack_reset", path="/fapi/v1/order", method="POST", count=1)
+    check, _ = flown(countdown_ms=2_000)
+    assert Verdict.WARN is check.verdict, check
+    assert (0, 0) == sim.open_count()
+    sim.order("BUY", "0.010", "30000")
+    time.sleep(2.2)
     assert (1, 0) == sim.open_count()
 
 

@@ -156,10 +156,12 @@ def _check_instrument(document: Document, name: str, one: InstrumentSection) -> 
 
 
 def _day(text: str) -> date | None:
+    """None for another way of writing a date too: sessions look their day up by this one text."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if day.isoformat() == text else None
 
 
 def as_event(

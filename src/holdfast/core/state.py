@@ -611,7 +611,10 @@ class State:
             resting.rest(row.order_id, row.terms.side, row.resting_ticks())
 
     def equity_e8(self) -> int | None:
-        """Wallet and unrealised P&L in the settle asset; None while a held instrument has no price."""
+        """Wallet and unrealised P&L in the settle asset; None while a held instrument has no price.
+
+        Where marks and quotes are at odds, by the worse of the two.
+        """
         session = self.live
         ledger = self.books.ledger
         total = ledger.wallet_e8.get(ledger.settle_asset)
@@ -622,9 +625,12 @@ class State:
             if lots:
                 market = session.markets.get(instrument)
                 price = market.price_ticks() if market is not None else 0
-                if price <= 0:
+                if price <= 0 or market is None:
                     return None
-                total += lots * price * ledger.tick_lot_e8[instrument]
+                disputed = (
+                    market.disputed_ticks or price
+                )  # against us: nobody can tell which of the two is wrong
+                total += min(lots * price, lots * disputed) * ledger.tick_lot_e8[instrument]
             total -= row.cost_e8
         return total
 

@@ -117,6 +117,7 @@ class Feeding:
                 times=plan.times,
                 hand=self._hand,
                 choose=self._chosen,
+                offset_ns=lambda: state.live.offset_ns,
             )
 
     # --- what the feeds are opened with ---------------------------------------------------------------------------

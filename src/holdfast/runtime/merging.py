@@ -13,6 +13,8 @@ When is another chosen?
 * A feed that cannot be compared by number (another venue, or one that counts for itself) takes over from one that said
   nothing for ``dead``, or for ``too_old`` with its connection lost. Its numbers begin anew; older venue times are left
   out, and what neither brought meanwhile is missing.
+* The chosen feed itself may count anew: for as long as a feed is not yet behind, lower numbers with later venue times
+  are taken for what was said before; then its numbers begin anew, and it stays chosen.
 * A feed of higher rank takes its place again once it has spoken for ``back``, without a loss of its connection and
   (prints may be rare) without a pause of ``dead``.
 
@@ -38,6 +40,9 @@ from holdfast.vocab.events import StreamKind
 from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.units import NS_PER_S, PPM
 
+# In a row and for ``too_old``, lower in number than what went out last and yet later: numbers began anew. A feed that
+# takes over and lags repeats for less, where stamps are our own time of receipt.
+ANEW_CONFIRMATIONS: Final = 3
 MOVED_PPM: Final = 1_000  # another venue's price is news once it moved so far,
 SAID_AGAIN_NS: Final = 3 * NS_PER_S  # or once so long ago was it said last; it counts for ten seconds
 HELD_MAX: Final = 5_000  # per feed and stream: beyond it the oldest go, and would be missing
@@ -89,6 +94,10 @@ class _Lane:
     """One stream: who is chosen, what went out last, who was heard when, and what waits."""
 
     __slots__ = (
+        "anew_after",
+        "anew_count",
+        "anew_ns",
+        "anew_place",
         "broken",
         "chosen",
         "floor_ns",
@@ -113,6 +122,9 @@ class _Lane:
         self.venue_ns = 0
         self.spoke_ns = FAR_PAST_NS  # when the chosen one was last heard, its connection lost or not
         self.broken = False  # the chosen one lost a connection and was not heard since
+        self.anew_count = 0  # what the chosen one said in a row that is lower in number and later
+        self.anew_ns = FAR_PAST_NS  # when it said the first of it
+        self.anew_place = self.anew_after = -1  # the last of it; what had gone out before it
         self.heard = [FAR_PAST_NS] * count
         self.since = [FAR_PAST_NS] * count  # speaks without a pause since then
         self.held: list[deque[tuple[int, int, int, bytes]]] = [deque() for _ in range(count)]
@@ -131,7 +143,7 @@ class Merge:
 
     ``repeated_count``: by feed, what it said that another one had said already. ``filled_count``: what the chosen feed
     left out and another brought. ``dropped_count``: what waited and was more than may wait. ``chosen_count``: how often
-    a stream went over to another feed.
+    a stream went over to another feed. ``anew_count``: how often the numbers of one began anew without that.
     """
 
     def __init__(
@@ -142,11 +154,13 @@ class Merge:
         times: MergeTimes,
         hand: Hand,
         choose: Callable[[Choice, int, int], None],
+        offset_ns: Callable[[], int],
     ) -> None:
         self._members = tuple(members)
         self._times = times
         self._hand = hand
         self._choose = choose
+        self._offset_ns = offset_ns  # the venue's clock less ours, as last measured
         count = len(self._members)
         self._lanes = {kind: {name: _Lane(kind, name, count) for name in instruments} for kind in _KINDS}
         self._all = tuple(chain.from_iterable(lanes.values() for lanes in self._lanes.values()))
@@ -155,6 +169,7 @@ class Merge:
         self.dropped_count = 0
         self.filled_count = 0
         self.chosen_count = 0
+        self.anew_count = 0
 
     def feed_of(self, instrument: str) -> str:
         """Whose quotes of the instrument go on."""
@@ -195,10 +210,17 @@ class Merge:
             if lane.chosen == member:
                 lane.broken = False
                 lane.spoke_ns = mono_ns
-                if place <= lane.overlap or event.venue_ns <= lane.floor_ns:  # type: ignore[union-attr]
-                    self.repeated_count[member] += 1
-                    continue
-                if place > lane.last:
+                if place <= lane.last or event.venue_ns <= lane.floor_ns:  # type: ignore[union-attr]
+                    if self._counts_anew(lane, place, event.venue_ns, mono_ns):  # type: ignore[union-attr]
+                        if out:
+                            self._hand(member, out_raws, out, wall_ns, mono_ns)
+                            out_raws, out = [], []
+                        self._count_anew(lane, wall_ns, mono_ns)
+                        lane.last, lane.venue_ns = place, event.venue_ns  # type: ignore[union-attr]
+                    elif place <= lane.overlap or event.venue_ns <= lane.floor_ns:  # type: ignore[union-attr]
+                        self.repeated_count[member] += 1
+                        continue
+                else:
                     for other, missed in self._missed(lane, member, place):
                         if out:
                             self._hand(member, out_raws, out, wall_ns, mono_ns)
@@ -343,9 +365,11 @@ class Merge:
         It was received before, but time must not run backwards for whoever reads both.
         """
         renumbered = not self._comparable(lane, member)
+        # no later than now: a feed whose clock is ahead must not silence the next one for as long
+        seen_ns = min(lane.venue_ns, wall_ns + self._offset_ns())
         held, lane.held[member] = lane.held[member], deque()
         if renumbered:
-            news = [one for one in held if one[1] > lane.venue_ns]
+            news = [one for one in held if one[1] > seen_ns]
             for waiting in lane.held:
                 waiting.clear()  # it was compared with other numbers
         else:
@@ -358,26 +382,58 @@ class Merge:
         lane.broken = False
         lane.spoke_ns = mono_ns
         lane.overlap = -1 if renumbered else lane.last
-        lane.floor_ns = lane.venue_ns if renumbered else -1
+        lane.floor_ns = seen_ns if renumbered else -1
         if renumbered:
             lane.last = -1
         self.chosen_count += 1
-        self._choose(
-            Choice(
-                instrument=lane.instrument,
-                kind=_KINDS[lane.kind],
-                feed=member,
-                renumbered=renumbered,
-                why=why,
-                missing_count=missing,
-            ),
-            wall_ns,
-            mono_ns,
-        )
+        self._say(lane, why, wall_ns, mono_ns, renumbered=renumbered, missing_count=missing)
         if news:
             lane.last, lane.venue_ns = news[-1][0], news[-1][1]
             raws = [one[3] for one in news]
             self._hand(member, raws, self._members[member].decode(raws, wall_ns, mono_ns), wall_ns, mono_ns)
+
+    def _counts_anew(self, lane: _Lane, place: int, venue_ns: int, mono_ns: int) -> bool:
+        """Whether enough that is lower in number than what went out last, and later, came in a row."""
+        if lane.anew_after != lane.last:
+            lane.anew_after = lane.last
+            lane.anew_count = 0
+        if place >= lane.last or venue_ns <= lane.venue_ns or venue_ns <= lane.floor_ns:
+            return False
+        if lane.anew_count and place > lane.anew_place:
+            lane.anew_count += 1
+        else:
+            lane.anew_count = 1
+            lane.anew_ns = mono_ns
+        lane.anew_place = place
+        return lane.anew_count >= ANEW_CONFIRMATIONS and mono_ns - lane.anew_ns >= self._times.too_old_ns
+
+    def _count_anew(self, lane: _Lane, wall_ns: int, mono_ns: int) -> None:
+        """The chosen feed stays, and its numbers begin anew: what others said is compared with none of them."""
+        for waiting in lane.held:
+            waiting.clear()
+        lane.overlap = lane.floor_ns = -1
+        self.anew_count += 1
+        self._say(lane, "its numbers went back while its times went on", wall_ns, mono_ns, renumbered=True)
+
+    def _say(
+        self,
+        lane: _Lane,
+        why: str,
+        wall_ns: int,
+        mono_ns: int,
+        *,
+        renumbered: bool,
+        missing_count: int = 0,
+    ) -> None:
+        choice = Choice(
+            instrument=lane.instrument,
+            kind=_KINDS[lane.kind],
+            feed=lane.chosen,
+            renumbered=renumbered,
+            why=why,
+            missing_count=missing_count,
+        )
+        self._choose(choice, wall_ns, mono_ns)
 
 
 def _place(event: MarketEvent) -> int:

@@ -45,7 +45,11 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.VOLATILITY: Rule(_L.REDUCED, _R.AUTOMATIC, "released when the market has calmed down"),
     HoldCause.CRASH: Rule(_L.REDUCE_ONLY, _R.PERSON, "see what fell; then holdfast resume HOLD --reason …"),
     HoldCause.STALE_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when data is fresh again"),
-    HoldCause.BAD_DATA: Rule(_L.REDUCE_ONLY, _R.AUTOMATIC, "released when less of its data is refused"),
+    HoldCause.BAD_DATA: Rule(
+        _L.REDUCE_ONLY,
+        _R.AUTOMATIC,
+        "released when less of its data is refused, and its marks and quotes agree",
+    ),
     HoldCause.SPLIT: Rule(
         _L.HALTED, _R.PERSON, "apply the split to positions and limits; then holdfast resume HOLD --reason …"
     ),

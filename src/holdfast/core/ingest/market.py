@@ -22,11 +22,17 @@ from holdfast.vocab.corporate import Ratio, SplitDue
 from holdfast.vocab.facts import SeenUpTo
 from holdfast.vocab.limits import InstrumentLimits, Timings
 from holdfast.vocab.market import Mark, Quote, Trade
-from holdfast.vocab.units import NS_PER_MS, PPM, ceil_div
+from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM, ceil_div
 
 # A jump beyond the limit is believed once this many quotes in a row agree with it: a real gap is confirmed by
 # the very next updates, a bad print is not.
 JUMP_CONFIRMATIONS: Final = 3
+# So many marks in a row that the mid disputes are no bad print: one of the two is wrong, and nobody can tell which.
+DISPUTED_MARKS: Final = 3
+# So many events in a row and for so long, lower in number than the last and yet later: the venue counts anew, or that
+# one was absurd. What an old connection still repeats beside a new one is over sooner.
+ANEW_CONFIRMATIONS: Final = 3
+ANEW_AFTER_NS: Final = NS_PER_S
 LEVELS_MAX: Final = 5
 LEVEL_EVERY_NS: Final = 200 * NS_PER_MS
 REFERENCE_AGE_NS_MAX: Final = MARK_AGE_NS_MAX  # another source that was silent for longer says nothing
@@ -46,6 +52,32 @@ EXPECTED: Final = frozenset(
         "depth_repeated",
     }
 )
+
+
+@dataclass(slots=True)
+class Anew:
+    """Events in a row that are lower in number than the last accepted one, and later by the venue's time."""
+
+    count: int = 0
+    seq: int = -1
+    since_mono_ns: int = FAR_PAST_NS
+    accepted_count: int = -1  # before the first of them
+    times_count: int = 0  # how often numbers began anew, and nobody was told yet
+
+    def confirms(self, event: Quote | Trade, *, later: bool, accepted_count: int) -> bool:
+        """Whether one more of them shows that the numbers began anew. The same event again shows nothing."""
+        if self.accepted_count != accepted_count:
+            self.accepted_count = accepted_count
+            self.count = 0
+        if not later:
+            return False
+        if not self.count or event.seq < self.seq:
+            self.count = 1
+            self.since_mono_ns = event.mono_ns
+        elif event.seq > self.seq:
+            self.count += 1
+        self.seq = event.seq
+        return self.count >= ANEW_CONFIRMATIONS and event.mono_ns - self.since_mono_ns >= ANEW_AFTER_NS
 
 
 # A slotted dataclass, not a Struct: each quote stores to it, and a store to a mutable Struct costs 70 ns, ten times
@@ -82,6 +114,13 @@ class Market:
     mark_ticks: int = 0
     funding_ppb: int = 0
     mark_mono_ns: int = FAR_PAST_NS
+    quote_age_ns_max: int = 0  # a mid older than this disputes no mark for long
+    disputed_ticks: int = 0  # the last mark that a live mid disputes, once there are enough in a row; 0: none
+    disputed_mono_ns: int = FAR_PAST_NS
+    disputed_venue_ns: int = -1
+    disputed_count: int = 0  # in a row
+    quotes_anew: Anew = field(default_factory=Anew)
+    trades_anew: Anew = field(default_factory=Anew)
     moves_count: int = 0  # how often mid, mark or last changed
     jump_ticks: int = 0
     jump_count: int = 0
@@ -145,6 +184,12 @@ class Market:
             return self.mark_ticks
         return self.mid2_ticks >> 1 or self.last_ticks
 
+    def settle_dispute(self, now_mono_ns: int) -> bool:
+        """Whether marks and mid are at odds. A disputed mark that is dead says nothing, as any dead mark does."""
+        if self.disputed_ticks and now_mono_ns - self.disputed_mono_ns > MARK_AGE_NS_MAX:
+            self.disputed_ticks = self.disputed_count = 0
+        return self.disputed_ticks > 0
+
     def worst_ticks(self) -> int:
         """The larger of mark, mid and last: for exposure."""
         return max(self.mark_ticks, (self.mid2_ticks + 1) >> 1, self.last_ticks)
@@ -192,7 +237,7 @@ class Market:
         self.levels = [ratio.of(level) for level in self.levels]
         self.mid2_ticks = ratio.of(self.mid2_ticks)
         self.last_ticks = ratio.of(self.last_ticks)
-        self.mark_ticks = 0
+        self.mark_ticks = self.disputed_ticks = self.disputed_count = 0
         self.moves_count += 1
         self.references = {}
         self.jump_count = 0
@@ -207,6 +252,7 @@ def market_of(limits: InstrumentLimits, timings: Timings) -> Market:
         jump_ppm_max=limits.jump_ppm_max,
         lag_ns_min=FAR_PAST_NS,
         lag_ns_max=timings.quote_age_ms_max * NS_PER_MS,
+        quote_age_ns_max=timings.quote_age_ms_max * NS_PER_MS,
         quote=Quote(limits.instrument, -1, 0, 0, 0, 0, 0, 0, FAR_PAST_NS),
     )
 
@@ -215,6 +261,7 @@ def set_offset(market: Market, *, quote_age_ms_max: int, offset_ns: int) -> None
     """Judge lateness against the venue's clock as now measured (venue time minus our wall time)."""
     market.lag_ns_min = -quote_age_ms_max * NS_PER_MS - offset_ns
     market.lag_ns_max = quote_age_ms_max * NS_PER_MS - offset_ns
+    market.quote_age_ns_max = quote_age_ms_max * NS_PER_MS
 
 
 def renumber_quotes(market: Market) -> None:
@@ -233,8 +280,13 @@ def take_quote(market: Market, quote: Quote) -> bool:
     last = market.quote
     # the first since a start, lower and yet later: the venue began to count anew
     if quote.seq <= last.seq and (market.quotes_count or quote.venue_ns <= last.venue_ns):
-        market.refuse("repeated" if quote.seq == last.seq else "out_of_order")
-        return False
+        later = quote.seq < last.seq and quote.venue_ns > last.venue_ns and _on_time(market, quote)
+        if not market.quotes_anew.confirms(quote, later=later, accepted_count=market.quotes_count):
+            market.refuse("repeated" if quote.seq == last.seq else "out_of_order")
+            return False
+        market.quotes_anew.times_count += 1
+        renumber_quotes(market)
+        last = market.quote
     bid = quote.bid_ticks
     ask = quote.ask_ticks
     if bid >= ask or bid <= 0:
@@ -261,6 +313,10 @@ def take_quote(market: Market, quote: Quote) -> bool:
     market.quote = quote
     market.quotes_count += 1
     return True
+
+
+def _on_time(market: Market, event: Quote | Trade) -> bool:
+    return market.lag_ns_min <= event.wall_ns - event.venue_ns <= market.lag_ns_max
 
 
 def _off_time(market: Market, event: Quote | Trade | Mark, prefix: str) -> None:
@@ -408,8 +464,16 @@ def take_trade(market: Market, trade: Trade) -> bool:
     """Accept a print. One outside the market (insurance fund…) is refused: it moves no last price."""
     if trade.seq <= market.trade_seq:
         if market.trades_count or trade.venue_ns <= market.trade_venue_ns:
-            market.refuse("trade_repeated" if trade.seq == market.trade_seq else "trade_out_of_order")
-            return False
+            later = (
+                trade.seq < market.trade_seq
+                and trade.venue_ns > market.trade_venue_ns
+                and _on_time(market, trade)
+            )
+            if not market.trades_anew.confirms(trade, later=later, accepted_count=market.trades_count):
+                market.refuse("trade_repeated" if trade.seq == market.trade_seq else "trade_out_of_order")
+                return False
+            market.trades_anew.times_count += 1
+            renumber_trades(market)
         market.resumed_trade_seq = -1
     price = trade.price_ticks
     if price <= 0 or trade.qty_lots <= 0:
@@ -465,7 +529,11 @@ def _printable(market: Market, trade: Trade) -> bool:
 
 
 def take_mark(market: Market, mark: Mark) -> bool:
-    """Accept a mark price unless it is late or absurd against the mid (one disputed source must not decide)."""
+    """Accept a mark price unless it is late or absurd against the mid (one disputed source must not decide).
+
+    Where the mid is old, a few in a row are believed. Where it is live, the last of them stands beside it as
+    ``disputed_ticks``: what is held is worth the worse of the two.
+    """
     if mark.mark_ticks <= 0:
         market.refuse("mark_empty")
         return False
@@ -473,7 +541,9 @@ def take_mark(market: Market, mark: Mark) -> bool:
         _off_time(market, mark, "mark_")
         return False
     mid2 = market.mid2_ticks
-    if mid2 and abs(2 * mark.mark_ticks - mid2) * PPM > market.jump_ppm_max * mid2:
+    if not mid2 or abs(2 * mark.mark_ticks - mid2) * PPM <= market.jump_ppm_max * mid2:
+        market.disputed_ticks = market.disputed_count = 0
+    elif not _undisputed(market, mark):
         market.refuse("mark_disputed")
         return False
     if mark.mark_ticks != market.mark_ticks:
@@ -482,3 +552,18 @@ def take_mark(market: Market, mark: Mark) -> bool:
     market.funding_ppb = mark.funding_ppb
     market.mark_mono_ns = mark.mono_ns
     return True
+
+
+def _undisputed(market: Market, mark: Mark) -> bool:
+    """Whether a mark far from the mid is believed all the same. The same mark again confirms nothing."""
+    if mark.venue_ns > market.disputed_venue_ns:
+        market.disputed_venue_ns = mark.venue_ns
+        market.disputed_count += 1
+    if market.disputed_count < DISPUTED_MARKS:
+        return False
+    if mark.mono_ns - market.quote.mono_ns > market.quote_age_ns_max:
+        market.disputed_ticks = 0
+        return True
+    market.disputed_ticks = mark.mark_ticks
+    market.disputed_mono_ns = mark.mono_ns
+    return False

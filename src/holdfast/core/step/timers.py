@@ -215,7 +215,8 @@ def _sweep_data(state: State, out: Out) -> None:
         market.clock_count = 0
         limit_ppm = state.instrument_limits[instrument].refused_ppm_max
         bad, seen = refused_lately(market)
-        stands = bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen
+        at_odds = market.settle_dispute(session.now_mono_ns)
+        stands = at_odds or (bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen)
         if stands or instrument in held:
             settle(
                 state,
@@ -224,8 +225,15 @@ def _sweep_data(state: State, out: Out) -> None:
                 held.get(instrument),
                 scope=Scope(instrument=instrument),
                 stands=stands,
-                reason=f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
+                reason=f"its marks and quotes are at odds: {market.disputed_ticks} and {market.mid2_ticks >> 1} ticks"
+                if at_odds
+                else f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
             )
+        for what, anew in (("quotes", market.quotes_anew), ("prints", market.trades_anew)):
+            if anew.times_count:
+                anew.times_count = 0
+                text = f"{instrument}: the numbers of its {what} went back while its times went on: they count anew"
+                alert(out, Severity.WARNING, "data.renumbered", text)
         if market.scaled:
             _sweep_split(state, out, market)
         if market.missed_trades_count > 0:

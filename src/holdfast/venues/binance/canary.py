@@ -23,6 +23,7 @@ from holdfast.venues.binance.contract import MARK
 from holdfast.venues.binance.errors import Kind
 from holdfast.venues.transport.hop import always
 from holdfast.vocab.orders import Lane
+from holdfast.vocab.outcome import Fatal, Suppressed, Transient
 from holdfast.vocab.probe import Check, Verdict
 from holdfast.vocab.units import NS_PER_MS, NotANumber, decimal_of, text_of
 
@@ -30,6 +31,7 @@ from holdfast.vocab.units import NS_PER_MS, NotANumber, decimal_of, text_of
 _BELOW_MARK: Final = Decimal("0.97")
 _LOOK_S: Final = 0.25
 _OPEN: Final = ("NEW", "PARTIALLY_FILLED")
+_LANDINGS: Final = 4  # a cancel may overtake a slow order: it is asked for again, and looked at, so often
 NAME: Final = "dead-man switch"
 
 
@@ -37,9 +39,10 @@ async def fly(work: Calls, canary: Canary, *, clock: Clock) -> Check:
     """Arm, place, wait for the venue to cancel, and leave nothing behind, whatever became of it."""
     flight = _Flight(work, canary, clock)
     try:
-        return await flight.go()
+        found = await flight.go()
     finally:
-        await flight.land()
+        lost = await flight.land()
+    return lost or found
 
 
 class _Flight:
@@ -72,6 +75,9 @@ class _Flight:
         self._armed = True
         placed = await self._place(lots, price_ticks)
         if not isinstance(placed, str):
+            self._placed = not isinstance(
+                placed, Transient | Fatal | Suppressed
+            )  # those prove that it is not there
             return self._not_proven(
                 f"the canary was not taken: {getattr(placed, 'why', type(placed).__name__)}"
             )
@@ -98,13 +104,30 @@ class _Flight:
             found=f"cancelled an order in {self._symbol} {took_ms} ms after it, armed for {canary.countdown_ms} ms",
         )
 
-    async def land(self) -> None:
-        """Cancel what may be open, and disarm: nobody's later order must meet a countdown of ours."""
-        if self._placed:
-            params = {"symbol": self._symbol, "origClientOrderId": self._client_id}
-            await self._ask_cancel(params)
+    async def land(self) -> Check | None:
+        """Cancel what may be open, and disarm: nobody's later order must meet a countdown of ours.
+
+        While it is not seen final the countdown runs on: an order of ours that nobody knows of is worse.
+        """
+        if self._placed and not await self._gone():
+            return self._failed(
+                f"the canary {self._client_id} may rest in {self._symbol}: its countdown of "
+                f"{self._canary.countdown_ms} ms is left running"
+            )
         if self._armed:
             await self._countdown(0)
+        return None
+
+    async def _gone(self) -> bool:
+        """Cancel until the venue says that it ended. That it knows no such order proves nothing: it may yet come."""
+        for landing in range(_LANDINGS):
+            if landing:
+                await asyncio.sleep(_LOOK_S)
+            await self._ask_cancel({"symbol": self._symbol, "origClientOrderId": self._client_id})
+            status = await self._status()
+            if status and status not in _OPEN:
+                return True
+        return False
 
     def _ms_since(self, began_ns: int) -> int:
         return (self._clock.mono_ns() - began_ns) // NS_PER_MS
