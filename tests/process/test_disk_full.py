@@ -81,6 +81,11 @@ def test_a_full_disk_stops_risk_and_neither_the_halt_nor_the_exit(home, small_di
     nonce = bot.status()["latch"]["nonce"]
     assert 0 == subprocess.run(["sh", "-c", line], capture_output=True).returncode
     until(lambda: bot.status()["latch"]["nonce"] != nonce, "the shell line halts as well", bot.tell)
+    until(
+        lambda: "unknown" in [hold["by"] for hold in bot.holds("halt")],
+        "and its hold stands beside the others",
+        bot.tell,
+    )
     resumed_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     bot.resume()
 
