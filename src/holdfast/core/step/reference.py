@@ -210,12 +210,16 @@ def _falls(state: State, out: Out) -> None:
     rule_is_off(state, out, HoldCause.MARKET_HALT, in_force)
     if not halts:
         return
+    standing = any(hold.cause is HoldCause.MARKET_HALT for hold in state.books.holds.holds.values())
+    least_ppm = halts[0].fall_ppm
     for instrument, market in session.markets.items():
         everywhere = instrument == settings.benchmark
         price = market.price_ticks()
         if price <= 0 or not (each or everywhere):
             continue
         base = _day_price(state, out, instrument, price)
+        if not standing and (base - price) * PPM < least_ppm * base:
+            continue  # as nearly always: nothing to place, and nothing to let go
         if everywhere:
             _fall(state, out, None, instrument, base, price)
         if each:
