@@ -1,10 +1,12 @@
 """Texts into exact values: a size that is read wrong is a wrong size."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.config.values import Amount, BadValue, Duration, Multiple, Ratio
+from holdfast.config.values import Amount, BadValue, Duration, Multiple, Ratio, canonical_value, read_value
+from holdfast.vocab.invariant import InvariantBroken
 
 
 @pytest.mark.parametrize(
@@ -107,3 +109,11 @@ def test_any_text_is_a_value_or_a_one_line_refusal(text):
 @given(st.integers(min_value=1, max_value=7 * 86_400_000))
 def test_a_duration_shown_reads_back_as_itself(ms):
     assert Duration(ms) == Duration.read(repr(Duration(ms)))
+
+
+def test_a_type_that_nobody_reads_is_our_own_mistake_and_not_the_files():
+    """Reported as a bad value it would send a person to a file that is right."""
+    with pytest.raises(InvariantBroken, match="has a reader"):
+        msgspec.convert("5%", complex, dec_hook=read_value)
+    with pytest.raises(InvariantBroken, match="canonical form"):
+        msgspec.json.encode(1j, enc_hook=canonical_value)

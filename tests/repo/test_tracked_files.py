@@ -75,7 +75,8 @@ def test_an_address_is_reported(line):
 
 
 @pytest.mark.parametrize(
-    "line", ["src/wo" + "rk/main.py", "GET /fapi/v1/order", "~/.config/holdfast", "/usr/bin/env", "$X/root/y"]
+    "line",
+    ["src/wo" + "rk/main.py", "GET /fapi/v1/order", "~/.config/holdfast", "/usr/bin/env", "$X/ro" + "ot/y"],
 )
 def test_an_ordinary_path_is_not_reported(line):
     assert [] == addresses("README.md", line)

@@ -11,6 +11,7 @@ import re
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
+from holdfast.vocab.invariant import InvariantBroken
 from holdfast.vocab.units import PPM, NotANumber, decimal_of
 
 DURATION_MS_MAX: Final = 7 * 24 * 3_600_000
@@ -197,15 +198,15 @@ VALUE_TYPES: Final = (Amount, Ratio, Multiple, Duration)
 
 
 def read_value(kind: type, raw: object) -> object:
-    """A msgspec hook for the types of this module. Errors: BadValue, NotImplementedError for other types."""
+    """A msgspec hook for the types of this module. Errors: BadValue; InvariantBroken for another type."""
     for known in VALUE_TYPES:
         if kind is known:
             return known.read(raw)
-    raise NotImplementedError(f"no reader for {kind}")
+    raise InvariantBroken("every type of a configuration has a reader", kind=kind.__name__)
 
 
 def canonical_value(value: object) -> object:
-    """A msgspec hook for writing a value of this module canonically. Errors: NotImplementedError for others."""
+    """A msgspec hook for writing a value of this module canonically. Errors: InvariantBroken for another type."""
     if isinstance(value, Amount | Ratio | Multiple | Duration):
         return value.canonical()
-    raise NotImplementedError(f"no canonical form for {type(value)}")
+    raise InvariantBroken("every value has a canonical form", kind=type(value).__name__)
