@@ -253,9 +253,8 @@ class Journal:
         length = len(self._encode(record)) + POSITION_BYTES_MAX
         if self._measured_bytes + length > self._room:
             self._make_room(length, urgent=urgent)
-            if self._unmeasured_max:
-                return  # in a fresh segment nothing need be measured
-        self._measured_bytes += length
+        if self._base > self._unmeasured_base:  # else it begins a fresh segment, where nothing need be measured
+            self._measured_bytes += length
 
     def _write_apart(self) -> int:
         """What waits unmeasured does not fit the segment: one by one into this and the next."""
