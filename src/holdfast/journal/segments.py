@@ -253,7 +253,7 @@ class Journal:
         length = len(self._encode(record)) + POSITION_BYTES_MAX
         if self._measured_bytes + length > self._room:
             self._make_room(length, urgent=urgent)
-        if self._base > self._unmeasured_base:  # else it begins a fresh segment, where nothing need be measured
+        if self._base > self._unmeasured_base:  # else a fresh segment begins, and nothing need be measured
             self._measured_bytes += length
 
     def _write_apart(self) -> int:
