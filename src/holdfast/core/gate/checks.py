@@ -309,9 +309,7 @@ def within_the_rate(intent: OrderIntent, desk: Desk) -> Refusal | None:
     limits = account.limits
     asked = account.asked
     if intent.mono_ns - asked.ring[asked.refuse_back].mono_ns < NS_PER_S:
-        counts = asked.counted(
-            strategy=intent.strategy, instrument=intent.instrument, now_mono_ns=intent.mono_ns
-        )
+        counts = asked.counted_by_newest()
         if counts.account > limits.orders_per_s_refuse:
             return OverRate(count=counts.account, limit=limits.orders_per_s_refuse)
         limit = desk.instrument_limits.orders_per_s_refuse

@@ -66,6 +66,7 @@ class AskedWindow:
     ring: deque[Intent]
     refuse_back: int
     trip_back: int
+    newest: tuple[Intent, AskedCounts] | None = None  # the one that ``counted_by_newest`` was last asked of
 
     def ask(self, intent: Intent) -> int:
         """Remember one asked for, whatever becomes of it; returns when the first of more than anybody may was."""
@@ -84,6 +85,17 @@ class AskedWindow:
                 there += 1
                 mine += one.strategy == strategy
         return AskedCounts(account=everybody, instrument=there, strategy=mine)
+
+    def counted_by_newest(self) -> AskedCounts:
+        """The same for the newest, within its own second: the step and the gate ask, and it is counted once."""
+        newest = self.ring[-1]
+        known = self.newest
+        if known is None or known[0] is not newest:
+            counts = self.counted(
+                strategy=newest.strategy, instrument=newest.instrument, now_mono_ns=newest.mono_ns
+            )
+            self.newest = known = (newest, counts)
+        return known[1]
 
     def sized(self, rates: Rates) -> AskedWindow:
         """The same memory for other thresholds: the newest stay."""

@@ -121,9 +121,7 @@ def _asked_too_often(state: State, out: Out, intent: OrderIntent | AmendIntent |
     """Somebody may be over a threshold: the account is KILLED and exited, a strategy or an instrument halted."""
     account = state.live.account
     instrument = intent.instrument
-    counts = account.asked.counted(
-        strategy=intent.strategy, instrument=instrument, now_mono_ns=intent.mono_ns
-    )
+    counts = account.asked.counted_by_newest()
     limit = account.limits.orders_per_s_kill
     if counts.account > limit:
         reason = f"more than {limit} orders asked for within a second"
