@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from holdfast.core.gate.gate import Approved, judge, judge_amend
 from holdfast.core.holds.ladder import Push
 from holdfast.core.orders.book import OrderRow
-from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
@@ -240,7 +239,6 @@ def on_amend(state: State, intent: AmendIntent) -> Out:
         or row.strategy != intent.strategy
         or row.terms.instrument != intent.instrument
         or row.state is not OrderState.LIVE
-        or is_final(row.state)
         or row.amend_qty_lots
         or row.terms.order_type is not OrderType.LIMIT
     ):
