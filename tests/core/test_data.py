@@ -210,10 +210,24 @@ def test_too_large_a_share_of_bad_data_holds_the_instrument_until_it_is_better()
     room.run(ms=500)
     assert ["bad_data"] == room.causes()
     assert (HoldLevel.REDUCE_ONLY, HoldLevel.NONE) == (room.level(), room.level(instrument=ETH))
-    assert "more than 50% of its data was refused" in room.alerted("hold.bad_data")[0].text
+    assert "more than 50 % of its data was refused" in room.alerted("hold.bad_data")[0].text
     assert "not a finite number" in room.alerted("hold.bad_data")[0].text
     room.run(s=14)
     assert [] == room.causes()
+
+
+def test_a_small_share_is_told_as_it_is_configured():
+    room = a_running_core(
+        instrument_limits=(
+            instrument_limits(BTC, refused_ppm_max=5_000),
+            instrument_limits(ETH, order_lots_max=1_000),
+        )
+    )
+    room.run(s=2)
+    for _ in range(40):
+        room.tell(Malformed(BTC, "not a finite number", room.wall_ns, room.mono_ns))
+    room.run(ms=500)
+    assert "more than 0.5 % of its data was refused" in room.alerted("hold.bad_data")[0].text
 
 
 def falls(room, *, quoted):

@@ -140,7 +140,7 @@ def test_ten_percent_down_breaks_cancels_and_lets_only_exits_through():
     asked = len(room.venue.asked_for(CancelAll))
     room.run(s=5)
     assert asked == len(room.venue.asked_for(CancelAll))  # once, not at every mark
-    assert "drawdown 10.80 % over 10.00 %" in room.hold("drawdown_breaker").reason
+    assert "drawdown 10.801 % over 10 %" in room.hold("drawdown_breaker").reason
 
 
 def test_twelve_percent_in_one_quote_goes_straight_to_the_breaker_at_that_quote():

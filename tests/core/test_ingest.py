@@ -2,6 +2,7 @@
 
 import pytest
 
+from holdfast.core.gate.exposure import Exposure, NetSums
 from holdfast.core.ingest.market import (
     JUMP_CONFIRMATIONS,
     market_of,
@@ -10,13 +11,15 @@ from holdfast.core.ingest.market import (
     take_quote,
     take_trade,
 )
+from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.orders.book import OpenLots
 from holdfast.core.state import State
 from holdfast.core.step import step
 from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.market import Depth, Malformed
 from tests.house.events import a_mark, a_print, a_quote
 from tests.house.room import a_running_core
-from tests.house.setup import BTC, BTC_TICKS, MONO_NS, WALL_NS, instrument_limits, timings
+from tests.house.setup import BTC, BTC_TICKS, MONO_NS, WALL_NS, a_spec, instrument_limits, timings
 
 NS_PER_MS = 1_000_000
 
@@ -172,15 +175,31 @@ def test_a_mark_whose_stream_died_values_nothing_any_more():
 
 def test_value_is_mark_then_mid_then_last_and_exposure_the_largest():
     market = a_market()
+    exposure = Exposure(
+        spec=a_spec(BTC),
+        position=PositionRow(),
+        open_lots=OpenLots(),
+        market=market,
+        net=NetSums(),
+        summed=False,
+    )
     assert 0 == market.price_ticks()
     assert take_trade(market, a_print(price=BTC_TICKS + 50))
     assert BTC_TICKS + 50 == market.price_ticks()
     assert take_quote(market, a_quote(spread=11, mid=BTC_TICKS))
     assert BTC_TICKS == market.price_ticks()
-    assert BTC_TICKS + 50 == market.worst_ticks()
+    exposure.recount()
+    assert BTC_TICKS + 50 == exposure.value_ticks
     assert take_mark(market, a_mark(price=BTC_TICKS - 20))
     assert BTC_TICKS - 20 == market.price_ticks()
-    assert BTC_TICKS + 50 == market.worst_ticks()
+    exposure.recount()
+    assert BTC_TICKS + 50 == exposure.value_ticks
+    assert take_mark(market, a_mark(price=BTC_TICKS + 60))
+    exposure.recount()
+    assert BTC_TICKS + 60 == exposure.value_ticks
+    assert take_quote(market, a_quote(seq=2, bid_ticks=BTC_TICKS + 65, ask_ticks=BTC_TICKS + 76))
+    exposure.recount()
+    assert BTC_TICKS + 71 == exposure.value_ticks  # half a tick counts as one
 
 
 # --- in the step ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import pytest
 
+from holdfast.core.gate.desk import AskedWindow
 from holdfast.core.monitor.equity import DAY_NS
 from holdfast.core.state import State, decode_books, encode_books
 from holdfast.vocab.facts import IntentRefused
@@ -149,6 +150,26 @@ def test_an_instrument_that_too_many_ask_for_is_halted_alone():
     assert ["runaway"] == room.causes()
     assert HoldLevel.HALTED is room.level("alpha", BTC) is room.level("beta", BTC)
     assert HoldLevel.NONE is room.level("alpha", ETH)
+
+
+def test_beyond_everybodys_thresholds_an_order_is_counted_once_for_the_halt_and_the_gate(monkeypatch):
+    """Beta may ask often, and alpha's small threshold makes each of its orders be counted: not twice."""
+    room = a_running_core(
+        instrument_limits=WIDE,
+        strategy_limits=(
+            strategy_limits("alpha", BTC, orders_per_s_refuse=2, orders_per_s_halt=3),
+            strategy_limits("beta", BTC, position_lots_max=10_000),
+        ),
+    )
+    asks(room, 3, strategy="beta")
+    counted = []
+    walk = AskedWindow.counted
+    monkeypatch.setattr(AskedWindow, "counted", lambda self, **of: (counted.append(of), walk(self, **of))[1])
+    asks(room, 2, strategy="beta")
+    assert (["beta"] * 2, []) == ([of["strategy"] for of in counted], room.causes())
+    asks(room, 3)
+    assert OverRate(count=3, limit=2, of="strategy") == room.state.live.last_refusal
+    assert 5 == len(counted)
 
 
 def test_a_strategy_that_is_not_listed_counts_for_the_account():

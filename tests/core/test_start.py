@@ -1,5 +1,7 @@
 """The start: HALTED, ask the venue for its truth, become ready, arm; and only then trade."""
 
+from fractions import Fraction
+
 import pytest
 from msgspec import structs
 
@@ -374,5 +376,33 @@ def test_once_a_word_agreed_a_difference_is_a_break():
     room.starts()
     room.run(s=12)
     room.venue.wallet_e8 += 1_000
+    room.run(s=60)
+    assert ["balance/USDT"] == [*room.books.breaks]
+
+
+def test_once_a_word_agreed_a_difference_is_a_break_in_every_later_life_too():
+    """Nothing was traded yet, and money went while we were away: nobody may call that an opening."""
+    room = a_room()
+    room.starts()
+    room.run(s=12)
+    room.venue.wallet_e8 -= 1_000
+    room.restarts()
+    room.run(s=60)
+    assert ["balance/USDT"] == [*room.books.breaks]
+    assert not room.alerted("books.opened_again")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_account_that_opened_with_nothing_and_was_funded_is_compared_like_any_other(restart):
+    room = a_room()
+    room.venue.wallet_e8 = Fraction(0)
+    room.starts()
+    room.run(s=12)
+    room.venue.pays("TRANSFER", OPENING_E8)
+    room.run(s=12)
+    assert OPENING_E8 == room.books.ledger.wallet_e8["USDT"]
+    room.venue.wallet_e8 -= 1_000
+    if restart:
+        room.restarts()
     room.run(s=60)
     assert ["balance/USDT"] == [*room.books.breaks]

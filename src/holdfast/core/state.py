@@ -59,6 +59,7 @@ from holdfast.vocab.facts import (
     LimitChanged,
     LoosenAsked,
     MarketSeen,
+    OpeningAgreed,
     OrderAmended,
     OrderApproved,
     OrderMoved,
@@ -269,6 +270,7 @@ def _nothing(books: Books, fact: Fact, _: int) -> None:
 _APPLY: Final[dict[type, Callable[..., None]]] = {
     EpochBegan: _epoch,
     BooksOpened: lambda books, fact, _: books.ledger.open(fact),
+    OpeningAgreed: lambda books, _, __: books.ledger.agree(),
     OrderApproved: lambda books, fact, _: books.orders.approve(fact),
     IntentRefused: _refused,
     SizeReduced: _nothing,

@@ -279,6 +279,9 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
     facts.EquityMarked: _equity_marked,
     events.Command: _command,
     facts.EpochBegan: _told(lambda fact: str(fact.epoch), lambda fact: f"build {fact.build}"),
+    facts.OpeningAgreed: _told(
+        lambda fact: fact.asset, lambda fact: f"opened with {fact.wallet_e8}e-8, agreed"
+    ),
     facts.PositionAdjusted: _told(
         lambda fact: fact.instrument, lambda fact: f"{fact.delta_lots:+d} lots by {fact.by}: {fact.reason}"
     ),

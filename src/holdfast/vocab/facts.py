@@ -46,6 +46,13 @@ class BooksOpened(_Fact, frozen=True, kw_only=True, tag="books_opened"):
     venue_ns: int
 
 
+class OpeningAgreed(_Fact, frozen=True, kw_only=True, tag="opening_agreed"):
+    """A later word of the venue agrees with the balance that opened the books: a difference is a break from now on."""
+
+    asset: str
+    wallet_e8: int
+
+
 class OrderApproved(_Fact, frozen=True, kw_only=True, tag="order_approved"):
     """The gate let an order through under this id. ``strategy`` is empty for the house's own flatten orders."""
 
@@ -394,6 +401,7 @@ class HashMark(_Fact, frozen=True, kw_only=True, tag="hash_mark"):
 Fact: TypeAlias = (
     EpochBegan
     | BooksOpened
+    | OpeningAgreed
     | OrderApproved
     | IntentRefused
     | SizeReduced

@@ -74,6 +74,7 @@ def units_ceil(text: str, unit: Decimal) -> int:
     return int((decimal_of(text) / unit).to_integral_value(rounding=ROUND_CEILING))
 
 
+_PERCENT: Final = Decimal(1).scaleb(-4)  # of a millionth
 E8_UNIT: Final = Decimal(1).scaleb(-8)
 
 
@@ -94,3 +95,8 @@ def text_of(units: int, unit: Decimal) -> str:
 def e8_text(amount_e8: int) -> str:
     """An amount in 10⁻⁸ as a plain decimal string."""
     return text_of(amount_e8, E8_UNIT)
+
+
+def percent_text(ppm: int) -> str:
+    """A share in millionths as people read it, to its last digit."""
+    return text_of(ppm, _PERCENT) + " %"

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from holdfast.core.gate.desk import Desk
+from holdfast.core.gate.desk import Desk, judged_ticks
 from holdfast.core.gate.flow_checks import within_the_flow, within_the_walk
 from holdfast.core.gate.reference_checks import (
     inside_the_bands,
     known_by_fresh_facts,
+    notional_at_worst_e8,
     within_hours,
     within_net,
     within_shares,
@@ -146,12 +147,8 @@ def within_order_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
         limit = limits.order_lots_max
     if qty > limit:
         return OverOrderSize(qty_lots=qty, limit_lots=limit)
-    price = intent.price_ticks
-    if price is None:
-        quote = desk.market.quote
-        price = intent.trigger_ticks or (quote.ask_ticks if intent.side is _BUY else quote.bid_ticks)
     spec = desk.spec
-    notional = price * qty * spec.tick_lot_e8
+    notional = judged_ticks(intent, desk) * qty * spec.tick_lot_e8
     if notional > limits.order_notional_e8_max:
         return OverOrderNotional(notional_e8=notional, limit_e8=limits.order_notional_e8_max)
     if notional < spec.notional_e8_min and not intent.reduce_only:
@@ -162,10 +159,7 @@ def within_order_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
 def inside_the_collar(intent: OrderIntent, desk: Desk) -> Refusal | None:
     """Near the mid; near the mark too where a fresh one is known. Half as wide from REDUCED on."""
     market = desk.market
-    price = intent.price_ticks
-    if price is None:
-        quote = market.quote
-        price = intent.trigger_ticks or (quote.ask_ticks if intent.side is _BUY else quote.bid_ticks)
+    price = judged_ticks(intent, desk)
     limit = desk.instrument_limits.collar_ppm
     if desk.level >= _REDUCED:
         limit >>= 1
@@ -260,32 +254,9 @@ def within_account_limits(intent: OrderIntent, desk: Desk) -> Refusal | None:
     if intent.reduce_only:
         return None
     account = desk.account
-    market = desk.market
     limits = account.limits
-    position = desk.all_position.position_lots
-    everyone = desk.all_open
-    if intent.side is _BUY:
-        worst = position + everyone.buy_lots + intent.qty_lots
-        other = position - everyone.sell_lots
-    else:
-        worst = position - everyone.sell_lots - intent.qty_lots
-        other = position + everyone.buy_lots
-    if worst < 0:
-        worst = -worst
-    if other < 0:
-        other = -other
-    if other > worst:
-        worst = other
-    price = (market.mid2_ticks + 1) >> 1
-    if market.mark_ticks > price:
-        price = market.mark_ticks
-    if market.last_ticks > price:
-        price = market.last_ticks
-    asked = intent.price_ticks
-    if asked is not None and asked > price:
-        price = asked
-    exposure = desk.exposure
-    would_be = account.gross_e8 - exposure.gross_e8 + worst * price * exposure.unit_e8
+    worst, _ = notional_at_worst_e8(intent, desk)
+    would_be = account.gross_e8 - desk.exposure.gross_e8 + worst
     gross_max = limits.gross_notional_e8_max
     leverage_max = limits.leverage_ppm_max
     if desk.level >= _REDUCED:
@@ -309,9 +280,7 @@ def within_the_rate(intent: OrderIntent, desk: Desk) -> Refusal | None:
     limits = account.limits
     asked = account.asked
     if intent.mono_ns - asked.ring[asked.refuse_back].mono_ns < NS_PER_S:
-        counts = asked.counted(
-            strategy=intent.strategy, instrument=intent.instrument, now_mono_ns=intent.mono_ns
-        )
+        counts = asked.counted_by_newest()
         if counts.account > limits.orders_per_s_refuse:
             return OverRate(count=counts.account, limit=limits.orders_per_s_refuse)
         limit = desk.instrument_limits.orders_per_s_refuse

@@ -16,10 +16,11 @@ from holdfast.core.gate.facts import Facts
 from holdfast.core.gate.flow import Flow
 from holdfast.core.gate.resting import Resting
 from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, ParentsView, PositionView
-from holdfast.vocab.events import CancelIntent, Intent
+from holdfast.vocab.events import CancelIntent, Intent, OrderIntent
 from holdfast.vocab.holds import Hold, HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
 from holdfast.vocab.limits import AccountLimits, InstrumentLimits, StrategyLimits
+from holdfast.vocab.orders import Side
 from holdfast.vocab.reference import ALWAYS_NS
 from holdfast.vocab.units import NS_PER_S, PPM, ceil_div
 
@@ -66,6 +67,7 @@ class AskedWindow:
     ring: deque[Intent]
     refuse_back: int
     trip_back: int
+    newest: tuple[Intent, AskedCounts] | None = None  # the one that ``counted_by_newest`` was last asked of
 
     def ask(self, intent: Intent) -> int:
         """Remember one asked for, whatever becomes of it; returns when the first of more than anybody may was."""
@@ -85,6 +87,17 @@ class AskedWindow:
                 mine += one.strategy == strategy
         return AskedCounts(account=everybody, instrument=there, strategy=mine)
 
+    def counted_by_newest(self) -> AskedCounts:
+        """The same for the newest, within its own second: the step and the gate ask, and it is counted once."""
+        newest = self.ring[-1]
+        known = self.newest
+        if known is None or known[0] is not newest:
+            counts = self.counted(
+                strategy=newest.strategy, instrument=newest.instrument, now_mono_ns=newest.mono_ns
+            )
+            self.newest = known = (newest, counts)
+        return known[1]
+
     def sized(self, rates: Rates) -> AskedWindow:
         """The same memory for other thresholds: the newest stay."""
         size = rates.kept
@@ -95,6 +108,7 @@ class AskedWindow:
         )
 
 
+_BUY: Final = Side.BUY  # looked up once: see ``checks``
 NO_LIMIT: Final = 1 << 62  # of a limit not in force when the journal was written; fits a hashed number
 _NEVER: Final = CancelIntent(wall_ns=0, mono_ns=FAR_PAST_NS, strategy="", intent_seq=0, instrument="")
 NOTHING_ASKED: Final = AskedWindow(ring=deque(), refuse_back=-1, trip_back=-1)
@@ -287,3 +301,12 @@ class Desk:
             and (bool(self.facts.group) or not self.account.limits.group_share_ppm_max)
             and self.flow is None  # asked one by one: what was sent lately is counted there
         )
+
+
+def judged_ticks(intent: OrderIntent, desk: Desk) -> int:
+    """What an order is priced at: its own price or trigger, and the far touch where it has neither."""
+    price = intent.price_ticks
+    if price is not None:
+        return price
+    quote = desk.market.quote
+    return intent.trigger_ticks or (quote.ask_ticks if intent.side is _BUY else quote.bid_ticks)

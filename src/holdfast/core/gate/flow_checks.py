@@ -8,23 +8,10 @@ flatten lane is asked for neither.
 
 from __future__ import annotations
 
-from typing import Final
-
-from holdfast.core.gate.desk import Desk
+from holdfast.core.gate.desk import Desk, judged_ticks
 from holdfast.vocab.events import OrderIntent
-from holdfast.vocab.orders import Side
 from holdfast.vocab.refusals import OverFlow, Refusal, Walked
 from holdfast.vocab.units import PPM
-
-_BUY: Final = Side.BUY
-
-
-def _price_ticks(intent: OrderIntent, desk: Desk) -> int:
-    price = intent.price_ticks
-    if price is not None:
-        return price
-    quote = desk.market.quote
-    return intent.trigger_ticks or (quote.ask_ticks if intent.side is _BUY else quote.bid_ticks)
 
 
 def within_the_walk(intent: OrderIntent, desk: Desk) -> Refusal | None:
@@ -35,7 +22,7 @@ def within_the_walk(intent: OrderIntent, desk: Desk) -> Refusal | None:
     began2 = flow.began_at(intent.strategy, now_mono_ns=intent.mono_ns)
     if not began2:
         return None
-    price = _price_ticks(intent, desk)
+    price = judged_ticks(intent, desk)
     limit = flow.rules.walk_ppm_max
     if intent.side * (2 * price - began2) * PPM > limit * began2:
         return Walked(
@@ -66,7 +53,7 @@ def within_the_flow(intent: OrderIntent, desk: Desk) -> Refusal | None:
 
 def notional_e8(intent: OrderIntent, desk: Desk) -> int:
     """What an order is worth by its own price; by the far touch where it has none."""
-    return _price_ticks(intent, desk) * intent.qty_lots * desk.spec.tick_lot_e8
+    return judged_ticks(intent, desk) * intent.qty_lots * desk.spec.tick_lot_e8
 
 
 def count_flow(intent: OrderIntent, desk: Desk, *, less_lots: int = 0) -> None:
@@ -78,7 +65,7 @@ def count_flow(intent: OrderIntent, desk: Desk, *, less_lots: int = 0) -> None:
     flow.take(
         intent.strategy,
         intent.side,
-        notional_e8=_price_ticks(intent, desk) * lots * desk.spec.tick_lot_e8,
+        notional_e8=judged_ticks(intent, desk) * lots * desk.spec.tick_lot_e8,
         mid2_ticks=desk.market.mid2_ticks,
         now_mono_ns=intent.mono_ns,
         exits=intent.reduce_only or desk.reducing,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.core.gate.desk import Desk
+from holdfast.core.gate.desk import Desk, judged_ticks
 from holdfast.core.gate.facts import NO_BAND
 from holdfast.vocab.events import OrderIntent
 from holdfast.vocab.holds import HoldLevel
@@ -94,10 +94,7 @@ def _shown_lots(intent: OrderIntent, desk: Desk) -> int | None:
 def inside_the_bands(intent: OrderIntent, desk: Desk) -> Refusal | None:
     """Between limit down and limit up, where the reference file tells them."""
     facts = desk.facts
-    price = intent.price_ticks
-    if price is None:
-        quote = desk.market.quote
-        price = intent.trigger_ticks or (quote.ask_ticks if intent.side is _BUY else quote.bid_ticks)
+    price = judged_ticks(intent, desk)
     if facts.band_low_ticks <= price <= facts.band_high_ticks:
         return None
     high = facts.band_high_ticks
@@ -106,7 +103,7 @@ def inside_the_bands(intent: OrderIntent, desk: Desk) -> Refusal | None:
     )
 
 
-def _notional_e8(intent: OrderIntent, desk: Desk) -> tuple[int, int]:
+def notional_at_worst_e8(intent: OrderIntent, desk: Desk) -> tuple[int, int]:
     """(the instrument's notional at worst case with this order; signed, the same on the order's own side alone)."""
     position = desk.all_position.position_lots
     everyone = desk.all_open
@@ -145,7 +142,7 @@ def within_shares(intent: OrderIntent, desk: Desk) -> Refusal | None:
     if desk.level >= _REDUCED:
         own_max >>= 1
         group_max >>= 1
-    worst, _ = _notional_e8(intent, desk)
+    worst, _ = notional_at_worst_e8(intent, desk)
     if desk.instrument_limits.equity_share_ppm_max and worst * PPM > own_max * equity:
         return OverShare(of=intent.instrument, would_be_ppm=ceil_div(worst * PPM, equity), limit_ppm=own_max)
     if not account.limits.group_share_ppm_max:
@@ -170,7 +167,7 @@ def within_net(intent: OrderIntent, desk: Desk) -> Refusal | None:
         return None
     if desk.level >= _REDUCED:
         limit >>= 1
-    _, side = _notional_e8(intent, desk)
+    _, side = notional_at_worst_e8(intent, desk)
     exposure = desk.exposure
     net = exposure.net
     if intent.side is _BUY:

@@ -190,10 +190,6 @@ class Market:
             self.disputed_ticks = self.disputed_count = 0
         return self.disputed_ticks > 0
 
-    def worst_ticks(self) -> int:
-        """The larger of mark, mid and last: for exposure."""
-        return max(self.mark_ticks, (self.mid2_ticks + 1) >> 1, self.last_ticks)
-
     def resume(self, seen: SeenUpTo) -> None:
         """Take nothing twice that a life before has seen."""
         self.quote = Quote(self.instrument, seen.quote_seq, 0, 0, 0, 0, seen.quote_venue_ns, 0, FAR_PAST_NS)

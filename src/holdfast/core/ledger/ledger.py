@@ -46,6 +46,7 @@ class Ledger(Struct, kw_only=True):
     books_since_venue_ns: int = 0  # executions before this are not ours to book
     cash_since_venue_ns: int = 0
     opened_venue_ns: int = -1  # what executions up to here moved is in the opening balances
+    opening_agreed: bool = False  # a later word agreed with them: they are never taken again
     cash_counted_venue_ns: int = 0  # entries up to here are in a balance that was taken as a whole
     fills_count: int = 0
     fees_e8: dict[str, int] = {}
@@ -95,6 +96,10 @@ class Ledger(Struct, kw_only=True):
         """What happened before is not ours to book."""
         self.books_since_venue_ns = fact.venue_ns
         self.cash_since_venue_ns = fact.venue_ns
+
+    def agree(self) -> None:
+        """The opening balances are confirmed."""
+        self.opening_agreed = True
 
     def fill(self, fact: FillBooked, *, mono_ns: int) -> None:
         """Book one execution, once."""

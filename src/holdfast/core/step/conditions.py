@@ -53,10 +53,9 @@ def settle(
 ) -> None:
     """``condition`` where ``hold``, the standing one of this cause and scope, is known already."""
     session = state.live
-    where = scope
     if stands:
         if hold is None or (level is not None and level > hold.level):
-            place_hold(state, out, cause, scope=where, by="monitor", reason=reason, level=level)
+            place_hold(state, out, cause, scope=scope, by="monitor", reason=reason, level=level)
         if hold is not None:
             session.clear_since_mono_ns.pop(hold.hold_id, None)
         return

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Final
-
 from holdfast.core.monitor.criteria import Watched, oversized
 from holdfast.core.monitor.equity import day_of
 from holdfast.core.state import State
@@ -15,9 +12,7 @@ from holdfast.vocab.facts import FillBooked, StrategyMarked, TargetSet
 from holdfast.vocab.governed import wait_text
 from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.limits import Criteria
-from holdfast.vocab.units import e8_text, text_of
-
-_PERCENT: Final = Decimal(1).scaleb(-4)
+from holdfast.vocab.units import e8_text, percent_text
 
 
 def mark_strategies(state: State, out: Out) -> None:
@@ -76,13 +71,13 @@ def _broken(criteria: Criteria, watched: Watched, asset: str) -> str:
             return f"{what.format(f'{e8_text(amount)} {asset}')}; at most {e8_text(most)}"
     if used.rejects_ppm is not None and used.rejects_ppm > criteria.rejects_ppm_max:
         return (
-            f"the venue rejected {_percent(used.rejects_ppm)} of its orders {within}; "
-            f"at most {_percent(criteria.rejects_ppm_max)}"
+            f"the venue rejected {percent_text(used.rejects_ppm)} of its orders {within}; "
+            f"at most {percent_text(criteria.rejects_ppm_max)}"
         )
     if used.fills_ppm is not None and used.fills_ppm < criteria.fills_ppm_min:
         return (
-            f"{_percent(used.fills_ppm)} of its orders filled {within}; "
-            f"at least {_percent(criteria.fills_ppm_min)}"
+            f"{percent_text(used.fills_ppm)} of its orders filled {within}; "
+            f"at least {percent_text(criteria.fills_ppm_min)}"
         )
     return ""
 
@@ -129,11 +124,7 @@ def watch_size(state: State, out: Out, fill: FillBooked) -> None:
         return
     reason = (
         f"it holds {held} lots and intended {intended.size_lots(held)} on that side; "
-        f"at most {_percent(limit_ppm)} of what it intended"
+        f"at most {percent_text(limit_ppm)} of what it intended"
     )
     place_hold(state, out, HoldCause.OVERSIZED, scope=scope, by="monitor", reason=reason)
     cancel_scope(state, out, scope=scope, why="oversized", protective=False, only_increasing=True)
-
-
-def _percent(ppm: int) -> str:
-    return text_of(ppm, _PERCENT) + " %"

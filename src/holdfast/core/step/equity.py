@@ -9,6 +9,7 @@ from holdfast.core.step.emit import Out, emit
 from holdfast.core.step.ladder import climb
 from holdfast.vocab.facts import DayRolled
 from holdfast.vocab.holds import ACCOUNT, HoldCause
+from holdfast.vocab.units import percent_text
 
 
 def mark_equity(state: State, out: Out) -> None:
@@ -64,7 +65,7 @@ def _push(state: State, out: Out) -> None:
         push, than, threshold = Push.BELOW_RELEASE, "below", limits.drawdown_release_ppm
     else:
         return
-    reason = f"drawdown {_percent(down)} {than} {_percent(threshold)} from the day's peak"
+    reason = f"drawdown {percent_text(down)} {than} {percent_text(threshold)} from the day's peak"
     move = climb(state, out, push, by="monitor", reason=reason)
     count, most = state.books.ladder.breakers_count, limits.breakers_per_day_max
     if move is not None and move.to is Rung.BREAKER and count > most:
@@ -75,7 +76,3 @@ def _push(state: State, out: Out) -> None:
             by="monitor",
             reason=f"breaker {count} of this day; at most {most}",
         )
-
-
-def _percent(ppm: int) -> str:
-    return f"{ppm // 10_000}.{ppm % 10_000 // 100:02d} %"

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from holdfast.core.gate.gate import Approved, judge, judge_amend
 from holdfast.core.holds.ladder import Push
 from holdfast.core.orders.book import OrderRow
-from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
 from holdfast.core.state import State
@@ -121,9 +120,7 @@ def _asked_too_often(state: State, out: Out, intent: OrderIntent | AmendIntent |
     """Somebody may be over a threshold: the account is KILLED and exited, a strategy or an instrument halted."""
     account = state.live.account
     instrument = intent.instrument
-    counts = account.asked.counted(
-        strategy=intent.strategy, instrument=instrument, now_mono_ns=intent.mono_ns
-    )
+    counts = account.asked.counted_by_newest()
     limit = account.limits.orders_per_s_kill
     if counts.account > limit:
         reason = f"more than {limit} orders asked for within a second"
@@ -242,7 +239,6 @@ def on_amend(state: State, intent: AmendIntent) -> Out:
         or row.strategy != intent.strategy
         or row.terms.instrument != intent.instrument
         or row.state is not OrderState.LIVE
-        or is_final(row.state)
         or row.amend_qty_lots
         or row.terms.order_type is not OrderType.LIMIT
     ):

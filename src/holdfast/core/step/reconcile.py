@@ -29,7 +29,15 @@ from holdfast.core.step.reports import order_report
 from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import TimerKind
-from holdfast.vocab.facts import BooksOpened, BreakKind, CashBooked, CashKind, ClockSet, ForeignOrderSeen
+from holdfast.vocab.facts import (
+    BooksOpened,
+    BreakKind,
+    CashBooked,
+    CashKind,
+    ClockSet,
+    ForeignOrderSeen,
+    OpeningAgreed,
+)
 from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.orders import Lane, OrderState
 from holdfast.vocab.probe import Check, Verdict
@@ -70,7 +78,8 @@ def begin_start(state: State, out: Out) -> None:
         steps[f"leverage/{instrument}"] = False
         steps[f"trades/{instrument}"] = False
     session.start_steps = steps
-    # a life that ended right behind the opening may not have heard the word that agrees with it
+    # A life that ended right behind the opening may not have heard the word that agrees with it. Journals from before
+    # there was such a fact: whoever has traded had heard one.
     ledger = state.books.ledger
     traded = any(
         row.fills_count
@@ -78,8 +87,12 @@ def begin_start(state: State, out: Out) -> None:
         if who not in {HOUSE, QUARANTINE}
         for row in rows.values()
     )
-    opening_e8 = ledger.opening_e8.get(ledger.settle_asset)
-    session.words.opening = opening_e8 is not None and (not traded or opening_e8 <= 0)
+    asset = ledger.settle_asset
+    session.words.opening = (
+        asset in ledger.opening_e8
+        and not ledger.opening_agreed
+        and (not traded or ledger.wallet_e8.get(asset, 0) <= 0)
+    )
     ask_clock(state, out)
 
 
@@ -520,8 +533,11 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         tolerance_e8=ROUNDING_E8_PER_FILL * (ledger.fills_count + 1),
     )
     if found is None:
+        wallet_e8 = ledger.wallet_e8.get(asset, 0)
         # nothing is no word to begin with, however often it is said: what comes behind it may still open the books
-        words.opening = words.opening and ledger.opening_e8[asset] <= 0
+        if words.opening and wallet_e8 > 0:
+            words.opening = False
+            emit(state, out, OpeningAgreed(asset=asset, wallet_e8=wallet_e8))
         clear_suspect(state, "balance")
         heal_break(state, out, BreakKind.BALANCE, asset)
         step_done(state, out, "balances")
@@ -547,7 +563,8 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
             out,
             Severity.WARNING,
             "books.opened_again",
-            f"{asset}: the books opened {found.theirs - found.ours}e-8 short, and no word has agreed with that",
+            f"{asset}: the books say {found.ours}e-8 and the venue {found.theirs}e-8, and no word has agreed yet with "
+            "the balance that opened them: it is taken again",
         )
         _open_wallets(state, out, answer, asked_mono_ns=asked_mono_ns)
         clear_suspect(state, "balance")

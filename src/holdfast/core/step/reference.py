@@ -25,7 +25,7 @@ from holdfast.vocab.outcome import Ok, Outcome
 from holdfast.vocab.reference import ALWAYS_NS, InstrumentReference
 from holdfast.vocab.reports import Volumes
 from holdfast.vocab.requests import QueryVolumes
-from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM
+from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM, percent_text
 
 VOLUMES_EVERY_NS: Final = 60 * NS_PER_S
 VOLUME_AGE_NS: Final = 24 * 3_600 * NS_PER_S  # asked longer ago, it speaks of another day altogether
@@ -253,6 +253,6 @@ def _fall(
         HoldCause.MARKET_HALT,
         scope=scope,
         stands=bool(reached),
-        reason=f"{instrument} fell by {deepest // 10_000}.{deepest % 10_000 // 100:02d} % or more since the day began",
+        reason=f"{instrument} fell by {percent_text(deepest)} or more since the day began",
         level=worst if reached else None,
     )

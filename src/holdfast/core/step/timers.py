@@ -40,7 +40,7 @@ from holdfast.vocab.governed import wait_text
 from holdfast.vocab.holds import ACCOUNT, HoldCause, Scope
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.requests import ArmDeadman, QuerySpecs
-from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM
+from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM, percent_text
 
 SWEEP_MS: Final = 250
 SEEN_EVERY_NS: Final = 10 * NS_PER_S
@@ -227,7 +227,7 @@ def _sweep_data(state: State, out: Out) -> None:
                 stands=stands,
                 reason=f"its marks and quotes are at odds: {market.disputed_ticks} and {market.mid2_ticks >> 1} ticks"
                 if at_odds
-                else f"more than {limit_ppm // 10_000}% of its data was refused, the last for: {market.refused_why}",
+                else f"more than {percent_text(limit_ppm)} of its data was refused, the last for: {market.refused_why}",
             )
         for what, anew in (("quotes", market.quotes_anew), ("prints", market.trades_anew)):
             if anew.times_count:
