@@ -219,6 +219,34 @@ def test_a_venue_that_is_busy_for_a_moment_is_asked_again(sim, bench):
     assert 1 == sim.struck()
 
 
+def test_a_question_for_nobodys_order_is_asked_again_too(sim, bench):
+    sim.fault("refuse", path="/fapi/v1/order", method="GET", http=503, code=-1001, msg="busy", count=1)
+    assert set() == failing(probed(bench))
+    assert 1 == sim.struck()
+
+
+UNTOLD = [
+    ("/sapi/v1/account/apiRestrictions", "enableWithdrawals", "withdrawals", Verdict.FAIL),
+    ("/sapi/v1/account/apiRestrictions", "ipRestrict", "addresses", Verdict.FAIL),
+    ("/sapi/v1/account/apiRestrictions", "enableFutures", "trading", Verdict.FAIL),
+    ("/sapi/v1/account/apiRestrictions", "permitsUniversalTransfer", "transfers", Verdict.WARN),
+    ("/fapi/v1/symbolConfig", "leverage", "leverage BTCUSDT", Verdict.FAIL),
+    ("/fapi/v1/leverageBracket", "initialLeverage", "leverage BTCUSDT", Verdict.FAIL),
+]
+
+
+@pytest.mark.parametrize("to", ["missing", "null", "text"])
+@pytest.mark.parametrize(("path", "field", "name", "verdict"), UNTOLD, ids=str)
+def test_what_is_not_told_is_said_to_be_so_and_passes_for_nothing_good(
+    sim, bench, path, field, name, verdict, to
+):
+    """No definite word about a right or a leverage that the venue left out; at a start neither."""
+    sim.control("POST", "/reshape", {"path": path, "field": field, "to": to})
+    check = probed(bench, msgspec.structs.replace(EXPECTED, starting=True))[name]
+    assert verdict is check.verdict
+    assert "not told" in check.found or "does not tell" in check.found
+
+
 def test_a_leverage_that_somebody_changed_and_one_that_the_venue_does_not_allow(bench):
     five = msgspec.structs.replace(EXPECTED, leverage=5)
     assert Verdict.WARN is probed(bench, five)["leverage BTCUSDT"].verdict
