@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
 from holdfast.ports.probe import Expected
 from holdfast.venues.binance import calls, contract
-from holdfast.venues.binance.asking import Answer, Endpoint
+from holdfast.venues.binance.asking import Answer, Endpoint, decoded
 from holdfast.venues.binance.calls import Calls
 from holdfast.venues.binance.codec import Params
 from holdfast.venues.binance.contract import CONTRACT, Clause
@@ -96,7 +95,7 @@ async def probe(work: Calls, expected: Expected, *, budget: Budget, signed: bool
         return (*checks, check("account", WARN, "no key: nothing of an account could be looked at"))
     checks += [await _absent(work, instruments[0], cancel=cancel) for cancel in (False, True)]
     checks.append(check("not called", OK, contract.NOT_CALLED))
-    read = {path: _decoded(answer) for path, answer in told.items()}
+    read = {path: decoded(answer) for path, answer in told.items()}
     if expected.rights_told:
         checks += _rights(read.get("GET /sapi/v1/account/apiRestrictions"))
     else:
@@ -122,15 +121,6 @@ async def _patiently(work: Calls, endpoint: Endpoint, params: Params, kind: Kind
             return answer
         tries += 1
         await asyncio.sleep(_PAUSE_S)
-
-
-def _decoded(answer: Answer) -> Any:
-    if not isinstance(answer, str):
-        return None
-    try:
-        return msgspec.json.decode(answer)
-    except msgspec.MsgspecError:
-        return None
 
 
 def _shape(clause: Clause, answer: Answer, last_failure: str) -> Check:
