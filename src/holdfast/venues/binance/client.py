@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from holdfast.ports.clock import Clock
 from holdfast.ports.probe import Canary, Expected
-from holdfast.ports.venue import EventSink, MaySend, VenueUnusable
+from holdfast.ports.venue import EventSink, MaySend, VenueSilent, VenueUnusable
 from holdfast.venues.binance import wire
 from holdfast.venues.binance.asking import Endpoint, Windows
 from holdfast.venues.binance.calls import DUAL_SIDE, EXCHANGE_INFO, Calls
@@ -131,7 +131,7 @@ class BinanceVenue:
     async def load(self) -> tuple[InstrumentSpec, ...]:
         """The configured instruments' facts; the clock is measured and the rate limits are read on the way.
 
-        Errors: VenueUnusable (unreachable, wrong key, hedge mode, unknown instrument).
+        Errors: VenueSilent (unreachable), VenueUnusable (wrong key, hedge mode, unknown instrument).
         """
         await self._measure_clock()
         specs = await self._specs()
@@ -190,7 +190,7 @@ class BinanceVenue:
             outcome = await self._calls.measure_clock()
             told = told or isinstance(outcome, Ok)
         if not told:
-            raise VenueUnusable(
+            raise VenueSilent(
                 f"{self._config.rest_url} does not tell the time: {self._calls.asker.last_failure}"
             )
 
