@@ -140,6 +140,18 @@ def test_what_waits_unmeasured_goes_on_in_the_next_segment(tmp_path, monkeypatch
     assert verify(str(tmp_path)).segment_count > 10
 
 
+def test_nothing_is_counted_twice_where_a_fresh_segment_is_begun(tmp_path, monkeypatch):
+    """What is free is shown to people, and decides when the disk counts as full."""
+    monkeypatch.setattr(module, "UNMEASURED_ROOM_BYTES", 1_000)
+    journal = a_journal(tmp_path)
+    for record in records(200):
+        journal.append(record, 0)
+        journal.write()
+        spare = 0 if journal.full else 4096 - 256
+        assert journal.free_bytes == journal._size - journal._base + spare
+    journal.close()
+
+
 def test_a_forgetful_runtime_s_records_are_written_all_the_same(tmp_path):
     """Unmeasured is not unbounded."""
     journal = a_journal(tmp_path, segment_bytes=16 << 20)

@@ -105,3 +105,5 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
     assert ["torn tail cut"] == [row["event"] for row in bot.logged() if "torn" in row["event"]]
     assert 0 == bot.stop(), bot.log()
     assert [] == faults(bot)
+    code, said = bot.cli("journal", "replay", "--state-dir", str(bot.state_dir))
+    assert 0 == code, said  # each life as far as it was written, with every frame that a record counts on

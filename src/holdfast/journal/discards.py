@@ -110,6 +110,7 @@ class DiscardFile:
         if not self._held:
             return
         data = b"".join(self._held)
+        count = len(self._held)
         self._held = []
         self._held_bytes = 0
         try:
@@ -121,6 +122,8 @@ class DiscardFile:
                 self._size += len(data)
         except OSError as error:
             self.failed = f"{self._directory}: discards are not kept any more: {error.strerror}"
+            self.kept_count -= count
+            self.unkept_count += count
 
     def _begin(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -139,9 +139,8 @@ class Journal:
         self._number = place.number
         self._size = place.size_bytes
         self._base = place.offset  # where in the segment the buffer's first byte belongs
-        self._pending: list[
-            Record | int
-        ] = []  # appended, not yet framed; places where they differ: see the codec
+        # appended, not yet framed; places where they differ: see the codec
+        self._pending: list[Record | int] = []
         self._places_count = 0
         self._pos = 0  # where the last of them stands
         self._measured_bytes = 0
@@ -254,7 +253,8 @@ class Journal:
         length = len(self._encode(record)) + POSITION_BYTES_MAX
         if self._measured_bytes + length > self._room:
             self._make_room(length, urgent=urgent)
-        self._measured_bytes += length
+        if self._base > self._unmeasured_base:  # else a fresh segment begins, and nothing need be measured
+            self._measured_bytes += length
 
     def _write_apart(self) -> int:
         """What waits unmeasured does not fit the segment: one by one into this and the next."""

@@ -332,6 +332,9 @@ class Live:
             return
         try:
             began = self.clock.mono_ns()
+            # records say how many frames were seen before them: a death between the two would leave a hole that no
+            # replay gets over
+            self.market_log.flush()
             engine.flush()
             self.sync_ns_last = self.clock.mono_ns() - began
             self._arm_timer(engine)

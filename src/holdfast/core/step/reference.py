@@ -211,7 +211,7 @@ def _falls(state: State, out: Out) -> None:
     if not halts:
         return
     standing = any(hold.cause is HoldCause.MARKET_HALT for hold in state.books.holds.holds.values())
-    least_ppm = halts[0].fall_ppm
+    least_ppm = min(halt.fall_ppm for halt in halts)
     for instrument, market in session.markets.items():
         everywhere = instrument == settings.benchmark
         price = market.price_ticks()
