@@ -46,7 +46,8 @@ class BinanceConfig(Struct, frozen=True, kw_only=True):
     """One account at Binance USD-M, or at a venue that speaks its dialect.
 
     ``order_window_ms``: how late the venue still accepts what changes something; at most the lease's time to
-    live, so that the venue itself refuses what a frozen process had in hand. ``legacy_streams``: one socket
+    live, so that the venue itself refuses what a frozen process had in hand. ``key_url``: who tells a key's
+    rights; empty: Binance's main host, or ``rest_url`` where that is another. ``legacy_streams``: one socket
     address for everything, as before 2026-04-23.
     """
 
@@ -59,9 +60,7 @@ class BinanceConfig(Struct, frozen=True, kw_only=True):
     read_timeout_ms: int = 8_000
     rest_url: str = REST_URL
     ws_url: str = WS_URL
-    key_url: str = (
-        ""  # who tells a key's rights; empty: Binance's main host, or ``rest_url`` where that is another
-    )
+    key_url: str = ""
     legacy_streams: bool = False
     times: StreamTimes = StreamTimes()
     backoff: Backoff = Backoff()
