@@ -1,16 +1,20 @@
 """The doctor's look at a venue: lines, exit codes, and who may send a canary."""
 
 import json
+import socket
+from pathlib import Path
 
 import pytest
 
-from holdfast.app.errors import Exit
+from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.init import CAPS_NAME
-from holdfast.app.options import DoctorOptions
+from holdfast.app.options import DoctorOptions, RunOptions
 from holdfast.app.probe import main
+from holdfast.app.run import main as run_main
 from holdfast.app.templates import CAPS
 from holdfast.config.identity import venue_name
 from holdfast.guard.latch import Latch, guard_dir, key_of
+from holdfast.ports.venue import VenueUnusable
 from holdfast.sim.config import LimitsConfig, SimConfig
 from tests.house.configs import a_config_text
 from tests.house.simulated import served
@@ -71,6 +75,25 @@ def test_a_venue_that_cannot_be_used_at_all_is_one_line(sim, doctor):
     assert said.startswith("FAIL  venue  the account is in hedge mode")
 
 
+def test_only_a_silent_venue_is_asked_about_being_there(sim, doctor, tmp_path):
+    """Whoever answers that the account is in hedge mode is running."""
+    doctor(('deadman = "60s"', 'deadman = "0s"'))  # writes the files of a bot
+    sim.control("POST", "/account", {"dual_side": True})
+    try:
+        with pytest.raises(VenueUnusable) as caught:
+            run_main(RunOptions(config=str(tmp_path / "holdfast.toml"), json=True))
+    finally:
+        sim.control("POST", "/account", {"dual_side": False})
+    assert "hedge mode" in str(caught.value)
+    text = (tmp_path / "holdfast.toml").read_text()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        silent = f"127.0.0.1:{nobody.getsockname()[1]}"
+        (tmp_path / "holdfast.toml").write_text(text.replace(sim.url.removeprefix("http://"), silent))
+        with pytest.raises(HoldfastError, match="is the simulated venue running"):
+            run_main(RunOptions(config=str(tmp_path / "holdfast.toml"), json=True))
+
+
 def test_no_canary_flies_on_an_account_that_somebody_halted_nor_where_none_is_configured(sim, doctor):
     """The halt is for every order, ours of the doctor too."""
     before = len(canaries(sim))
@@ -83,4 +106,7 @@ def test_no_canary_flies_on_an_account_that_somebody_halted_nor_where_none_is_co
     code, said = doctor()
     assert Exit.OK == code
     assert "not proven: halted by ada" in said
+    Path(latch.path).write_bytes(b"not a latch")  # whether it was tripped cannot be known: it counts as if
+    code, said = doctor()
+    assert "it may be tripped" in said
     assert before == len(canaries(sim))

@@ -19,7 +19,8 @@ from holdfast.vocab.outcome import Withheld
 from holdfast.vocab.probe import Verdict
 from tests.house.simulated import served
 from tests.process.conftest import FULL
-from tests.venues.house import config
+from tests.venues.fake_binance import fake_binance, reply
+from tests.venues.house import config, loaded, spec
 
 pytestmark = pytest.mark.process
 EXPECTED = Expected(account_uid="1000001", leverage=20, clock_offset_ms_max=500)
@@ -88,6 +89,7 @@ def test_what_differs_is_named_by_its_place(body, expected):
 
 def test_what_is_no_json_is_said_to_be_so():
     assert differences({"a": "text"}, "<html>")[0].startswith("not JSON")
+    assert differences({"a": "text"}, "[" * 100_000)[0].startswith("not JSON")
 
 
 # --- against the simulated venue ------------------------------------------------------------------------------------
@@ -219,6 +221,34 @@ def test_a_venue_that_is_busy_for_a_moment_is_asked_again(sim, bench):
     assert 1 == sim.struck()
 
 
+def test_a_question_for_nobodys_order_is_asked_again_too(sim, bench):
+    sim.fault("refuse", path="/fapi/v1/order", method="GET", http=503, code=-1001, msg="busy", count=1)
+    assert set() == failing(probed(bench))
+    assert 1 == sim.struck()
+
+
+UNTOLD = [
+    ("/sapi/v1/account/apiRestrictions", "enableWithdrawals", "withdrawals", Verdict.FAIL),
+    ("/sapi/v1/account/apiRestrictions", "ipRestrict", "addresses", Verdict.FAIL),
+    ("/sapi/v1/account/apiRestrictions", "enableFutures", "trading", Verdict.FAIL),
+    ("/sapi/v1/account/apiRestrictions", "permitsUniversalTransfer", "transfers", Verdict.WARN),
+    ("/fapi/v1/symbolConfig", "leverage", "leverage BTCUSDT", Verdict.FAIL),
+    ("/fapi/v1/leverageBracket", "initialLeverage", "leverage BTCUSDT", Verdict.FAIL),
+]
+
+
+@pytest.mark.parametrize("to", ["missing", "null", "text"])
+@pytest.mark.parametrize(("path", "field", "name", "verdict"), UNTOLD, ids=str)
+def test_what_is_not_told_is_said_to_be_so_and_passes_for_nothing_good(
+    sim, bench, path, field, name, verdict, to
+):
+    """No definite word about a right or a leverage that the venue left out; at a start neither."""
+    sim.control("POST", "/reshape", {"path": path, "field": field, "to": to})
+    check = probed(bench, msgspec.structs.replace(EXPECTED, starting=True))[name]
+    assert verdict is check.verdict
+    assert "not told" in check.found or "does not tell" in check.found
+
+
 def test_a_leverage_that_somebody_changed_and_one_that_the_venue_does_not_allow(bench):
     five = msgspec.structs.replace(EXPECTED, leverage=5)
     assert Verdict.WARN is probed(bench, five)["leverage BTCUSDT"].verdict
@@ -343,6 +373,64 @@ def test_a_canary_whose_end_is_seen_late_is_disarmed(sim, flown):
     sim.order("BUY", "0.010", "30000")
     time.sleep(2.2)
     assert (1, 0) == sim.open_count()
+
+
+COUNTDOWN = "/fapi/v1/countdownCancelAll"
+
+
+def test_a_countdown_that_was_armed_without_an_answer_is_taken_back(sim, flown):
+    """Nobody said that it runs, and it does: a later order must not meet it."""
+    sim.fault("ack_reset", path=COUNTDOWN, count=1)
+    check, _ = flown(countdown_ms=1_000)
+    assert Verdict.FAIL is check.verdict
+    assert "does not say that it armed it" in check.found
+    sim.order("BUY", "0.010", "30000")
+    time.sleep(1.2)
+    assert (1, 0) == sim.open_count()
+
+
+def test_a_countdown_that_cannot_be_taken_back_has_run_out_before_anything_else_begins(sim, flown):
+    def armed():
+        sim.fault("retire", path=COUNTDOWN)
+
+    sim.fault("ack_reset", path="/fapi/v1/order", method="POST", count=1)
+    check, _ = flown(countdown_ms=1_000, may_send=armed)
+    assert Verdict.WARN is check.verdict, check
+    sim.order("BUY", "0.010", "30000")
+    time.sleep(1.2)
+    assert (1, 0) == sim.open_count()
+
+
+def test_a_canary_whose_fate_is_not_told_is_not_said_to_be_open(sim, flown):
+    def armed():
+        sim.fault("refuse", path="/fapi/v1/order", method="GET", http=503, code=-1001, msg="busy", for_s=1.4)
+
+    check, _ = flown(may_send=armed)
+    assert Verdict.FAIL is check.verdict
+    assert "was not told" in check.found, check
+    assert (0, 0) == sim.open_count()
+
+
+@pytest.mark.parametrize("body", ["[{", "{}"])
+def test_open_orders_that_cannot_be_read_are_not_taken_for_none(body):
+    """A canary beside them would have them cancelled with it."""
+
+    async def fly():
+        async with fake_binance() as fake, loaded(fake) as venue:
+            fake.answers["GET /fapi/v1/openOrders"] = lambda *_: reply(body)
+            canary = Canary(
+                spec=spec(),
+                order_lots_max=100,
+                notional_e8_max=10**15,
+                countdown_ms=100,
+                late_ms=100,
+                may_send=lambda: None,
+            )
+            return await venue.canary(canary), fake.asked_of("/fapi/v1/countdownCancelAll")
+
+    check, armed = asyncio.run(fly())
+    assert (Verdict.WARN, []) == (check.verdict, armed)
+    assert "the open orders are not told" in check.found
 
 
 # --- any exchange of ccxt -------------------------------------------------------------------------------------------

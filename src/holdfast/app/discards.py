@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,9 +36,13 @@ def main(options: DiscardsOptions) -> int:
 
 
 def read(directory: Path, options: DiscardsOptions) -> dict[str, Any]:
-    """Counts by reason, the newest, and how many would be judged otherwise now. Errors: HoldfastError."""
+    """Counts by reason, the newest, and how many would be judged otherwise now: then those are the newest told.
+
+    Errors: HoldfastError.
+    """
     reasons: Counter[str] = Counter()
-    rows: list[dict[str, Any]] = []
+    newest: deque[dict[str, Any]] = deque(maxlen=options.last)
+    changed: deque[dict[str, Any]] = deque(maxlen=options.last)
     judges = _Judges()
     unkept = otherwise = 0
     try:
@@ -51,10 +55,11 @@ def read(directory: Path, options: DiscardsOptions) -> dict[str, Any]:
                 continue
             reasons[discard.reason] += 1
             now = judges.again(head, discard) if options.again else discard.reason
-            otherwise += now != discard.reason
-            rows.append(_row(discard, now))
-            if len(rows) > options.last and now == discard.reason:
-                del rows[0]
+            row = _row(discard, now)
+            newest.append(row)
+            if now != discard.reason:
+                otherwise += 1
+                changed.append(row)
     except CorruptDiscards as error:
         raise HoldfastError(Exit.JOURNAL_CORRUPT, str(error)) from None
     except OSError as error:
@@ -65,7 +70,7 @@ def read(directory: Path, options: DiscardsOptions) -> dict[str, Any]:
         "unkept": unkept,
         "reasons": dict(reasons.most_common()),
         "otherwise": otherwise,
-        "newest": rows[-options.last :] if options.last else [],
+        "newest": list(changed or newest),
     }
 
 

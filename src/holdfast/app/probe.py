@@ -138,10 +138,8 @@ async def fly(
     """Prove the dead-man switch in the first instrument, unless somebody halted the account."""
     seen = {path: peek(path) for path in latches}
     for path, latch in seen.items():
-        if latch is not None and latch[0]:
-            note = read_note(path, latch[1])
-            if note is None or note.by != "holdfast":
-                return _not_proven(f"halted by {note.by if note else 'somebody'}", "resume first")
+        if why := _halted(path, latch):
+            return why
     limits = resolve(config, specs).instrument_limits[0]
     spec = next(spec for spec in specs if spec.instrument == limits.instrument)
     simulated = config.venue.kind is VenueKind.SIMULATED
@@ -161,6 +159,19 @@ async def fly(
     )
     flown: Check = await renewing(venue.canary(canary), lease, clock)
     return flown
+
+
+def _halted(path: str, latch: tuple[bool, int] | None) -> Check | None:
+    """Why nothing may fly past this latch; None where it is clear, tripped by ourselves, or was never there."""
+    if latch is None:
+        if not Path(path).exists():
+            return None
+        return _not_proven(f"{path} is no latch of this boot: it may be tripped", "start the bot first")
+    tripped, nonce = latch
+    note = read_note(path, nonce) if tripped else None
+    if not tripped or (note is not None and note.by == "holdfast"):
+        return None
+    return _not_proven(f"halted by {note.by if note else 'somebody'}", "resume first")
 
 
 def _not_proven(why: str, advice: str) -> Check:

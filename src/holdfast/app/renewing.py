@@ -15,12 +15,20 @@ from holdfast.vocab.requests import QueryBalances
 
 
 async def renewing(loading: Any, lease: Lease, clock: SystemClock) -> Any:
-    """Keep the lease while the venue is read: nothing may be sent yet, but nobody else may begin."""
+    """Keep the lease while the venue is read: nothing may be sent yet, but nobody else may begin.
+
+    Without the lease it ends too, and tidies up before this raises. Errors: LeaseTaken, and its own.
+    """
     task = asyncio.ensure_future(loading)
-    while not task.done():
+    try:
+        while not task.done():
+            have_again(lease, clock)
+            await asyncio.wait({task}, timeout=0.1)
         have_again(lease, clock)
-        await asyncio.wait({task}, timeout=0.1)
-    have_again(lease, clock)
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
     return task.result()
 
 

@@ -49,7 +49,7 @@ from holdfast.ops import registry
 from holdfast.ports.feed import FeedPort
 from holdfast.ports.journal import JournalFailed
 from holdfast.ports.probe import ProbedVenue
-from holdfast.ports.venue import VenuePort, VenueUnusable
+from holdfast.ports.venue import VenuePort, VenueSilent
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.garbage import rare_rounds
 from holdfast.runtime.limits import numbers_of
@@ -114,10 +114,8 @@ def _trade(config: Config, options: RunOptions, *, demo: DemoVenue | None, on_ve
     run = _Run(config, options, state_dir, secrets, log, tui=tui, on_venue=on_venue)
     try:
         result = asyncio.run(run.go())
-    except VenueUnusable as error:
+    except VenueSilent as error:
         if demo is not None or config.venue.kind is not VenueKind.SIMULATED:
-            raise
-        if "knows no exchange" in str(error):
             raise
         hint = "is the simulated venue running? holdfast sim starts it, holdfast up starts both"
         raise HoldfastError(Exit.VENUE_UNUSABLE, f"{error}; {hint}") from None

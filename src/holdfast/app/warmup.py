@@ -56,9 +56,7 @@ def seen_in_log(
         limits.instrument: market_of(limits, settings.timings) for limits in settings.instrument_limits
     }
     for name, market in markets.items():
-        market.lag_ns_max = (
-            -FAR_PAST_NS
-        )  # how late it was is judged already, by a clock that is not known here
+        market.lag_ns_max = -FAR_PAST_NS  # how late it was is judged already, by a clock not known here
         if name in known:
             market.resume(known[name])
     first = max(0, start_pos, end_pos - FRAMES_MAX)

@@ -10,20 +10,29 @@ from urllib.parse import urlsplit
 
 from holdfast.config.hours import BadHours, week_spans
 from holdfast.config.market_halts import read_halts
-from holdfast.config.schema import Config, InstrumentLimitsSection, StrategyLimitsSection, VenueKind
+from holdfast.config.schema import (
+    BackupFeed,
+    Config,
+    InstrumentLimitsSection,
+    StrategyLimitsSection,
+    VenueKind,
+)
 from holdfast.config.toml import Document, typed_name
-from holdfast.config.values import Amount, BadValue, Duration
+from holdfast.config.values import Amount, BadValue, Duration, Ratio
 from holdfast.vocab.governed import CHURN_ROUND_TRIPS_MOST, PER_DAY_MOST
 from holdfast.vocab.units import PPM
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 INSTRUMENTS_MAX: Final = 500
 BACKUPS_MAX: Final = 7
-LOOK_MS_MIN: Final = 5_000
-CHURN_WINDOW_MS_MIN: Final = 1_000
-FLOW_WINDOW_MS_MIN: Final = 100
+LOOK_MIN: Final = Duration(5_000)
+CHURN_WINDOW_MIN: Final = Duration(1_000)
+FLOW_WINDOW_MIN: Final = Duration(100)
 REFERENCE_DAYS_MAX: Final = 366
-SWING_WINDOW_MS_MIN: Final = 2_000  # looked at every quarter of a second
+SWING_WINDOW_MIN: Final = Duration(2_000)  # looked at every quarter of a second
+_HALF_PPM: Final = PPM // 2
+_HTTP: Final = ("http", "https")
+_WS: Final = ("ws", "wss")
 _CLASS: Final = re.compile(r"(?:[^:]+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
 
 
@@ -50,7 +59,7 @@ def check(config: Config, document: Document) -> None:
 
 
 def _feeds(config: Config, document: Document) -> None:
-    feeds, ours = config.feeds, config.limits.instrument
+    feeds = config.feeds
     if feeds is None:
         return
     for name in ("dead_after", "too_old_after", "back_after"):
@@ -63,31 +72,35 @@ def _feeds(config: Config, document: Document) -> None:
     if not 0 < len(feeds.backup) <= BACKUPS_MAX:
         document.problem(("feeds", "backup"), f"expected 1 to {BACKUPS_MAX} backups, got {len(feeds.backup)}")
     for name, backup in feeds.backup.items():
-        key = ("feeds", "backup", name)
-        if re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name) is None or name in {"binance", config.account.venue}:
+        _backup(config, document, name, backup)
+
+
+def _backup(config: Config, document: Document, name: str, backup: BackupFeed) -> None:
+    key = ("feeds", "backup", name)
+    ours = config.limits.instrument
+    if re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name) is None or name in {"binance", config.account.venue}:
+        document.problem(
+            key, "expected a name of lower case letters, digits, _ or -, and not the primary feed's"
+        )
+    if backup.source == "binance":
+        if config.account.venue != "binanceusdm" or config.feed.source != "binance":
+            document.problem((*key, "source"), "expected ccxt: the account's own feed is not binance's")
+        if backup.venue or backup.rest_url:
+            document.problem(key, "venue and rest_url are for ccxt")
+        if any(there != here for here, there in backup.instruments.items()):
             document.problem(
-                key, "expected a name of lower case letters, digits, _ or -, and not the primary feed's"
+                (*key, "instruments"), "expected the same names on both sides: it is the same venue"
             )
-        if backup.source == "binance":
-            if config.account.venue != "binanceusdm" or config.feed.source != "binance":
-                document.problem((*key, "source"), "expected ccxt: the account's own feed is not binance's")
-            if backup.venue or backup.rest_url:
-                document.problem(key, "venue and rest_url are for ccxt")
-            if any(there != here for here, there in backup.instruments.items()):
-                document.problem(
-                    (*key, "instruments"), "expected the same names on both sides: it is the same venue"
-                )
-        elif not backup.venue:
-            document.problem((*key, "venue"), "expected an exchange id that ccxt knows")
-        elif config.account.venue == "binanceusdm" and not backup.instruments:
-            document.problem(
-                (*key, "instruments"), 'expected ccxt\'s symbols, such as BTCUSDT = "BTC/USDT:USDT"'
-            )
-        if backup.url and not backup.url.startswith(("ws://", "wss://")):
-            document.problem((*key, "url"), f"expected ws:// or wss://, got {typed_name(backup.url)}")
-        for here in backup.instruments:
-            if here not in ours:
-                document.problem((*key, "instruments"), f"{here} has no limits: it is not traded")
+    elif not backup.venue:
+        document.problem((*key, "venue"), "expected an exchange id that ccxt knows")
+    elif config.account.venue == "binanceusdm" and not backup.instruments:
+        document.problem((*key, "instruments"), 'expected ccxt\'s symbols, such as BTCUSDT = "BTC/USDT:USDT"')
+    for field, url, allowed in (("url", backup.url, _WS), ("rest_url", backup.rest_url, _HTTP)):
+        if url:
+            _sealed(document, (*key, field), *_address(document, (*key, field), url, allowed), allowed)
+    for here in backup.instruments:
+        if here not in ours:
+            document.problem((*key, "instruments"), f"{here} has no limits: it is not traded")
 
 
 def _account(config: Config, document: Document) -> None:
@@ -147,33 +160,43 @@ def _venue(config: Config, document: Document) -> None:
     venue = config.venue
     if not 1 <= venue.leverage <= 125:
         document.problem(("venue", "leverage"), f"expected 1 to 125, got {venue.leverage}")
-    schemes = {
-        "rest_url": ("http", "https"),
-        "stream_url": ("ws", "wss"),
-        "control_url": ("http", "https"),
-    }
+    schemes = {"rest_url": _HTTP, "stream_url": _WS, "control_url": _HTTP}
     for key, allowed in schemes.items():
         url = getattr(venue, key)
         if not url:
             if venue.kind is VenueKind.SIMULATED and key != "control_url":
                 document.problem(("venue", key), "missing: a simulated venue is named by its addresses")
             continue
-        scheme, host, fault = _split(url)
-        if fault or scheme not in allowed or not host:
-            document.problem(
-                ("venue", key), f"expected an address {allowed[0]}://host:port, got {typed_name(url)}"
-            )
-        elif venue.kind is VenueKind.LIVE:
+        scheme, host = _address(document, ("venue", key), url, allowed)
+        if not host:
+            continue
+        if venue.kind is VenueKind.LIVE:
             document.problem(("venue", key), "a live venue's addresses are its own: expected no such key")
         elif (venue.kind is VenueKind.SIMULATED or key == "control_url") and host not in LOOPBACK:
             # A signed request to the wrong host is a leaked key.
             document.problem(
                 ("venue", key), f"a simulated venue is on this machine: expected 127.0.0.1, got {host}"
             )
-        elif host not in LOOPBACK and scheme in {"http", "ws"}:
-            document.problem(("venue", key), f"expected {allowed[1]}:// for a host that is not this machine")
+        else:
+            _sealed(document, ("venue", key), scheme, host, allowed)
     if venue.control_url and venue.kind is not VenueKind.SIMULATED:
         document.problem(("venue", "control_url"), "only a simulated venue has a control port")
+
+
+def _address(document: Document, key: tuple[str, ...], url: str, allowed: tuple[str, str]) -> tuple[str, str]:
+    """(scheme, host) of an address; the host is empty where it is none. ``allowed``: a scheme, and it over TLS."""
+    scheme, host, fault = _split(url)
+    if fault or scheme not in allowed or not host:
+        document.problem(key, f"expected an address {allowed[0]}://host:port, got {typed_name(url)}")
+        return scheme, ""
+    return scheme, host
+
+
+def _sealed(
+    document: Document, key: tuple[str, ...], scheme: str, host: str, allowed: tuple[str, str]
+) -> None:
+    if host and host not in LOOPBACK and scheme == allowed[0]:
+        document.problem(key, f"expected {allowed[1]}:// for a host that is not this machine")
 
 
 def _split(url: str) -> tuple[str, str, str]:
@@ -221,12 +244,9 @@ def _instruments(config: Config, document: Document) -> None:
         key = ("limits", "instrument", name)
         _unit(document, (*key, "order_notional_max"), limits.order_notional_max, config.account.settle_asset)
         _base_units(config, document, key, name, limits, ("order_max", "position_max", "flatten_clip"))
-        if limits.flatten_collar.ppm > 500_000:
-            document.problem((*key, "flatten_collar"), f"expected at most 50%, got {limits.flatten_collar}")
-        if limits.collar.ppm > 500_000:
-            document.problem((*key, "collar"), f"expected at most 50%, got {limits.collar}")
-        if limits.swing_window.ms < SWING_WINDOW_MS_MIN:
-            document.problem((*key, "swing_window"), f"expected at least 2s, got {limits.swing_window}")
+        _half_at_most(document, (*key, "flatten_collar"), limits.flatten_collar)
+        _half_at_most(document, (*key, "collar"), limits.collar)
+        _at_least(document, (*key, "swing_window"), limits.swing_window, SWING_WINDOW_MIN)
         _rates(document, key, limits)
 
 
@@ -305,10 +325,8 @@ def _strategies(config: Config, document: Document) -> None:
             _whole(document, (*pair, "churn_round_trips_max"), count, up_to=CHURN_ROUND_TRIPS_MOST)
             _unit(document, (*pair, "churn_cost_max"), limits.churn_cost_max, config.account.settle_asset)
             _base_units(config, document, pair, instrument, limits, ("order_max", "position_max"))
-            if limits.churn_window.ms < CHURN_WINDOW_MS_MIN:
-                document.problem((*pair, "churn_window"), f"expected at least 1s, got {limits.churn_window}")
-            if limits.slippage_max.ppm > 500_000:
-                document.problem((*pair, "slippage_max"), f"expected at most 50%, got {limits.slippage_max}")
+            _at_least(document, (*pair, "churn_window"), limits.churn_window, CHURN_WINDOW_MIN)
+            _half_at_most(document, (*pair, "slippage_max"), limits.slippage_max)
             _rates(document, pair, limits)
 
 
@@ -320,8 +338,7 @@ def _criteria(config: Config, document: Document) -> None:
         for money in ("day_loss_max", "drawdown_max", "slippage_cost_max"):
             _unit(document, (*key, money), getattr(criteria, money), config.account.settle_asset)
         _whole(document, (*key, "orders_min"), criteria.orders_min, up_to=10_000)
-        if criteria.window.ms < CHURN_WINDOW_MS_MIN:
-            document.problem((*key, "window"), f"expected at least 1s, got {criteria.window}")
+        _at_least(document, (*key, "window"), criteria.window, CHURN_WINDOW_MIN)
         if criteria.over_intended_max.ppm < PPM:
             document.problem(
                 (*key, "over_intended_max"), f"expected at least 1x, got {criteria.over_intended_max}"
@@ -334,10 +351,8 @@ def _flow(config: Config, document: Document) -> None:
         if name not in config.limits.instrument:
             document.problem(key, f"there is no [limits.instrument.{name}]")
         _unit(document, (*key, "same_side_max"), flow.same_side_max, config.account.settle_asset)
-        if flow.window.ms < FLOW_WINDOW_MS_MIN:
-            document.problem((*key, "window"), f"expected at least 100ms, got {flow.window}")
-        if flow.walk_max.ppm > 500_000:
-            document.problem((*key, "walk_max"), f"expected at most 50%, got {flow.walk_max}")
+        _at_least(document, (*key, "window"), flow.window, FLOW_WINDOW_MIN)
+        _half_at_most(document, (*key, "walk_max"), flow.walk_max)
 
 
 def _reference(config: Config, document: Document) -> None:
@@ -391,11 +406,13 @@ def _dead_switches(config: Config, document: Document) -> None:
         )
     _after_lease(config, document, ("watchdog", "dead_after"), outside.dead_after)
     _above_zero(document, ("watchdog", "escalate_after"), outside.escalate_after)
-    if outside.venue_look.ms < LOOK_MS_MIN:
-        document.problem(
-            ("watchdog", "venue_look"),
-            f"expected at least 5s, got {outside.venue_look}: a look weighs, and the bot shares this address",
-        )
+    _at_least(
+        document,
+        ("watchdog", "venue_look"),
+        outside.venue_look,
+        LOOK_MIN,
+        why=": a look weighs, and the bot shares this address",
+    )
     if outside.stalled_after.ms < 2 * config.timings.reconcile_orders.ms:
         document.problem(
             ("watchdog", "stalled_after"),
@@ -433,14 +450,9 @@ def _after_lease(config: Config, document: Document, key: tuple[str, ...], value
 
 
 def _paths(config: Config, document: Document) -> None:
-    if not config.paths.state_dir:
-        document.problem(("paths", "state_dir"), "expected a directory, got an empty text")
-    for section, key, value in (
-        ("paths", "caps_file", config.paths.caps_file),
-        ("reference", "file", config.reference.file),
-    ):
-        if not value:
-            document.problem((section, key), "expected a file, got an empty text")
+    _named(document, ("paths", "state_dir"), config.paths.state_dir, "a directory")
+    _named(document, ("paths", "caps_file"), config.paths.caps_file, "a file")
+    _named(document, ("reference", "file"), config.reference.file, "a file")
     for section, key, value in (
         ("paths", "state_dir", config.paths.state_dir),
         ("paths", "operators_file", config.paths.operators_file),
@@ -461,9 +473,13 @@ def _equities(config: Config, document: Document) -> None:
         return
     if not section.files or "" in section.files:
         document.problem(("equities", "files"), "expected zips or directories of them")
-    for key, value in (("factor_files", section.factor_files), ("map_files", section.map_files)):
-        if not value:
-            document.problem(("equities", key), "expected a directory, got an empty text")
+    _named(document, ("equities", "factor_files"), section.factor_files, "a directory")
+    _named(document, ("equities", "map_files"), section.map_files, "a directory")
+
+
+def _named(document: Document, key: tuple[str, ...], value: str, what: str) -> None:
+    if not value:
+        document.problem(key, f"expected {what}, got an empty text")
 
 
 def _whole(document: Document, key: tuple[str, ...], value: int, *, up_to: int) -> None:
@@ -474,6 +490,18 @@ def _whole(document: Document, key: tuple[str, ...], value: int, *, up_to: int) 
 def _above_zero(document: Document, key: tuple[str, ...], value: Duration) -> None:
     if value.ms <= 0:
         document.problem(key, f"expected more than zero, got {value}")
+
+
+def _at_least(
+    document: Document, key: tuple[str, ...], value: Duration, least: Duration, *, why: str = ""
+) -> None:
+    if value.ms < least.ms:
+        document.problem(key, f"expected at least {least}, got {value}{why}")
+
+
+def _half_at_most(document: Document, key: tuple[str, ...], value: Ratio) -> None:
+    if value.ppm > _HALF_PPM:
+        document.problem(key, f"expected at most 50%, got {value}")
 
 
 def _base_units(

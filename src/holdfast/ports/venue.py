@@ -47,3 +47,7 @@ class VenuePort(Protocol):
 
 class VenueUnusable(Exception):
     """The venue cannot be used at all (unreachable, wrong key, unknown instrument): one line for a person."""
+
+
+class VenueSilent(VenueUnusable):
+    """The first thing that it was asked it did not answer: most likely nobody is there."""

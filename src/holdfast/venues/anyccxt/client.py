@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from holdfast.ports.clock import Clock
 from holdfast.ports.probe import Canary, Expected
-from holdfast.ports.venue import EventSink, MaySend, VenueUnusable
+from holdfast.ports.venue import EventSink, MaySend, VenueSilent, VenueUnusable
 from holdfast.venues.anyccxt.asking import Asker, Windows
 from holdfast.venues.anyccxt.calls import Calls
 from holdfast.venues.anyccxt.codec import Book, Grid, Unreadable, grid_of
@@ -119,7 +119,7 @@ class AnyCcxtVenue:
         finally:
             self._exchange.holdfast_may_load = False
         if not isinstance(loaded, dict):
-            raise VenueUnusable(f"{self._config.exchange_id}: no markets: {self._asker.last_failure}")
+            raise VenueSilent(f"{self._config.exchange_id}: no markets: {self._asker.last_failure}")
         grids: dict[str, Grid] = {}
         for symbol in self._config.symbols:
             market = loaded.get(symbol)

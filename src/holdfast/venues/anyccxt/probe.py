@@ -12,7 +12,7 @@ from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.orders import Lane
 from holdfast.vocab.outcome import Ok
 from holdfast.vocab.probe import Check, Verdict
-from holdfast.vocab.reports import Balances, Clock
+from holdfast.vocab.reports import Clock
 from holdfast.vocab.requests import (
     MeasureClock,
     QueryBalances,
@@ -23,7 +23,9 @@ from holdfast.vocab.requests import (
 )
 from holdfast.vocab.units import NS_PER_MS
 
-NOT_TOLD: Final = "ccxt has no common way to ask for a key's rights, position mode or margin mode"
+NOT_TOLD: Final = (
+    "ccxt has no common way to ask for an account's number, a key's rights, position mode or margin mode"
+)
 
 
 async def probe(
@@ -56,8 +58,6 @@ async def probe(
             )
             continue
         checks.append(_answered(name, outcome.value, expected))
-        if isinstance(outcome.value, Balances):
-            checks += _account(outcome.value, expected)
     told = Check(
         name="not asked",
         verdict=Verdict.WARN,
@@ -78,27 +78,3 @@ def _answered(name: str, value: object, expected: Expected) -> Check:
         found=f"the venue is {offset_ms:+.1f} ms from here, round trip {value.rtt_ns / NS_PER_MS:.1f} ms",
         advice="keep this machine's clock right" if late else "",
     )
-
-
-def _account(told: Balances, expected: Expected) -> list[Check]:
-    checks = []
-    if told.can_withdraw:
-        checks.append(
-            Check(
-                name="withdrawals",
-                verdict=Verdict.FAIL,
-                found="the key may withdraw",
-                advice="make a key without that right",
-            )
-        )
-    if expected.account_uid and told.account_uid and told.account_uid != expected.account_uid:
-        found = f"the key opens {told.account_uid}, the configuration pins {expected.account_uid}"
-        checks.append(
-            Check(
-                name="account",
-                verdict=Verdict.FAIL,
-                found=found,
-                advice="this key belongs to another account",
-            )
-        )
-    return checks

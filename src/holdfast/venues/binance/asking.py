@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.ports.venue import MaySend
@@ -47,6 +48,16 @@ class Windows(Struct, frozen=True, kw_only=True):
 
 Answer = str | Failure | Suppressed
 """A success's body, or what its absence proves."""
+
+
+def decoded(answer: Answer) -> Any:
+    """A success's body as JSON says it; None for a failure, and for what is no JSON."""
+    if not isinstance(answer, str):
+        return None
+    try:
+        return msgspec.json.decode(answer)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
 
 class Asker:

@@ -10,13 +10,11 @@ import asyncio
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
-import msgspec
-
 from holdfast.ports.clock import Clock
 from holdfast.ports.probe import Canary
 from holdfast.ports.venue import MaySend
 from holdfast.venues.binance import calls, wire
-from holdfast.venues.binance.asking import Answer
+from holdfast.venues.binance.asking import Answer, decoded
 from holdfast.venues.binance.calls import Calls
 from holdfast.venues.binance.codec import Unreadable, read
 from holdfast.venues.binance.contract import MARK
@@ -52,7 +50,7 @@ class _Flight:
         self._clock = clock
         self._symbol = canary.spec.instrument
         self._client_id = f"hfcanary-{clock.wall_ns() // NS_PER_MS}"
-        self._armed = False
+        self._armed_ns: int | None = None  # when it was last asked for; None: no countdown of ours can run
         self._placed = False
 
     async def go(self) -> Check:
@@ -70,9 +68,9 @@ class _Flight:
             return self._not_proven(
                 f"the venue's smallest order in {self._symbol} is above this bot's limits"
             )
+        self._armed_ns = self._clock.mono_ns()  # from here on it may run, whatever the answer says
         if not await self._countdown(canary.countdown_ms):
-            return self._failed("the venue refuses to arm it")
-        self._armed = True
+            return self._failed("the venue does not say that it armed it")
         placed = await self._place(lots, price_ticks)
         if not isinstance(placed, str):
             self._placed = not isinstance(
@@ -82,13 +80,15 @@ class _Flight:
                 f"the canary was not taken: {getattr(placed, 'why', type(placed).__name__)}"
             )
         began_ns = self._clock.mono_ns()
-        status = "NEW"
+        status = ""
         while self._ms_since(began_ns) < canary.countdown_ms + canary.late_ms:
             await asyncio.sleep(_LOOK_S)
-            status = await self._status() or status
-            if status not in _OPEN:
+            status = await self._status()
+            if status and status not in _OPEN:
                 break
         took_ms = self._ms_since(began_ns)
+        if not status:
+            return self._failed(f"what became of the canary was not told {took_ms} ms after it")
         if status in _OPEN:
             return self._failed(
                 f"an order armed for {canary.countdown_ms} ms was still open after {took_ms} ms"
@@ -114,9 +114,14 @@ class _Flight:
                 f"the canary {self._client_id} may rest in {self._symbol}: its countdown of "
                 f"{self._canary.countdown_ms} ms is left running"
             )
-        if self._armed:
-            await self._countdown(0)
+        if self._armed_ns is not None and not await self._countdown(0):
+            await self._run_out(self._armed_ns)
         return None
+
+    async def _run_out(self, armed_ns: int) -> None:
+        """Nobody said that it is disarmed: nothing rests that it could cancel, so it may as well fire."""
+        left_ms = self._canary.countdown_ms + self._canary.late_ms - self._ms_since(armed_ns)
+        await asyncio.sleep(max(0, left_ms) / 1_000)
 
     async def _gone(self) -> bool:
         """Cancel until the venue says that it ended. That it knows no such order proves nothing: it may yet come."""
@@ -152,9 +157,10 @@ class _Flight:
             answer = await self._work.asker.ask(
                 endpoint, params, kind=Kind.READ, lane=Lane.READ, may_send=always
             )
-            if not isinstance(answer, str):
+            rows = decoded(answer)
+            if not isinstance(rows, list):
                 return "the open orders are not told"
-            if msgspec.json.decode(answer):
+            if rows:
                 return f"orders rest in {self._symbol}"
         return ""
 
@@ -162,11 +168,12 @@ class _Flight:
         answer = await self._work.asker.ask(
             MARK, {"symbol": self._symbol}, kind=Kind.READ, lane=Lane.READ, may_send=always
         )
-        if not isinstance(answer, str):
+        told = decoded(answer)
+        if not isinstance(told, dict):
             return None
         try:
-            mark = decimal_of(str(msgspec.json.decode(answer)["markPrice"]))
-        except (msgspec.MsgspecError, KeyError, TypeError, NotANumber):
+            mark = decimal_of(str(told.get("markPrice")))
+        except NotANumber:
             return None
         ticks = mark * _BELOW_MARK / Decimal(self._canary.spec.tick)
         whole = int(ticks.to_integral_value(rounding=ROUND_FLOOR))

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from holdfast.ports.clock import Clock
 from holdfast.ports.probe import Canary, Expected
-from holdfast.ports.venue import EventSink, MaySend, VenueUnusable
+from holdfast.ports.venue import EventSink, MaySend, VenueSilent, VenueUnusable
 from holdfast.venues.binance import wire
 from holdfast.venues.binance.asking import Endpoint, Windows
 from holdfast.venues.binance.calls import DUAL_SIDE, EXCHANGE_INFO, Calls
@@ -46,7 +46,8 @@ class BinanceConfig(Struct, frozen=True, kw_only=True):
     """One account at Binance USD-M, or at a venue that speaks its dialect.
 
     ``order_window_ms``: how late the venue still accepts what changes something; at most the lease's time to
-    live, so that the venue itself refuses what a frozen process had in hand. ``legacy_streams``: one socket
+    live, so that the venue itself refuses what a frozen process had in hand. ``key_url``: who tells a key's
+    rights; empty: Binance's main host, or ``rest_url`` where that is another. ``legacy_streams``: one socket
     address for everything, as before 2026-04-23.
     """
 
@@ -59,9 +60,7 @@ class BinanceConfig(Struct, frozen=True, kw_only=True):
     read_timeout_ms: int = 8_000
     rest_url: str = REST_URL
     ws_url: str = WS_URL
-    key_url: str = (
-        ""  # who tells a key's rights; empty: Binance's main host, or ``rest_url`` where that is another
-    )
+    key_url: str = ""
     legacy_streams: bool = False
     times: StreamTimes = StreamTimes()
     backoff: Backoff = Backoff()
@@ -131,7 +130,7 @@ class BinanceVenue:
     async def load(self) -> tuple[InstrumentSpec, ...]:
         """The configured instruments' facts; the clock is measured and the rate limits are read on the way.
 
-        Errors: VenueUnusable (unreachable, wrong key, hedge mode, unknown instrument).
+        Errors: VenueSilent (unreachable), VenueUnusable (wrong key, hedge mode, unknown instrument).
         """
         await self._measure_clock()
         specs = await self._specs()
@@ -190,7 +189,7 @@ class BinanceVenue:
             outcome = await self._calls.measure_clock()
             told = told or isinstance(outcome, Ok)
         if not told:
-            raise VenueUnusable(
+            raise VenueSilent(
                 f"{self._config.rest_url} does not tell the time: {self._calls.asker.last_failure}"
             )
 

@@ -95,7 +95,7 @@ class BinanceFeed:
 
     def renew(self, instrument: str, kind: StreamKind, *, harder: bool) -> None:
         """``FeedPort.renew``: subscribe again where the stream belongs, or make that connection anew."""
-        end = _KINDS[kind]
+        end = f"@{_STREAMS[kind]}"
         for share, socket in zip(self._shares, self._sockets, strict=True):
             mute = [
                 name
@@ -153,11 +153,11 @@ class BinanceFeed:
                 seen[index] = socket.reads
 
 
-_KINDS: Final = {
-    StreamKind.QUOTE: "@bookTicker",
-    StreamKind.TRADE: "@trade",
-    StreamKind.MARK: "@markPrice@1s",
-    StreamKind.DEPTH: "@depth@100ms",
+_STREAMS: Final = {
+    StreamKind.QUOTE: "bookTicker",
+    StreamKind.TRADE: "trade",
+    StreamKind.MARK: "markPrice@1s",
+    StreamKind.DEPTH: "depth@100ms",
 }
 
 
@@ -168,8 +168,9 @@ def _asking(streams: Sequence[str]) -> bytes:
 
 def shares_of(config: FeedConfig, instruments: Sequence[str]) -> tuple[_Share, ...]:
     """Which streams go over which connection: the venue's split addresses, or one legacy address."""
-    quick = ["bookTicker", *(["trade"] if config.trades else []), *(["depth@100ms"] if config.depth else [])]
-    slow = ["markPrice@1s"] if config.marks else []
+    wanted = {StreamKind.QUOTE: True, StreamKind.TRADE: config.trades, StreamKind.DEPTH: config.depth}
+    quick = [_STREAMS[kind] for kind, is_wanted in wanted.items() if is_wanted]
+    slow = [_STREAMS[StreamKind.MARK]] if config.marks else []
     base = config.ws_url.rstrip("/")
     groups = (
         [("", f"{base}/ws", quick + slow)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-import msgspec
+from msgspec import Struct
 
 from holdfast.ports.probe import Expected
 from holdfast.venues.binance import calls, contract
-from holdfast.venues.binance.asking import Answer
+from holdfast.venues.binance.asking import Answer, Endpoint, decoded
 from holdfast.venues.binance.calls import Calls
 from holdfast.venues.binance.codec import Params
 from holdfast.venues.binance.contract import CONTRACT, Clause
@@ -28,9 +28,49 @@ _PAUSE_S: Final = 1.0
 _NOBODYS: Final = "hfprobe-nobodys-order"
 _BUDGET_PPM_WARN: Final = 500_000
 _PPM: Final = 1_000_000
+_TRANSFERS: Final = ("enableInternalTransfer", "permitsUniversalTransfer")
 OK: Final = Verdict.OK
 WARN: Final = Verdict.WARN
 FAIL: Final = Verdict.FAIL
+
+
+class _Right(Struct, frozen=True, kw_only=True):
+    """One right of a key: Binance's name for it, what it should be, and what is said where it is or is not."""
+
+    key: str
+    wanted: bool
+    name: str
+    good: str
+    bad: str
+    advice: str
+
+
+_RIGHTS: Final = (
+    _Right(
+        key="enableWithdrawals",
+        wanted=False,
+        name="withdrawals",
+        good="the key may not withdraw",
+        bad="the key may withdraw",
+        advice="make a key without that right, and delete this one",
+    ),
+    _Right(
+        key="ipRestrict",
+        wanted=True,
+        name="addresses",
+        good="the key works from listed addresses only",
+        bad="the key works from anywhere",
+        advice="tie it to this machine's address at the venue",
+    ),
+    _Right(
+        key="enableFutures",
+        wanted=True,
+        name="trading",
+        good="the key may trade futures",
+        bad="the key may not trade futures",
+        advice="give it that right at the venue",
+    ),
+)
 
 
 def check(name: str, verdict: Verdict, found: str, advice: str = "") -> Check:
@@ -55,7 +95,7 @@ async def probe(work: Calls, expected: Expected, *, budget: Budget, signed: bool
         return (*checks, check("account", WARN, "no key: nothing of an account could be looked at"))
     checks += [await _absent(work, instruments[0], cancel=cancel) for cancel in (False, True)]
     checks.append(check("not called", OK, contract.NOT_CALLED))
-    read = {path: _decoded(answer) for path, answer in told.items()}
+    read = {path: decoded(answer) for path, answer in told.items()}
     if expected.rights_told:
         checks += _rights(read.get("GET /sapi/v1/account/apiRestrictions"))
     else:
@@ -68,26 +108,19 @@ async def probe(work: Calls, expected: Expected, *, budget: Budget, signed: bool
 
 
 async def _asked(work: Calls, clause: Clause, instruments: list[str]) -> Answer:
-    """Asked again where the venue was only busy: a bot is not halted for a moment's 503."""
     params: Params = {"symbol": instruments[0]} if clause.per_symbol else {}
+    return await _patiently(work, clause.endpoint, params, Kind.READ)
+
+
+async def _patiently(work: Calls, endpoint: Endpoint, params: Params, kind: Kind) -> Answer:
+    """Asked again where the venue was only busy: a bot is not halted for a moment's 503."""
     tries = 1
     while True:
-        answer = await work.asker.ask(
-            clause.endpoint, params, kind=Kind.READ, lane=Lane.READ, may_send=always
-        )
+        answer = await work.asker.ask(endpoint, params, kind=kind, lane=Lane.READ, may_send=always)
         if not isinstance(answer, Transient) or tries == _TRIES:
             return answer
         tries += 1
         await asyncio.sleep(_PAUSE_S)
-
-
-def _decoded(answer: Answer) -> Any:
-    if not isinstance(answer, str):
-        return None
-    try:
-        return msgspec.json.decode(answer)
-    except msgspec.MsgspecError:
-        return None
 
 
 def _shape(clause: Clause, answer: Answer, last_failure: str) -> Check:
@@ -124,12 +157,11 @@ async def _clock(work: Calls, expected: Expected) -> Check:
 async def _absent(work: Calls, instrument: str, *, cancel: bool) -> Check:
     """An order that nobody sent: both questions must say so by the code that stands in the table."""
     name = f"{'DELETE' if cancel else 'GET'} /fapi/v1/order"
-    answer = await work.asker.ask(
+    answer = await _patiently(
+        work,
         calls.CANCEL if cancel else calls.QUERY,
         {"symbol": instrument, "origClientOrderId": _NOBODYS},
-        kind=Kind.CANCEL if cancel else Kind.QUERY,
-        lane=Lane.READ,
-        may_send=always,
+        Kind.CANCEL if cancel else Kind.QUERY,
     )
     if isinstance(answer, Absent):
         return check(name, OK, "nobody's order is told to be absent")
@@ -150,47 +182,26 @@ def _rights(told: Any) -> list[Check]:
             )
         ]
     checks = []
-    if told.get("enableWithdrawals") is False:
-        checks.append(check("withdrawals", OK, "the key may not withdraw"))
-    else:
-        checks.append(
-            check(
-                "withdrawals",
-                FAIL,
-                "the key may withdraw",
-                "make a key without that right, and delete this one",
-            )
-        )
-    if told.get("ipRestrict") is True:
-        checks.append(check("addresses", OK, "the key works from listed addresses only"))
-    else:
-        checks.append(
-            check(
-                "addresses",
-                FAIL,
-                "the key works from anywhere",
-                "tie it to this machine's address at the venue",
-            )
-        )
-    if told.get("enableFutures") is True:
-        checks.append(check("trading", OK, "the key may trade futures"))
-    else:
-        checks.append(
-            check("trading", FAIL, "the key may not trade futures", "give it that right at the venue")
-        )
-    moves = [
-        name for name in ("enableInternalTransfer", "permitsUniversalTransfer") if told.get(name) is True
-    ]
-    if moves:
-        checks.append(
-            check(
-                "transfers",
-                WARN,
-                f"the key may move money within the exchange ({', '.join(moves)})",
-                "take that right away",
-            )
-        )
+    checks = [_right(told, one) for one in _RIGHTS]
+    untold = [name for name in _TRANSFERS if not isinstance(told.get(name), bool)]
+    moves = [name for name in _TRANSFERS if told.get(name) is True]
+    if untold:
+        found = f"whether the key may move money within the exchange is not told ({', '.join(untold)})"
+        checks.append(check("transfers", WARN, found, "look at the key's rights at the venue"))
+    elif moves:
+        found = f"the key may move money within the exchange ({', '.join(moves)})"
+        checks.append(check("transfers", WARN, found, "take that right away"))
     return checks
+
+
+def _right(told: dict[str, Any], right: _Right) -> Check:
+    """What is not told is no right that we want, and is not said to be one that we do not want."""
+    answer = told.get(right.key)
+    if not isinstance(answer, bool):
+        return check(right.name, FAIL, f"{right.key} is not told", "see the line of apiRestrictions")
+    if answer is right.wanted:
+        return check(right.name, OK, right.good)
+    return check(right.name, FAIL, right.bad, right.advice)
 
 
 def _account(told: Any, expected: Expected) -> Check:
@@ -228,21 +239,22 @@ def _modes(read: dict[str, Any]) -> list[Check]:
 
 
 def _leverage(read: dict[str, Any], expected: Expected, instruments: list[str]) -> list[Check]:
-    rows = {row["symbol"]: row for row in _dicts(read.get("GET /fapi/v1/symbolConfig"))}
-    most = {
-        row["symbol"]: max(
-            (step.get("initialLeverage", 0) for step in _dicts(row.get("brackets"), "bracket")), default=0
-        )
-        for row in _dicts(read.get("GET /fapi/v1/leverageBracket"))
-    }
+    rows = _by_symbol(read.get("GET /fapi/v1/symbolConfig"))
+    brackets = _by_symbol(read.get("GET /fapi/v1/leverageBracket"))
     checks = []
     for instrument in instruments:
         name = f"leverage {instrument}"
-        now = rows.get(instrument, {}).get("leverage")
-        margin = str(rows.get(instrument, {}).get("marginType", "?")).lower()
-        if most.get(instrument, 0) < expected.leverage:
-            found = f"the venue allows {most.get(instrument, 0)}x at most, the configuration asks {expected.leverage}x"
+        row = rows.get(instrument, {})
+        now, margin = row.get("leverage"), str(row.get("marginType", "?")).lower()
+        steps = [step.get("initialLeverage") for step in _dicts(brackets.get(instrument, {}).get("brackets"))]
+        most = max((step for step in steps if type(step) is int), default=None)
+        if most is None:
+            checks.append(check(name, FAIL, "the venue does not tell what it allows", "look there by hand"))
+        elif most < expected.leverage:
+            found = f"the venue allows {most}x at most, the configuration asks {expected.leverage}x"
             checks.append(check(name, FAIL, found, "lower venue.leverage"))
+        elif type(now) is not int:
+            checks.append(check(name, FAIL, "the venue does not tell what is set", "look there by hand"))
         elif now != expected.leverage:
             found = f"{now}x ({margin}), the configuration says {expected.leverage}x"
             advice = "" if expected.starting else "every start of the bot sets it: who changed it since?"
@@ -252,8 +264,12 @@ def _leverage(read: dict[str, Any], expected: Expected, instruments: list[str]) 
     return checks
 
 
-def _dicts(rows: Any, key: str = "symbol") -> list[dict[str, Any]]:
-    return [row for row in rows if isinstance(row, dict) and key in row] if isinstance(rows, list) else []
+def _by_symbol(rows: Any) -> dict[str, dict[str, Any]]:
+    return {row["symbol"]: row for row in _dicts(rows) if isinstance(row.get("symbol"), str)}
+
+
+def _dicts(rows: Any) -> list[dict[str, Any]]:
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _budget(budget: Budget) -> Check:

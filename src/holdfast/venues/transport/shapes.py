@@ -23,7 +23,7 @@ def differences(promise: Promise, body: str) -> tuple[str, ...]:
     """Every promised place that is missing or of another type, a few at most; empty where the answer is as recorded."""
     try:
         answer = msgspec.json.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         return (f"not JSON: {error}"[:120],)
     found: dict[str, None] = {}
     for place, kinds in promise.items():
