@@ -1,8 +1,8 @@
 """A file system in memory that forgets like a real one: what was not synced may be old or new after a power loss.
 
 Fulfils ``journal.files.Files``. Contents are kept in sectors: a sync makes them durable, a power loss takes each
-unsynced one or leaves it, by the dice, and so the length. Faults come through two hooks: ``refuses`` names the errno with which a call
-fails (0: it does not), ``goes`` how many bytes of a write go.
+unsynced one or leaves it, by the dice, and so the length. Faults come through two hooks: ``refuses`` names the errno
+with which a call fails (0: it does not), ``goes`` how many bytes of a write go.
 """
 
 from __future__ import annotations
@@ -112,9 +112,11 @@ class SimFiles:
     def copied(self) -> Self:
         """Another such machine with the same disk, and the same that is not on it yet; no handles, locks or hooks."""
         other = type(self)()
-        copies = {id(inode): inode.copied() for inode in (*self._inodes.values(), *self._durable.values())}
-        other._inodes = {path: copies[id(inode)] for path, inode in self._inodes.items()}
-        other._durable = {path: copies[id(inode)] for path, inode in self._durable.items()}
+        copies = {id(one): one.copied() for one in (*self._inodes.values(), *self._durable.values())}
+        other._take(  # noqa: SLF001 - another of this very class
+            {path: copies[id(one)] for path, one in self._inodes.items()},
+            {path: copies[id(one)] for path, one in self._durable.items()},
+        )
         return other
 
     # --- Files ------------------------------------------------------------------------------------------------
@@ -194,6 +196,9 @@ class SimFiles:
         self._durable = dict(self._inodes)
 
     # --- within -----------------------------------------------------------------------------------------------
+
+    def _take(self, inodes: dict[str, _Inode], durable: dict[str, _Inode]) -> None:
+        self._inodes, self._durable = inodes, durable
 
     def _call(self, name: str) -> None:
         number = self.refuses(name)
