@@ -5,7 +5,7 @@ import pytest
 from holdfast.vocab.facts import FlattenBegan, FlattenEnded
 from holdfast.vocab.holds import HoldLevel, Scope
 from holdfast.vocab.orders import Lane, OrderState, OrderType, Side, TimeInForce
-from holdfast.vocab.outcome import Fatal, Suppressed, Unknown, Withheld
+from holdfast.vocab.outcome import Fatal, Suppressed, Transient, Unknown, Withheld
 from holdfast.vocab.requests import (
     CancelAll,
     CancelOrder,
@@ -114,6 +114,24 @@ def test_flat_is_not_said_while_an_order_is_in_doubt():
     room.venue.mends(QueryOrder)
     room.run(s=10)
     assert S.UNSENT is doubtful.state
+    assert room.flat_claims
+
+
+def test_flat_is_not_said_while_the_venue_lists_an_order_that_is_final_with_us():
+    """It was refused and is there all the same; one list may be old, so only another one tells who is right."""
+    room = a_long_core()
+    room.venue.stream_deaf = True
+    room.venue.will_answer(PlaceOrder, Transient(why="service unavailable", code="-1008"))
+    refused = room.buys(5, at=BTC_TICKS - 100)
+    assert S.UNSENT is refused.state
+    room.venue._place(PlaceOrder(order_id=refused.order_id, terms=refused.terms))
+    while not any(name.startswith("risen/") for name in room.state.session.suspects):
+        room.run(ms=10)
+    room.says("flatten")
+    room.run(ms=1_000)
+    assert [] == [claim for claim in room.flat_claims if room.venue.open_orders()]
+    room.run(s=10)
+    assert ([], 0) == (room.venue.open_orders(), room.venue.position())
     assert room.flat_claims
 
 

@@ -40,7 +40,7 @@ from holdfast.vocab.requests import PlaceOrder
 from tests.house.events import a_quote
 from tests.house.setup import BTC, BTC_TICKS, ETH, ETH_TICKS, MONO_NS, WALL_NS, settings, timings
 from tests.house.venue import NaiveVenue
-from tests.journal.memory_files import Inode, MemoryFiles
+from tests.journal.memory_files import MemoryFiles
 
 NS_PER_MS = 1_000_000
 KEY = "naive--paper-1"
@@ -103,42 +103,20 @@ class Disk(MemoryFiles):
     def __init__(self):
         super().__init__()
         self.on_act = None
-        self.sticky_from = None  # from this call on, every one fails …
-        self.failing = set()  # … or every one of these names
+        self.sticky_from = None  # from this call on, every one fails
         self.error = errno.EIO
 
-    def _call(self, name):
-        super()._call(name)
+    def _fails(self, name):
+        code = super()._fails(name)
         sticky = self.sticky_from is not None and self.call_count >= self.sticky_from
-        if sticky or name in self.failing:
-            raise OSError(self.error, name)
+        return self.error if sticky else code
 
     def _acted(self, name, half=None):
         if self.on_act is not None:
             self.on_act(f"disk {name}", half)
 
-    def copied(self):
-        other = Disk()
-        memo = {}
-
-        def copy(inode):
-            if id(inode) not in memo:
-                new = memo[id(inode)] = Inode()
-                new.now, new.durable = _same(inode, "now"), _same(inode, "durable")
-            return memo[id(inode)]
-
-        other.inodes = {path: copy(inode) for path, inode in self.inodes.items()}
-        other.durable_names = {path: copy(inode) for path, inode in self.durable_names.items()}
-        return other
-
-    def thawed(self):
-        """Copies share the bytes of what did not change: here each gets its own again."""
-        for inode in {*self.inodes.values(), *self.durable_names.values()}:
-            inode.now, inode.durable = bytearray(inode.now), bytearray(inode.durable)
-        return self
-
     def path_of(self, handle):
-        return next(path for path, inode in self.inodes.items() if inode is self.handles[handle])
+        return next(path for path, inode in self._inodes.items() if inode is self._of(handle))
 
     def open(self, path, *, create=False):
         handle = super().open(path, create=create)
@@ -148,29 +126,22 @@ class Disk(MemoryFiles):
 
     def allocate(self, handle, size):
         super().allocate(handle, size)
-        _changed(self.handles[handle], "now")
         self._acted("allocate")
 
     def write(self, handle, data, offset):
         data = bytes(data)
         if self.on_act is not None:
             path = self.path_of(handle)
-            self.on_act("disk write", lambda left: left.files.put(path, data[: len(data) // 2], offset))
+            self._acted("write", lambda left: left.files.put(path, data[: len(data) // 2], offset))
         went = super().write(handle, data, offset)
-        _changed(self.handles[handle], "now")
         self._acted("write")
         return went
 
     def put(self, path, data, offset):
-        inode = self.inodes[path]
-        now = bytearray(inode.now)
-        now.extend(bytes(max(0, offset + len(data) - len(now))))
-        now[offset : offset + len(data)] = data
-        inode.now = bytes(now)
+        self._put(self._inode(path), data, offset)
 
     def sync(self, handle):
         super().sync(handle)
-        _changed(self.handles[handle], "durable")
         self._acted("sync")
 
     def rename(self, source, target):
@@ -184,18 +155,6 @@ class Disk(MemoryFiles):
     def sync_dir(self, path):
         super().sync_dir(path)
         self._acted("sync_dir")
-
-
-def _same(inode, name):
-    """The bytes of an inode, one copy for as long as they do not change."""
-    frozen = inode.__dict__.setdefault(f"frozen_{name}", None)
-    if frozen is None:
-        frozen = inode.__dict__[f"frozen_{name}"] = bytes(getattr(inode, name))
-    return frozen
-
-
-def _changed(inode, name):
-    inode.__dict__[f"frozen_{name}"] = None
 
 
 @contextmanager
@@ -311,7 +270,7 @@ class Machine:
             self.venue = venue(self.config.instruments)
             self.clock = Clock()
             return
-        self.files = left.files.copied().thawed()
+        self.files = left.files.copied()
         self.venue = deepcopy(left.venue)
         self.venue.stream.clear()
         self.clock = Clock(wall_ns=left.wall_ns + DOWN_NS, mono_ns=left.mono_ns + DOWN_NS)

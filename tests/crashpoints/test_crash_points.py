@@ -72,7 +72,7 @@ def test_without_power_at_any_act_it_recovers_what_was_synced(day, capsys):
     picked = [(number, left) for number, left in enumerate(lefts) if number % EACH_POWER == 0]
     bad = {}
     for number, left in picked:
-        files = left.files.copied().thawed()
+        files = left.files.copied()
         files.lose_power(random.Random(number))
         found = recovered(replace(left, files=files, power=True, guard={}))[1]
         if found:

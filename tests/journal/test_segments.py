@@ -208,7 +208,7 @@ def fill(journal, *, urgent=False):
 def test_a_full_disk_stops_risk_and_not_the_exit():
     """The reserve is for getting flat: normal records are refused while urgent ones still go in."""
     files = MemoryFiles()
-    files.space = 3 * 4096
+    files.space_bytes = 3 * 4096
     journal = open_for_append("j", account="a", files=files, **SMALL).journal
     normal = fill(journal)
     assert journal.full
@@ -225,10 +225,10 @@ def test_a_full_disk_stops_risk_and_not_the_exit():
 def test_space_that_comes_back_is_found():
     """A person deletes something: no restart is needed to trade on."""
     files = MemoryFiles()
-    files.space = 2 * 4096
+    files.space_bytes = 2 * 4096
     journal = open_for_append("j", account="a", files=files, **SMALL).journal
     before = fill(journal)
-    files.space = 10 * 4096
+    files.space_bytes = 10 * 4096
 
     taken = 0
     for number in range(3 * module.SPARE_TRIES):
@@ -246,7 +246,7 @@ def test_space_that_comes_back_is_found():
 def test_a_start_on_a_full_disk_can_still_write_down_what_it_does():
     """The reserve survives a restart: it is allocated."""
     files = MemoryFiles()
-    files.space = 2 * 4096
+    files.space_bytes = 2 * 4096
     journal = open_for_append("j", account="a", files=files, **SMALL).journal
     count = fill(journal)
     files.kill()
@@ -264,22 +264,22 @@ def test_a_half_allocated_segment_is_given_back():
 
     class Half(MemoryFiles):
         def allocate(self, handle, size):
-            if self.space is not None:
-                self.handles[handle].now.extend(bytes(100))
+            if self.space_bytes is not None:
+                super().write(handle, bytes(100), 0)
             super().allocate(handle, size)
 
     files = Half()
-    files.space = 2 * 4096 + 500
+    files.space_bytes = 2 * 4096 + 500
     journal = open_for_append("j", account="a", files=files, **SMALL).journal
     fill(journal)
 
-    assert ["j/journal-000000.seg", "j/journal-000001.seg"] == sorted(files.inodes)
+    assert ["journal-000000.seg", "journal-000001.seg"] == files.names("j")
 
 
 def test_a_first_segment_without_space_is_a_clear_end():
     """Nothing can be promised: no start."""
     files = MemoryFiles()
-    files.space = 100
+    files.space_bytes = 100
     with pytest.raises(JournalFailed, match="cannot open the journal: No space left on device"):
         open_for_append("j", account="a", files=files, **SMALL)
 

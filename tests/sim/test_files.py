@@ -43,6 +43,42 @@ def test_a_power_loss_takes_only_what_was_not_synced_sector_by_sector():
     assert {(old, new) for old in (0, ord("b")) for new in (0, ord("b"))} == seen
 
 
+def test_a_length_that_was_not_synced_may_be_the_old_one():
+    """What was allocated and not synced may be gone: a reader must not count on finding zeros there."""
+    sizes = set()
+    for seed in range(20):
+        files = SimFiles()
+        handle = a_file(files)
+        files.allocate(handle, 6 * SECTOR_BYTES)
+        files.lose_power(random.Random(seed))
+        sizes.add(files.size("d/f"))
+    assert {4 * SECTOR_BYTES, 6 * SECTOR_BYTES} == sizes
+
+
+def test_a_copy_has_what_was_synced_and_what_was_not_and_goes_its_own_way():
+    files = SimFiles()
+    handle = a_file(files)
+    files.write(handle, b"unsynced", 0)
+    copy = files.copied()
+    files.write(handle, b"later", 0)
+    assert b"unsynced" == copy.read("d/f", 0, 8)
+    seen = set()
+    for seed in range(20):
+        lost = copy.copied()
+        lost.lose_power(random.Random(seed))
+        seen.add(lost.read("d/f", 0, 8))
+    assert {b"unsynced", bytes(8)} == seen
+    assert b"laterced" == files.read("d/f", 0, 8)
+
+
+def test_a_handle_is_closed_once():
+    files = SimFiles()
+    handle = a_file(files)
+    files.close(handle)
+    with pytest.raises(OSError, match="no such handle"):
+        files.close(handle)
+
+
 def test_a_name_that_was_not_synced_may_be_lost():
     seen = set()
     for seed in range(20):

@@ -1,9 +1,11 @@
 """Faults planted into the product, one per area: simulation must find each. They live here and nowhere else."""
 
+from msgspec import structs
+
 from holdfast.core.gate import gate
 from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.orders.book import OrderRow
-from holdfast.core.step import emit, flatten, machine, replies, reports
+from holdfast.core.step import emit, flatten, machine, reconcile, replies, reports
 from holdfast.runtime.paced import Paced
 from holdfast.runtime.recover import recover
 from holdfast.simulate import world
@@ -122,3 +124,38 @@ PLANTS = {
 }
 # All at once hold the bot so often that few orders are there to be stopped.
 FAULTS = {latch_ignored: {"halt"}}
+
+
+# --- mends taken back: by the number of the saved seed that they were made for ---------------------------------------
+
+
+def opening_counted_whole(patch):
+    """The opening balance as it was told, whatever was booked before, and never taken again."""
+    answers, opens, books_it = reconcile.balances_answer, reconcile._open_wallets, Ledger.fill
+
+    def once(state, out, answer, *, asked_mono_ns):
+        answers(state, out, answer, asked_mono_ns=asked_mono_ns)
+        state.live.words.opening = False
+
+    def counts_all(self, fact, *, mono_ns):
+        self.opened_venue_ns = -1
+        books_it(self, fact, mono_ns=mono_ns)
+
+    def whole(state, out, answer, *, asked_mono_ns):
+        booked = dict(state.books.ledger.wallet_e8)
+        told = tuple(
+            structs.replace(row, wallet_e8=row.wallet_e8 + booked.get(row.asset, 0))
+            for row in answer.balances
+        )
+        opens(state, out, structs.replace(answer, balances=told), asked_mono_ns=asked_mono_ns)
+
+    patch(reconcile, "_open_wallets", whole)
+    patch(replies, "balances_answer", once)
+    patch(Ledger, "fill", counts_all)
+
+
+def risen_does_not_matter(patch):
+    patch(flatten, "_risen", lambda state, out, job: False)
+
+
+TAKEN_BACK = {9: opening_counted_whole, 249: risen_does_not_matter}

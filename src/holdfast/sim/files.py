@@ -1,8 +1,8 @@
 """A file system in memory that forgets like a real one: what was not synced may be old or new after a power loss.
 
 Fulfils ``journal.files.Files``. Contents are kept in sectors: a sync makes them durable, a power loss takes each
-unsynced one or leaves it, by the dice. Faults come through two hooks: ``refuses`` names the errno with which a call
-fails (0: it does not), ``goes`` how many bytes of a write go.
+unsynced one or leaves it, by the dice, and so the length. Faults come through two hooks: ``refuses`` names the errno
+with which a call fails (0: it does not), ``goes`` how many bytes of a write go.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Self
 
 SECTOR_BYTES: Final = 512
 
@@ -19,13 +19,26 @@ class _Inode:
     __slots__ = ("data", "durable_bytes", "old")
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.data: bytearray | bytes = bytearray()  # bytes: shared with a copy
         self.durable_bytes = 0
         self.old: dict[int, bytes] = {}  # sector → what the disk has of it, where that differs
+
+    def own(self) -> bytearray:
+        """The contents, to be changed."""
+        if isinstance(self.data, bytes):
+            self.data = bytearray(self.data)
+        return self.data
 
     def sync(self) -> None:
         self.old.clear()
         self.durable_bytes = len(self.data)
+
+    def copied(self) -> _Inode:
+        other = _Inode()
+        other.data = self.data = bytes(self.data)
+        other.durable_bytes = self.durable_bytes
+        other.old = dict(self.old)
+        return other
 
 
 def _never(name: str) -> int:
@@ -80,18 +93,31 @@ class SimFiles:
             for sector, old in sorted(inode.old.items()):
                 if rng.random() < 0.5:
                     start = sector * SECTOR_BYTES
-                    inode.data[start : start + len(old)] = old
+                    inode.own()[start : start + len(old)] = old
                     lost += 1
                     gone = True
                 elif gone:
                     self.reordered_count += 1
+            if inode.durable_bytes < len(inode.data) and rng.random() < 0.5:
+                del inode.own()[inode.durable_bytes :]
+                lost += 1
             inode.sync()
         self._durable = dict(self._inodes)
         return lost
 
     def flip_bit(self, path: str, offset: int, bit: int) -> None:
         """One bit of a file is no longer what was written."""
-        self._inodes[path].data[offset] ^= 1 << bit
+        self._inodes[path].own()[offset] ^= 1 << bit
+
+    def copied(self) -> Self:
+        """Another such machine with the same disk, and the same that is not on it yet; no handles, locks or hooks."""
+        other = type(self)()
+        copies = {id(one): one.copied() for one in (*self._inodes.values(), *self._durable.values())}
+        other._take(  # noqa: SLF001 - another of this very class
+            {path: copies[id(one)] for path, one in self._inodes.items()},
+            {path: copies[id(one)] for path, one in self._durable.items()},
+        )
+        return other
 
     # --- Files ------------------------------------------------------------------------------------------------
 
@@ -136,7 +162,7 @@ class SimFiles:
             if used + more > self.space_bytes:
                 self.no_space_count += 1
                 raise OSError(errno.ENOSPC, "no space")
-        inode.data.extend(bytes(more))
+        inode.own().extend(bytes(more))
 
     def write(self, handle: int, data: bytes | bytearray | memoryview, offset: int) -> int:
         self._call("write")
@@ -149,7 +175,9 @@ class SimFiles:
         self._of(handle).sync()
 
     def close(self, handle: int) -> None:
-        closed = self._handles.pop(handle, None)
+        if handle not in self._handles:
+            raise OSError(errno.EBADF, "no such handle")
+        closed = self._handles.pop(handle)
         if isinstance(closed, str):
             self._locked.discard(closed)
 
@@ -169,6 +197,9 @@ class SimFiles:
 
     # --- within -----------------------------------------------------------------------------------------------
 
+    def _take(self, inodes: dict[str, _Inode], durable: dict[str, _Inode]) -> None:
+        self._inodes, self._durable = inodes, durable
+
     def _call(self, name: str) -> None:
         number = self.refuses(name)
         if number:
@@ -176,7 +207,7 @@ class SimFiles:
 
     def _put(self, inode: _Inode, data: bytes, offset: int) -> None:
         end = offset + len(data)
-        content, old = inode.data, inode.old
+        content, old = inode.own(), inode.old
         if end > len(content):
             content.extend(bytes(end - len(content)))
         for sector in range(offset // SECTOR_BYTES, (end + SECTOR_BYTES - 1) // SECTOR_BYTES):

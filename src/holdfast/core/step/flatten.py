@@ -12,7 +12,7 @@ from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State, scope_key
 from holdfast.core.step.emit import Out, after_ms, alert, ask, emit
 from holdfast.core.step.orders import cancel, cancel_scope, fetch_trades, submit
-from holdfast.core.step.reconcile import POSITION_SOURCES_MAX
+from holdfast.core.step.reconcile import POSITION_SOURCES_MAX, RISEN, ask_orders
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import FlattenBegan, FlattenEnded
@@ -292,7 +292,23 @@ def _all_final(state: State, out: Out, job: FlattenJob) -> bool:
     if foreign and (asked < 0 or now - asked >= patience_ns):
         job.cancel_asked_mono_ns = now
         cancel_scope(state, out, scope=job.scope, why="flatten", protective=True, foreign=True)
-    return not open_rows and not foreign
+    return not open_rows and not foreign and not _risen(state, out, job)
+
+
+def _risen(state: State, out: Out, job: FlattenJob) -> bool:
+    """Whether the venue's last list has an order in scope that is final with us: who is right, only another one says."""
+    scope = job.scope
+    for name in state.live.suspects:
+        if name.startswith(RISEN):
+            row = state.books.orders.row(int(name.removeprefix(RISEN)))
+            if (
+                row is not None
+                and scope.strategy in ("", row.strategy)
+                and scope.instrument in ("", row.terms.instrument)
+            ):
+                ask_orders(state, out)
+                return True
+    return False
 
 
 def _books_agree(state: State, out: Out, job: FlattenJob) -> bool:

@@ -56,6 +56,7 @@ POSITION_SOURCES_MAX: Final = 4
 # A difference must be seen this many times in a row, with nothing of ours moving in between, to be a break:
 # the venue's own lists lag its streams by moments.
 CONFIRMATIONS: Final = 2
+RISEN: Final = "risen/"  # and the id: a suspect that is final with us, and in the venue's list of open orders
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
 ROUNDING_E8_PER_FILL: Final = 2
 CASH_OVERLAP_MS: Final = 60_000
@@ -338,7 +339,7 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
         if row is not None and row.changed_mono_ns >= asked_mono_ns:
             continue  # our word on it is newer than this list
         if row is not None and is_final(row.state):
-            name = f"risen/{row.order_id}"
+            name = f"{RISEN}{row.order_id}"
             risen[name] = True
             session.suspects[name] = session.suspects.get(name, 0) + 1
             if session.suspects[name] >= CONFIRMATIONS:
@@ -346,7 +347,7 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
             continue
         order_report(state, out, report, fresh=False, asked_mono_ns=asked_mono_ns)
     for name in list(session.suspects):
-        if name.startswith("risen/") and name not in risen:
+        if name.startswith(RISEN) and name not in risen:
             del session.suspects[name]  # not in a row
     for venue_order_id, foreign in list(orders.foreign.items()):
         if venue_order_id not in seen:
