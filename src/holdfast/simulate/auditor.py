@@ -40,11 +40,18 @@ from holdfast.vocab.facts import (
     OrderMoved,
     PositionAdjusted,
 )
-from holdfast.vocab.holds import ACCOUNT, Hold, HoldCause, HoldLevel, Release
+from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release
 from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms
 from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient
 from holdfast.vocab.reports import FillCause, NoSuchOrder, Positions
-from holdfast.vocab.requests import AmendOrder, PlaceOrder, QueryPositions, Request
+from holdfast.vocab.requests import (
+    AmendOrder,
+    CancelOrder,
+    PlaceOrder,
+    QueryOrder,
+    QueryPositions,
+    Request,
+)
 from holdfast.vocab.units import NS_PER_S, PPM
 
 FINAL: Final = frozenset(
@@ -98,7 +105,6 @@ class Claims(Struct, frozen=True, kw_only=True):
     levels: dict[tuple[str, str], int]
     holds: dict[int, int]
     order_states: dict[int, OrderState]
-    gross_e8: int
     wallet_e8: dict[str, int]
     foreign_ids: frozenset[str]
     calls_count: int
@@ -197,6 +203,7 @@ class Auditor:
         self._startup_due = False
         self._quiet = False
         self._positions_asked: set[int] = set()
+        self._asked_of: dict[int, int] = {}  # of this life's calls, by id: which order each is about
 
     def must(self, rule: str, holds: object, *said: object) -> None:
         """Assert a rule, and count that it was asked."""
@@ -210,6 +217,7 @@ class Auditor:
         """Another life reads these records: what was lost with the last one never was."""
         self._unalerted = {}
         self._positions_asked = set()
+        self._asked_of = {}
         if count == self.count:
             return
         self._reset()
@@ -374,6 +382,11 @@ class Auditor:
         self.must("I17 final is final", was not in FINAL or fact.state is was, was.value, fact.did.value)
         event = self.last_event
         if fact.state is not was and not self._quiet:
+            if isinstance(event, CallDone):
+                about = self._asked_of.get(
+                    event.call_id, fact.order_id
+                )  # lists, and what never left, are of many
+                self.must("I19 an outcome is of its own order", about == fact.order_id, fact, about)
             if fact.did is Did.REFUSED:
                 proof = isinstance(event, OrderReported | TradeReported) or (
                     isinstance(event, CallDone) and isinstance(event.outcome, Fatal | Ok)
@@ -390,8 +403,10 @@ class Auditor:
                 )
                 self.must("I19 absence is the venue's word", proof, fact)
             elif was is OrderState.UNKNOWN and fact.state in FINAL:
-                proof = isinstance(event, CallDone | OrderReported | TradeReported) or (
-                    isinstance(event, Command) and event.verb is Verb.RESOLVE
+                proof = (
+                    isinstance(event, OrderReported | TradeReported)
+                    or (isinstance(event, CallDone) and isinstance(event.outcome, Ok))
+                    or (isinstance(event, Command) and event.verb is Verb.RESOLVE)
                 )
                 self.must("I19 UNKNOWN ends by the venue's word or a person's", proof, fact)
         sent.state = fact.state
@@ -555,8 +570,14 @@ class Auditor:
 
     def asks(self, call: Call) -> None:
         """The bot asks for the venue's word."""
-        if isinstance(call.request, QueryPositions):
+        request = call.request
+        if isinstance(request, QueryPositions):
             self._positions_asked.add(call.call_id)
+        elif (
+            isinstance(request, PlaceOrder | AmendOrder | CancelOrder | QueryOrder)
+            and request.order_id is not None
+        ):
+            self._asked_of[call.call_id] = request.order_id
 
     def writes(self, call: Call) -> None:
         """The last hop let a call pass."""
@@ -568,6 +589,11 @@ class Auditor:
         if sent is None:
             return
         amends = isinstance(request, AmendOrder)
+        if isinstance(request, PlaceOrder):
+            self.must("I1 what is sent is as it was approved", request.terms == sent.terms, request, sent)
+        else:
+            asked = request.qty_lots == sent.amend_lots
+            self.must("I1 an amend is sent as it was approved", asked, request, sent)
         index = sent.amended_index if amends else sent.index
         durable = self._world.durable_count()
         self.must("I22 an order is durable before it leaves", index < durable, index, durable)
@@ -584,11 +610,6 @@ class Auditor:
             return
         self.must("I25 a client order id is used once", request.order_id not in self.arrived, request)
         self.arrived.add(request.order_id)
-        sent = self.orders.get(request.order_id)
-        if sent is not None and sent.level >= HoldLevel.REDUCE_ONLY and not request.terms.reduce_only:
-            held = self._world.truth().position_lots.get(request.terms.instrument, 0)
-            reducing = -request.terms.side * held
-            self.must("I11 no order of REDUCE_ONLY increases", reducing >= request.terms.qty_lots, request)
 
     def alerted(self, alert: Alert) -> None:
         """People are told."""
@@ -683,4 +704,4 @@ _HEARD: Final[dict[type, str]] = {
     FlattenEnded: "_flat",
 }
 
-__all__ = ["ACCOUNT", "Auditor", "Claims", "Rules", "Sent", "Trade", "Truth", "Violation", "World"]
+__all__ = ["Auditor", "Claims", "Rules", "Sent", "Trade", "Truth", "Violation", "World"]

@@ -188,8 +188,10 @@ def _end(world: World) -> None:
     own = bot.state.books_hash()
     folded = State(recover(record for _, _, record in records).books).books_hash()
     must("I23 the books are the fold of the facts", own == folded)
-    again = State(recover(record for _, _, record in records).books).books_hash()
-    must("I24 recovery is idempotent", folded == again)
+    for _ in range(
+        2
+    ):  # by the newest snapshot, as a start does; what the first one mends the second one finds mended
+        must("I24 recovery is idempotent", own == world.recovers())
     if world.seed % REPLAY_EVERY == 0:
         replayed = world.replayed()
         must("I23 a replay comes to the same state", replayed.state_hash == bot.state.state_hash())

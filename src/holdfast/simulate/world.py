@@ -474,7 +474,6 @@ class World:
             },
             holds={hold_id: int(hold.level) for hold_id, hold in books.holds.holds.items()},
             order_states={order_id: row.state for order_id, row in orders.live.items()},
-            gross_e8=session.account.gross_e8,
             wallet_e8=dict(ledger.wallet_e8),
             foreign_ids=frozenset(orders.foreign),
             calls_count=len(session.calls),
@@ -950,6 +949,12 @@ class World:
     def closes_journal(self) -> None:
         """The end of it all: what is written is marked durable."""
         self._journal.close()
+
+    def recovers(self) -> str:
+        """Hash of the books that a start would find, which then goes no further."""
+        journal, kept, _ = self._opened()
+        journal.close()
+        return State(kept.books).books_hash()
 
     def records(self) -> list[tuple[int, int, Record]]:
         """The journal, read back from the bytes."""

@@ -296,7 +296,7 @@ def _all_final(state: State, out: Out, job: FlattenJob) -> bool:
 
 
 def _risen(state: State, out: Out, job: FlattenJob) -> bool:
-    """Whether the venue's last list has an order in scope that is final with us: who is right, only another one says."""
+    """Whether the venue's last list has an order in scope that is final with us: only another list tells."""
     scope = job.scope
     for name in state.live.suspects:
         if name.startswith(RISEN):
