@@ -47,6 +47,8 @@ from holdfast.vocab.facts import (
     Fact,
     FillAccepted,
     FillBooked,
+    FillBusted,
+    FillClaimed,
     FlattenBegan,
     FlattenEnded,
     ForeignOrderSeen,
@@ -173,6 +175,18 @@ def _filled(books: Books, fact: FillBooked, mono_ns: int) -> None:
     )
 
 
+def _busted(books: Books, fact: FillBusted, mono_ns: int) -> None:
+    books.ledger.bust(fact, mono_ns=mono_ns)
+    if not fact.booked and fact.order_id is not None:
+        books.orders.execute(fact.order_id, fact.qty_lots)
+
+
+def _claimed(books: Books, fact: FillClaimed, _: int) -> None:
+    lots = books.ledger.quarantined[fact.key].qty_lots
+    books.ledger.claim(fact)
+    books.orders.execute(fact.order_id, lots)
+
+
 def _watch_fill(books: Books, watched: Watched, fact: FillBooked) -> None:
     """Behind the order's own count and before the ledger's."""
     watched.slip(fact, unit_e8=books.ledger.tick_lot_e8[fact.instrument])
@@ -277,6 +291,8 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     OrderMoved: _moved,
     OrderAmended: lambda books, fact, mono_ns: books.orders.amend(fact, mono_ns=mono_ns),
     FillBooked: _filled,
+    FillBusted: _busted,
+    FillClaimed: _claimed,
     FillAccepted: lambda books, fact, _: books.ledger.accept(fact),
     CashBooked: lambda books, fact, _: books.ledger.cash(fact),
     PositionAdjusted: lambda books, fact, mono_ns: books.ledger.adjust(fact, mono_ns=mono_ns),
@@ -353,6 +369,7 @@ class VenueWords(Struct, kw_only=True):
     orders: Word = msgspec.field(default_factory=Word)
     position_lots: dict[str, int] = {}
     mark_ticks: dict[str, int] = {}
+    cost_e8: dict[str, int] = {}  # what the positions were entered for, where the venue tells it
     wallet_e8: dict[str, int] = {}
     opening: bool = False  # no word on balances has agreed yet with the one that opened our books
     unlisted: tuple[str, ...] = ()
@@ -683,12 +700,16 @@ def _without_empty_rows(books: Books) -> object:
         by_strategy=_used_within(books.orders.by_strategy, _NO_OPEN),
         parents=_used(books.orders.parents, _NO_PARENTS),
     )
-    used = msgspec.structs.replace(books, ledger=ledger, orders=orders)
-    if used.day_prices and used.watched:
-        return used
-    # the same bytes as before there were any: the hashes in older journals hold
-    return {
+    # The same bytes as before there were any: the hashes in older journals hold. What is kept so that an execution can
+    # be taken back is a copy of facts that are counted already.
+    told = {
         name: value
+        for name, value in msgspec.structs.asdict(ledger).items()
+        if name != "kept" and (value or name != "busted")
+    }
+    used = msgspec.structs.replace(books, orders=orders)
+    return {
+        name: told if name == "ledger" else value
         for name, value in msgspec.structs.asdict(used).items()
         if value or name not in ("day_prices", "watched")
     }

@@ -17,7 +17,7 @@ from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.outcome import Outcome
 from holdfast.vocab.probe import Check
 from holdfast.vocab.reference import Calendar, InstrumentReference
-from holdfast.vocab.reports import OrderReport, TradeReport
+from holdfast.vocab.reports import BustReport, OrderReport, TradeReport
 
 
 class _Event(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -128,6 +128,7 @@ class Verb(Enum):
     SYNC = "sync"
     RESOLVE = "resolve"
     QUARANTINE_RELEASE = "quarantine_release"
+    BUST = "bust"
     ADOPT = "adopt"
     LIMIT_SET = "limit_set"
     BREAK_GLASS = "break_glass"
@@ -182,6 +183,12 @@ class TradeReported(_Event, frozen=True, kw_only=True, tag="trade_reported"):
 
     trade: TradeReport
     report: OrderReport | None = None
+
+
+class TradeBusted(_Event, frozen=True, kw_only=True, tag="trade_busted"):
+    """The user stream says that the venue takes an execution back."""
+
+    bust: BustReport
 
 
 class CashHinted(_Event, frozen=True, kw_only=True, tag="cash_hinted"):
@@ -371,6 +378,7 @@ Event: TypeAlias = (
     | CallDone
     | OrderReported
     | TradeReported
+    | TradeBusted
     | CashHinted
     | VenueNotice
     | Probed

@@ -140,6 +140,35 @@ class FillBooked(_Fact, frozen=True, kw_only=True, tag="fill_booked"):
     venue_ns: int
     decision_ticks: int | None = None
     churn_window_ms: int = 0
+    venue_order_id: str = ""  # of a fill in quarantine: the order that it names may be heard of later
+
+
+class FillBusted(_Fact, frozen=True, kw_only=True, tag="fill_busted"):
+    """The venue took an execution back, by its own word or by a named person's.
+
+    ``booked``: it was in the books, and is taken out of them; else it came too late to be booked, and never will be.
+    An order and its parent count it all the same: a bust gives nobody a size back. ``venue_ns``: when it was taken
+    back, by the venue's clock. ``by`` and ``reason``: whose word it is.
+    """
+
+    trade_id: str
+    order_id: int | None
+    instrument: str
+    side: Side
+    qty_lots: int
+    price_ticks: int
+    booked: bool
+    by: str
+    reason: str
+    venue_ns: int
+
+
+class FillClaimed(_Fact, frozen=True, kw_only=True, tag="fill_claimed"):
+    """The order that a quarantined fill belongs to became known. ``key`` is instrument/trade id."""
+
+    key: str
+    order_id: int
+    strategy: str
 
 
 class FillAccepted(_Fact, frozen=True, kw_only=True, tag="fill_accepted"):
@@ -179,6 +208,9 @@ class PositionAdjusted(_Fact, frozen=True, kw_only=True, tag="position_adjusted"
     price_ticks: int
     by: str
     reason: str
+    cost_e8: int | None = (
+        None  # what the venue says the whole was entered for, signed; None: at ``price_ticks``
+    )
 
 
 class HoldPlaced(_Fact, frozen=True, kw_only=True, tag="hold_placed"):
@@ -319,6 +351,7 @@ class BreakKind(Enum):
     ORDER_FOREIGN = "order_foreign"  # the venue's list has one that is not ours
     ORDER_RISEN = "order_risen"  # the venue's list has one that our books call final
     FILL_FOREIGN = "fill_foreign"
+    FILL_GONE = "fill_gone"  # booked here, and the venue's list has it no more
     OVERFILL = "overfill"
     UNLISTED_POSITION = "unlisted_position"
 
@@ -408,6 +441,8 @@ Fact: TypeAlias = (
     | OrderMoved
     | OrderAmended
     | FillBooked
+    | FillBusted
+    | FillClaimed
     | FillAccepted
     | CashBooked
     | PositionAdjusted

@@ -8,6 +8,7 @@ from typing import Final
 from holdfast.core.fit import grid_of
 from holdfast.core.state import State
 from holdfast.core.step import (
+    busts,
     commands,
     feeds,
     intents,
@@ -82,6 +83,13 @@ def _trade_reported(state: State, event: events.TradeReported) -> Out:
     reports.trade_report(state, out, event.trade)
     if event.report is not None:
         reports.order_report(state, out, event.report, fresh=True)
+    _after_word(state, out)
+    return out
+
+
+def _trade_busted(state: State, event: events.TradeBusted) -> Out:
+    out: Out = []
+    busts.bust_report(state, out, event.bust)
     _after_word(state, out)
     return out
 
@@ -198,6 +206,7 @@ STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.CallDone: _timed(replies.on_call_done),
     events.OrderReported: _timed(_order_reported),
     events.TradeReported: _timed(_trade_reported),
+    events.TradeBusted: _timed(_trade_busted),
     events.CashHinted: _timed(_cash_hinted),
     events.VenueNotice: _timed(_notice),
     events.Probed: _timed(_probed),
