@@ -101,6 +101,10 @@ class Books(Struct, kw_only=True):
     boot_hold_id: int = 0  # holds up to this one were placed before that: their monotonic times say nothing
     day_prices: dict[str, DayPriced] = {}  # what each instrument's fall is counted from
     watched: dict[str, Watched] = {}  # strategies with criteria, from their first mark on
+    environment: str = (
+        ""  # whose fills these are: a start elsewhere is refused; empty: from before that was told
+    )
+    account_number: str = ""  # the venue's own, from the first start that it was told to
 
     def apply(self, fact: Fact, *, mono_ns: int) -> None:
         """Fold one fact. The same facts in the same order give the same books."""
@@ -118,6 +122,8 @@ def scope_key(scope: Scope) -> str:
 
 def _epoch(books: Books, fact: EpochBegan, mono_ns: int) -> None:
     books.account = fact.account
+    books.environment = books.environment or fact.environment
+    books.account_number = books.account_number or fact.account_number
     books.config_hash = fact.config_hash
     if fact.boot_id != books.boot_id:
         books.boot_id = fact.boot_id
@@ -669,6 +675,7 @@ class State:
         return _hash((_without_empty_rows(self.books), self.session, gates))
 
 
+_NOT_YET_THEN: Final = ("day_prices", "watched", "environment", "account_number")
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
 _NO_PARENTS: Final = Parents()
@@ -711,7 +718,7 @@ def _without_empty_rows(books: Books) -> object:
     return {
         name: told if name == "ledger" else value
         for name, value in msgspec.structs.asdict(used).items()
-        if value or name not in ("day_prices", "watched")
+        if value or name not in _NOT_YET_THEN
     }
 
 

@@ -30,7 +30,7 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
 
     ``epoch_floor``: the epoch is at least this, so that ids stay unique even if the state directory is lost.
     ``probes``: the venue's contract is being looked at, and arming waits for what is found (``Probed``). ``seen``: what
-    the market log has beyond what the journal says was seen.
+    the market log has beyond what the journal says was seen. ``account_number``: the venue's own, where it told one.
     """
 
     settings: Settings
@@ -39,6 +39,7 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
     build: str
     probes: bool = False
     seen: tuple[SeenUpTo, ...] = ()
+    account_number: str = ""
 
 
 class Stopping(_Event, frozen=True, kw_only=True, tag="stopping"):

@@ -27,7 +27,7 @@ class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
 
     ``tick_lot_e8``: the value of one tick on one lot, per instrument: the ledger counts by it. ``boot_id``: the
     machine's boot; with another one the monotonic clock has begun anew. ``grids``: tick and lot per instrument, as
-    texts: what the books' ticks and lots are counted in.
+    texts: what the books' ticks and lots are counted in. ``environment`` and ``account_number``: what the books are of.
     """
 
     epoch: int
@@ -38,6 +38,8 @@ class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
     tick_lot_e8: dict[str, int]
     boot_id: str = ""
     grids: dict[str, str] = {}
+    environment: str = ""
+    account_number: str = ""
 
 
 class BooksOpened(_Fact, frozen=True, kw_only=True, tag="books_opened"):

@@ -164,3 +164,4 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     splits: tuple[SplitDue, ...] = ()  # of those, oldest first
     flows: tuple[FlowRules, ...] = ()  # an instrument without has no bound on it
     criteria: tuple[Criteria, ...] = ()  # a strategy without is not watched by them
+    environment: str = ""  # which venue, and whether its simulation, its practice system or the real one

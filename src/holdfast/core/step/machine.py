@@ -57,6 +57,8 @@ def _started(state: State, event: events.Started) -> Out:
             tick_lot_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
             boot_id=event.boot_id,
             grids={spec.instrument: grid_of(spec) for spec in settings.instruments},
+            environment=settings.environment,
+            account_number=event.account_number,
         ),
     )
     state.begin(event)  # again: now the ledger knows the units
