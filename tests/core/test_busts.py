@@ -107,7 +107,7 @@ def test_said_twice_or_told_again_it_stays_taken_back_once():
     event = room.venue.stream[-1]
     room.settle()
     room.hears(event, event)
-    assert 1 == len(room.facts_of(FillBusted))
+    assert (1, 1) == (len(room.facts_of(FillBusted)), len(room.alerted("fill.busted")))
     fill = room.facts_of(FillBooked)[-1]
     room.hears(_told_again(trade, fill))
     assert (0, 1) == (room.position(), len(room.facts_of(FillBooked)))
@@ -333,6 +333,21 @@ def test_a_fill_in_quarantine_is_its_orders_once_the_stream_names_both():
     room, order, _ = a_fill_before_its_order()
     room.hears(_told_again(room.venue.trades[-1], order))
     assert ({}, 4) == (room.books.ledger.quarantined, room.position(of="alpha"))
+
+
+def test_what_moved_out_of_its_place_in_the_books_is_not_taken_out_by_them():
+    """Claimed, a fill is booked behind those that came after it: what a bust of it makes is the venue's word to take."""
+    room, order, _ = a_fill_before_its_order()
+    trade = room.venue.trades[-1]
+    room.hears(_told_again(trade, order))
+    room.venue.stream_deaf = False
+    room.venue.takes_back(trade)
+    room.settle()
+    assert (4, []) == (room.position(), room.facts_of(FillBusted))
+    assert "too late" in room.alerted("fill.busted")[0].text
+    room.run(s=20)
+    assert room.says("adopt", reason="their notice").accepted
+    assert 0 == room.position()
 
 
 def test_a_fill_in_quarantine_of_another_order_stays_there():

@@ -318,7 +318,7 @@ class Ledger(Struct, kw_only=True):
                 else:
                     row.realised_e8 -= other_e8
         self.position(fact.instrument).changed_mono_ns = mono_ns
-        self.kept.pop(fact.instrument, None)  # what the venue took back of it is in what it told
+        # nothing from before can be taken out any more: what the venue took back of it is in what it told
         self._tail(fact.instrument).begin_at(self.position(fact.instrument))
         # the wallet follows the venue's word by a CashBooked of its own
 
