@@ -336,7 +336,7 @@ def test_a_fill_in_quarantine_is_its_orders_once_the_stream_names_both():
 
 
 def test_what_moved_out_of_its_place_in_the_books_is_not_taken_out_by_them():
-    """Claimed, a fill is booked behind those that came after it: what a bust of it makes is the venue's word to take."""
+    """Claimed, a fill is booked behind those that came after it: a bust of it is for the venue's word to mend."""
     room, order, _ = a_fill_before_its_order()
     trade = room.venue.trades[-1]
     room.hears(_told_again(trade, order))
