@@ -243,19 +243,20 @@ class Ledger(Struct, kw_only=True):
         instrument = kept.fact.instrument
         booked = list(self.kept[instrument].values())
         later = booked[booked.index(kept) + 1 :]
-        for gone in kept.parts:
-            row = self.position_of(gone.strategy, instrument)
-            behind = [
-                (one.fact, part) for one in later for part in one.parts if part.strategy == gone.strategy
-            ]
-            before_e8 = gone.realised_e8 + sum(part.realised_e8 for _, part in behind)
-            scratch = PositionRow(position_lots=gone.before_lots, cost_e8=gone.before_cost_e8)
+        # an exit of the house may close what the house itself holds, and open the rest: two parts of one row
+        for strategy in dict.fromkeys(part.strategy for part in kept.parts):
+            row = self.position_of(strategy, instrument)
+            gone = [part for part in kept.parts if part.strategy == strategy]
+            behind = [(one.fact, part) for one in later for part in one.parts if part.strategy == strategy]
+            before_e8 = sum(part.realised_e8 for part in (*gone, *(part for _, part in behind)))
+            scratch = PositionRow(position_lots=gone[0].before_lots, cost_e8=gone[0].before_cost_e8)
             for fact, part in behind:
                 part.before_lots, part.before_cost_e8 = scratch.position_lots, scratch.cost_e8
                 part.realised_e8 = scratch.book(
                     side=fact.side, qty_lots=part.qty_lots, price_ticks=fact.price_ticks, tick_lot_e8=unit
                 )
-            row.forget(side=kept.fact.side, qty_lots=gone.qty_lots)
+            for part in gone:
+                row.forget(side=kept.fact.side, qty_lots=part.qty_lots)
             row.position_lots, row.cost_e8 = scratch.position_lots, scratch.cost_e8
             row.realised_e8 += scratch.realised_e8 - before_e8
 
