@@ -29,6 +29,7 @@ class NoVenue:
 def here(tmp_path_factory):
     with a_home(tmp_path_factory.mktemp("bad-start")) as home:
         write_private(home.path / DEMO_CAPS.name, roomy_caps())
+        shutil.copy(DEMO_REFERENCE, home.path)
         write_private(home.path / "demo-keys.toml", 'api_key = "sim-key"\nsecret = "sim-secret"\n')
         yield home
 
@@ -127,7 +128,6 @@ def test_wrong_words_to_a_start_are_one_line(here):
 def test_a_state_directory_of_another_environment_or_account_is_refused(here, venue):
     """A practice run's books would be traded on with real money; another account's position would be taken for ours."""
     text = configuration(venue, strategy="Sleeper", params={}, edits={})
-    shutil.copy(DEMO_REFERENCE, here.path)
     config = here.path / "holdfast.toml"
     config.write_text(text)
     done = run_cli(here, "run", "--config", str(config), "--no-tui", "--for", "1s", cwd=here.path)
