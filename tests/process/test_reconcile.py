@@ -94,8 +94,12 @@ def test_a_difference_planted_at_the_venue_is_found_within_fifteen_seconds_and_h
     began = time.monotonic()
     until(lambda: bot.halted_by("reconcile_break"), "it is found, and held", bot.tell, timeout_s=FOUND_S_MAX)
     figure(f"a position that differs was held {time.monotonic() - began:.1f} s after it was planted")
-    found = read_story(bot.journal_dir).of(BreakFound)[-1]
-    assert ("BTCUSDT", ours, ours + 7) == (found.key, found.ours, found.theirs)
+
+    def written() -> bool:  # what is seen may be a moment ahead of the file
+        found = read_story(bot.journal_dir).of(BreakFound)
+        return ("BTCUSDT", ours, ours + 7) in [(one.key, one.ours, one.theirs) for one in found]
+
+    until(written, "it is written down with both numbers", bot.tell)
     assert ours == believed(bot), "nothing is adopted by itself"
     assert any("position BTCUSDT" in text for text in bot.alerts("hold.reconcile_break"))
 
