@@ -17,7 +17,6 @@ from holdfast.vocab.probe import Check, Verdict
 from holdfast.vocab.units import NS_PER_MS, PPM, percent_text
 
 WAIT_S: Final = 3.0  # a quiet instrument may have no quote within it: that is a warning
-_LOOK_EVERY_S: Final = 0.05
 
 
 class Heard:
@@ -31,6 +30,7 @@ class Heard:
         self.unreadable = ""
         self.down = ""
         self.first_ns = 0
+        self.whole = asyncio.Event()  # of everything that it is to bring there was a quote
 
     def on_read(self, raws: Sequence[bytes], wall_ns: int, mono_ns: int) -> None:
         """One read, through the feed's own decoder."""
@@ -41,6 +41,8 @@ class Heard:
                 self.quotes[event.instrument] = event
             elif isinstance(event, Malformed):
                 self.unreadable = event.reason
+        if not self.silent:
+            self.whole.set()
 
     def on_event(self, event: Event) -> None:
         """How its connections stand."""
@@ -75,8 +77,7 @@ async def _listen(one: Heard, wait_s: float) -> None:
     try:
         async with asyncio.timeout(wait_s):
             await one.feed.open(one.on_read, one.on_event)
-            while one.silent:
-                await asyncio.sleep(_LOOK_EVERY_S)
+            await one.whole.wait()
     except TimeoutError:
         one.down = one.down or f"nothing came within {wait_s:g} s"
     except (VenueUnusable, HoldfastError) as error:
