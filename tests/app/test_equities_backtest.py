@@ -203,14 +203,14 @@ def events_of(state_dir, kind):
 
 def test_hours_passed_over_leave_the_state_that_walking_through_them_leaves(apple, monkeypatch):
     """What comes of a strategy must not depend on how a backtest spends the night."""
-    config = a_silence(apple, minutes=25)
+    config = a_silence(apple, minutes=16)
     passed = backtest(config, BacktestOptions(), apple / "passed")
     monkeypatch.setattr(paced, "CLOSED_NS_MIN", paced.NEVER)
     walked = backtest(config, BacktestOptions(), apple / "walked")
     hours = events_of(apple / "passed", HoursPassed)
-    assert sum(one.by_ns for one in hours) > 15 * 60 * NS_PER_S
+    assert sum(one.by_ns for one in hours) > 8 * 60 * NS_PER_S
     assert [] == events_of(apple / "walked", HoursPassed)
-    assert 2 * len(events_of(apple / "passed", TimerFired)) < len(events_of(apple / "walked", TimerFired))
+    assert 1.5 * len(events_of(apple / "passed", TimerFired)) < len(events_of(apple / "walked", TimerFired))
     for name in (
         "state_hash",
         "replay_hash",
@@ -226,7 +226,7 @@ def test_hours_passed_over_leave_the_state_that_walking_through_them_leaves(appl
 
 def test_hours_are_walked_while_an_order_rests_at_the_venue(apple):
     """It may be filled, cancelled by a countdown, or time out: nothing is as before."""
-    config = a_silence(apple, minutes=25)
+    config = a_silence(apple, minutes=16)
     (apple / "buyer.py").write_text(STRATEGY.replace("quote.ask_ticks, ioc=True", "quote.bid_ticks - 100"))
     backtest(config, BacktestOptions(), apple / "state")
     assert [] == events_of(apple / "state", HoursPassed)
@@ -234,13 +234,12 @@ def test_hours_are_walked_while_an_order_rests_at_the_venue(apple):
 
 def test_what_time_alone_brings_about_is_not_passed_over(apple):
     """A day of the account ends within the silence: its peak and its caps begin anew then, not at the next quote."""
-    a_silence(apple, minutes=25)
+    a_silence(apple, minutes=16)
     file = apple / "holdfast.toml"
     text = file.read_text()
     file.write_text(re.sub(r"day_begins_utc_hour = \d+", "day_begins_utc_hour = 14", text))
-    a_day(
-        apple, 20140605, [(585, 6_455_700), (586, 6_456_000), (611, 6_450_000)]
-    )  # New York: 14:00 UTC is 10:00
+    # New York: 14:00 UTC is 10:00, the 600th minute
+    a_day(apple, 20140605, [(585, 6_455_700), (586, 6_456_000), (603, 6_450_000)])
     backtest(load(file), BacktestOptions(), apple / "state")
     fourteen_ns = 1_401_976_800 * NS_PER_S
     (rolled,) = events_of(apple / "state", DayRolled)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from math import lcm
 
+from holdfast.core.ingest.market import REFUSED_HALF_NS
 from holdfast.core.monitor.equity import DAY_NS, HOUR_NS
 from holdfast.core.state import State
 from holdfast.core.step import reference
@@ -34,7 +35,7 @@ def period_ns(state: State) -> int:
         timings.deadman_ms // 4 or 1,
         *(limits.swing_window_ms // 2 or 1 for limits in state.instrument_limits.values()),
     )
-    return lcm(VOLUMES_EVERY_NS, SEEN_EVERY_NS, *(ms * NS_PER_MS for ms in every_ms))
+    return lcm(REFUSED_HALF_NS, SEEN_EVERY_NS, VOLUMES_EVERY_NS, *(ms * NS_PER_MS for ms in every_ms))
 
 
 def is_quiet(state: State) -> bool:
@@ -83,6 +84,7 @@ def on_hours_passed(state: State, event: HoursPassed) -> Out:
         word.mono_ns = _moved(word.mono_ns, by)
     words.cash_mono_ns = _moved(words.cash_mono_ns, by)
     session.equity_mono_ns = _moved(session.equity_mono_ns, by)
+    session.refused_half_mono_ns = _moved(session.refused_half_mono_ns, by)
     session.seen_due_mono_ns = _moved(session.seen_due_mono_ns, by)
     session.volumes_asked_mono_ns = _moved(session.volumes_asked_mono_ns, by)
     if session.settings.timings.deadman_ms and session.deadman_exists:
@@ -90,6 +92,7 @@ def on_hours_passed(state: State, event: HoursPassed) -> Out:
             session.deadman_until_mono_ns[instrument] = _moved(until, by)
     for swing in session.swings.values():
         swing.since_mono_ns = _moved(swing.since_mono_ns, by)
+        swing.calm_until_mono_ns = _moved(swing.calm_until_mono_ns, by)
     if session.volumes:
         session.volumes = {name: (lots, _moved(at, by)) for name, (lots, at) in session.volumes.items()}
         reference.learn(state)
