@@ -250,6 +250,7 @@ def test_what_time_alone_brings_about_is_not_passed_over(apple):
 @pytest.mark.skipif(
     not FULL, reason="two days of minutes and all their timers take a minute or two: HOLDFAST_FULL=1"
 )
+@pytest.mark.timeout(1_200)
 def test_apple_is_not_traded_on_the_day_of_its_split(tmp_path, data_dir):  # noqa: F811
     folder = tmp_path / "equity" / "minute" / "aapl"
     folder.mkdir(parents=True)
