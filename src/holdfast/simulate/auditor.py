@@ -170,7 +170,6 @@ class Auditor:
         self._world = world
         self.counts: Counter[str] = Counter()
         self.checks: Counter[str] = Counter()
-        self.walked: Counter[tuple[OrderState, Did]] = Counter()
         self.tripped = False
         self.doubtful_fills = 0  # booked while their order was UNKNOWN, or while only reducing was allowed
         self.arrived: set[int] = set()
@@ -343,8 +342,8 @@ class Auditor:
             scope = hold.scope
             if (
                 hold.level > worst
-                and scope.strategy in {"", strategy}
-                and scope.instrument in {"", instrument}
+                and (not scope.strategy or scope.strategy == strategy)
+                and (not scope.instrument or scope.instrument == instrument)
             ):
                 worst = hold.level
         return worst
@@ -378,7 +377,6 @@ class Auditor:
         if sent is None:
             return
         was, before = sent.state, sent.open_lots()
-        self.walked[was, fact.did] += 1
         self.must("I17 final is final", was not in FINAL or fact.state is was, was.value, fact.did.value)
         event = self.last_event
         if fact.state is not was and not self._quiet:

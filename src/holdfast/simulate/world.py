@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, NoReturn
 
@@ -25,7 +25,7 @@ from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.replay import FACT_TYPES, Replayed, replay
 from holdfast.core.state import State
 from holdfast.journal.chain import iterate
-from holdfast.journal.recover import open_for_append
+from holdfast.journal.recover import Opened, open_for_append
 from holdfast.journal.segments import Journal
 from holdfast.journal.snapshots import save_snapshot
 from holdfast.ports.journal import JournalFailed
@@ -97,15 +97,21 @@ class Mutable:
     def __init__(self, host: StrategyHost, world: World) -> None:
         self._host = host
         self._world = world
+        self.next_due_mono_ns = host.next_due_mono_ns  # asked at every turn: not by way of ``__getattr__``
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._host, name)
+
+    @property
+    def waits(self) -> bool:
+        return self._host.waits
 
     def _heard(self, wants: Sequence[Event]) -> Sequence[Event]:
         return () if self._world.muted else wants
 
     def on_market(self, event: MarketEvent) -> Sequence[Event]:
-        return self._heard(self._host.on_market(event))
+        wants = self._host.on_market(event)
+        return wants if not wants or not self._world.muted else ()
 
     def on_fact(self, fact: Any, *, wall_ns: int, mono_ns: int) -> Sequence[Event]:
         return self._heard(self._host.on_fact(fact, wall_ns=wall_ns, mono_ns=mono_ns))
@@ -186,7 +192,8 @@ class Bot(Paced):
 
     def until(self, mono_ns: int, wall_ns: int) -> None:
         """Let everything happen that is due by then."""
-        self._until(mono_ns, wall_ns)
+        if self._next_due() <= mono_ns:
+            self._until(mono_ns, wall_ns)
 
 
 class MemoryLog:
@@ -512,73 +519,100 @@ class World:
         self.schedule(round(ms * NS_PER_MS), act)
 
     def _feed(self) -> Iterator[MarketEvent]:
-        """The market, as received: stamped with the clocks of now."""
+        """The market, as received: stamped with the clocks of now, at its own price or another, its book whole or thin.
+
+        Written out in one piece: half of what a simulation does is to go through here.
+        """
+        first_ns, pace = self._first_ns, self.pace
         for frame in self._frames:
-            event = frame.event
+            event: Any = frame.event
             kind = type(event)
-            if self.price_ppm != PPM or self.thin_lots:
+            ppm, most = self.price_ppm, self.thin_lots
+            if most or ppm != PPM:
                 self._depth_untrue = True  # for good: what is told are differences
-                event = self._elsewhere(event)
+                most = most or 1 << 62
             if kind is Depth and self._depth_untrue:
                 continue
-            since = (frame.recv_ns - self._first_ns) * self.pace
+            recorded = frame.recv_ns - first_ns
+            since = recorded * pace
+            later_ns = self.venue_step_ns + since - recorded
+            wall_ns = first_ns + since + self.wall_skew_ns
+            mono_ns = self._mono_start_ns + since
             if kind is Quote:
-                self._quoted_at_venue(event, since // NS_PER_S)
-            mono = self._mono_start_ns + since
-            if mono >= self._end_ns or self.steps >= self._steps_end:
+                bid, bid_lots, ask, ask_lots = (
+                    event.bid_ticks,
+                    event.bid_lots,
+                    event.ask_ticks,
+                    event.ask_lots,
+                )
+                if most:
+                    spread = ask - bid
+                    bid = bid * ppm // PPM
+                    ask = bid + spread
+                    bid_lots, ask_lots = min(bid_lots, most), min(ask_lots, most)
+                self._quoted_at_venue(event.instrument, bid, since // NS_PER_S)
+                event = Quote(
+                    event.instrument,
+                    event.seq,
+                    bid,
+                    bid_lots,
+                    ask,
+                    ask_lots,
+                    event.venue_ns + later_ns,
+                    wall_ns,
+                    mono_ns,
+                )
+            elif kind is Trade and most:
+                event = Trade(
+                    event.instrument,
+                    event.seq,
+                    event.price_ticks * ppm // PPM,
+                    min(event.qty_lots, most),
+                    event.aggressor,
+                    event.market,
+                    event.venue_ns + later_ns,
+                    wall_ns,
+                    mono_ns,
+                )
+            else:
+                if kind is Mark and most:
+                    event = structs.replace(event, mark_ticks=event.mark_ticks * ppm // PPM)
+                event = stamped(event, offset_ns=later_ns, wall_ns=wall_ns, mono_ns=mono_ns)
+            if mono_ns >= self._end_ns or self.steps >= self._steps_end:
                 return
-            yield stamped(
-                event,
-                offset_ns=self.venue_step_ns + since - (frame.recv_ns - self._first_ns),
-                wall_ns=self._first_ns + since + self.wall_skew_ns,
-                mono_ns=mono,
-            )
+            yield event
 
-    def _quoted_at_venue(self, quote: Any, second: int) -> None:
-        lows = self._lows[quote.instrument]
+    def _quoted_at_venue(self, name: str, bid_ticks: int, second: int) -> None:
+        lows = self._lows[name]
         low = lows.get(second)
         if low is None:
-            lows[second] = quote.bid_ticks
+            lows[second] = bid_ticks
             for old in [one for one in lows if one < second - PRICES_KEPT_S]:
                 del lows[old]
-        elif quote.bid_ticks < low:
-            lows[second] = quote.bid_ticks
-
-    def _elsewhere(self, event: MarketEvent) -> MarketEvent:
-        """The same market at another price, or with less in its book."""
-        ppm, most = self.price_ppm, self.thin_lots or 1 << 62
-        if type(event) is Quote:
-            bid = event.bid_ticks * ppm // PPM
-            return structs.replace(
-                event,
-                bid_ticks=bid,
-                ask_ticks=bid + event.ask_ticks - event.bid_ticks,
-                bid_lots=min(event.bid_lots, most),
-                ask_lots=min(event.ask_lots, most),
-            )
-        if type(event) is Trade:
-            return structs.replace(
-                event, price_ticks=event.price_ticks * ppm // PPM, qty_lots=min(event.qty_lots, most)
-            )
-        if type(event) is Mark:
-            return structs.replace(event, mark_ticks=event.mark_ticks * ppm // PPM)
-        return event
+        elif bid_ticks < low:
+            lows[second] = bid_ticks
 
     def _venue_takes(self, event: MarketEvent, wall_ns: int) -> None:
-        now_ns = self.port.venue_now_ns()
-        self.exchange.advance(now_ns)  # the venue's clock may be stepped back; its stamps never go back
-        self.exchange.on_market(event, now_ns)
+        exchange = self.exchange
+        now_ns = wall_ns + self.port.venue_offset_ns
+        if now_ns > exchange.now_ns:
+            exchange.now_ns = now_ns
+        else:
+            now_ns = exchange.now_ns  # the venue's clock may be stepped back; its stamps never go back
+        exchange.on_market(event, now_ns)  # which does first what is due by then
 
     def _heard(self, events: Iterator[MarketEvent]) -> Iterator[MarketEvent]:
         """What the feeds carry to the bot; the exchange sees all of it."""
+        clock = self.clock
         for event in events:
             if type(event) is Depth or event.mono_ns < self.silent_until.get(event.instrument, 0):
                 if type(event) is not Depth:
                     self.weather.saw("feed_silent")
+                wall, mono = event.wall_ns, event.mono_ns
                 if self.bot is not None:
-                    self.bot.until(event.mono_ns, event.wall_ns)
-                self.clock.tell(wall_ns=event.wall_ns, mono_ns=event.mono_ns)
-                self._venue_takes(event, event.wall_ns)
+                    self.bot.until(mono, wall)
+                clock.told_wall_ns, clock.told_mono_ns = wall, mono
+                self._venue_takes(event, wall)
                 continue
             self.steps += 1
             self.weather.now_mono_ns = event.mono_ns
@@ -664,12 +698,13 @@ class World:
         self._end_ns, self._steps_end = until, 1 << 62
         clock, schedule = self.clock, self.schedule
         for event in self._feed():
-            while schedule.due_mono_ns <= event.mono_ns:
-                at = max(schedule.due_mono_ns, clock.mono_ns())
-                clock.tell(wall_ns=event.wall_ns - (event.mono_ns - at), mono_ns=at)
+            wall, mono = event.wall_ns, event.mono_ns
+            while schedule.due_mono_ns <= mono:
+                at = max(schedule.due_mono_ns, clock.told_mono_ns)
+                clock.tell(wall_ns=wall - (mono - at), mono_ns=at)
                 schedule.pop()()
-            clock.tell(wall_ns=event.wall_ns, mono_ns=event.mono_ns)
-            self._venue_takes(event, event.wall_ns)
+            clock.told_wall_ns, clock.told_mono_ns = wall, mono
+            self._venue_takes(event, wall)
         self._end_ns, self._steps_end = end_ns, steps_end
 
     # --- lives ----------------------------------------------------------------------------------------------------
@@ -688,8 +723,12 @@ class World:
         self.storm.port = port
         return port
 
-    def _opened(self) -> tuple[Journal, Kept, list[tuple[int, int, Record]]]:
-        """As ``app.parts.open_state``: the newest snapshot that fits the chain, and the facts behind it."""
+    def _opened(self, *, whole: bool = True) -> tuple[Opened, Kept, list[Record]]:
+        """As ``app.parts.open_state``: the newest snapshot that fits the chain, and the facts behind it.
+
+        And every record, where they are not just those that the auditor has heard: what was lost never was.
+        ``whole``: prove the chain once more on the way.
+        """
         opened = open_for_append(
             JOURNAL,
             account="demo",
@@ -697,19 +736,20 @@ class World:
             segment_bytes=SEGMENT_BYTES,
             reserve_bytes=RESERVE_BYTES,
         )
-        records = list(iterate(JOURNAL, files=self.files))
         kept, first = None, 0
         if opened.snapshot is not None:
             kept = decode_kept(opened.snapshot.payload)
             first = opened.snapshot.at.index + 1
-        return opened.journal, recover((record for _, _, record in records[first:]), kept), records
+        begin = first if opened.journal.record_count == self.auditor.count else 0
+        records = [record for _, _, record in iterate(JOURNAL, begin, whole=whole, files=self.files)]
+        return opened, recover(records[first - begin :], kept), records
 
     def _starts(self) -> None:
         """Fold the journal, and begin another life; a start that dies leaves nobody."""
         if self.lives and "killed_in_recovery" in self.weather.kinds and self.rng.random() < _DIES_AGAIN:
             self.die_after = self.rng.randrange(1, 40)
         try:
-            self._journal, kept, records = self._opened()
+            opened, kept, records = self._opened()
         except Crash:
             self.weather.saw("killed_in_recovery")
             self._crashes()
@@ -717,11 +757,12 @@ class World:
         except JournalFailed:
             self._crashes()
             return
+        self._journal = opened.journal
         state = State(kept.books)
-        self.auditor.begins((record for _, _, record in records), len(records))
+        self.auditor.begins(records, opened.journal.record_count)
         self._saved = dict(kept.saved)
         self.lives += 1
-        self.log.at_least(max((pos for _, pos, _ in records), default=0))
+        self.log.at_least(opened.market_pos)
         port = self.port = self._a_port()
         self.storm.awaited.clear()
         bot = self.bot = Bot(
@@ -796,7 +837,8 @@ class World:
             if type(record) is StrategySaved:
                 self._saved[record.strategy] = record.state
         self.auditor.record(index, record)
-        self.may_die()
+        if self.die_after is not None:
+            self.may_die()
 
     def may_die(self) -> None:
         """SIGKILL may come at any record and at any call."""
@@ -952,8 +994,8 @@ class World:
 
     def recovers(self) -> str:
         """Hash of the books that a start would find, which then goes no further."""
-        journal, kept, _ = self._opened()
-        journal.close()
+        opened, kept, _ = self._opened(whole=False)
+        opened.journal.close()
         return State(kept.books).books_hash()
 
     def records(self) -> list[tuple[int, int, Record]]:
@@ -968,6 +1010,6 @@ class World:
             if name.endswith(".seg")
         ]
 
-    def replayed(self) -> Replayed:
+    def replayed(self, records: Iterable[tuple[int, int, Record]]) -> Replayed:
         """Step the journal's events and the market log again. Errors: ReplayDiffers at the first difference."""
-        return replay(iter(self.records()), iter(enumerate(self.log.events)))
+        return replay(records, iter(enumerate(self.log.events)))
