@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, NoReturn
 
@@ -25,6 +27,7 @@ from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.replay import FACT_TYPES, Replayed, replay
 from holdfast.core.state import State
 from holdfast.journal.chain import iterate
+from holdfast.journal.codec import CorruptJournal
 from holdfast.journal.recover import Opened, open_for_append
 from holdfast.journal.segments import Journal
 from holdfast.journal.snapshots import save_snapshot
@@ -48,6 +51,7 @@ from holdfast.strategy.examples.momentum_taker import MomentumTaker
 from holdfast.strategy.examples.two_sided_quoter import TwoSidedQuoter
 from holdfast.vocab.effects import Call, ClearLatch, CommandAnswered, Record, TripLatch
 from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, StrategySaved, Verb
+from holdfast.vocab.facts import OrderAmended
 from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.ids import order_id_from_text
 from holdfast.vocab.instruments import InstrumentSpec
@@ -62,7 +66,8 @@ from holdfast.vocab.limits import (
 )
 from holdfast.vocab.market import Depth, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.orders import Lane
-from holdfast.vocab.outcome import Outcome, Withheld
+from holdfast.vocab.outcome import Outcome, Suppressed, Unknown, Withheld
+from holdfast.vocab.requests import PlaceOrder
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S, PPM
 
 MONO_START_NS: Final = 3_600 * NS_PER_S
@@ -73,6 +78,8 @@ RESERVE_BYTES: Final = 24 << 10
 _DIES_AGAIN: Final = 0.2  # how often a start is itself killed
 _OPENED_INDEX: Final = 60  # by this record the first life has opened its books
 LOOK_EVERY_STEPS: Final = 100
+APART: Final = 200  # half a percent: how far the middle and what the bot values by stand apart in the calm
+GIVEN_UP_MS_MAX: Final = 900  # within the receive window: the venue refuses what comes later
 PRICES_KEPT_S: Final = 10  # with an older price no bot trades any more
 STRATEGIES: Final = ("quoter", "momentum", "restless")
 _WRITES: Final = frozenset({"write", "allocate", "make_dir", "rename", "remove"})
@@ -89,6 +96,15 @@ class Standstill(BaseException):
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds = seconds
+
+
+@dataclass(slots=True)
+class Lag:
+    """A feed that is late: by how much, until when, and what is on its way."""
+
+    lag_ns: int
+    until_mono_ns: int
+    waiting: deque[MarketEvent] = field(default_factory=deque)
 
 
 class Mutable:
@@ -148,8 +164,37 @@ class Bot(Paced):
                 world.auditor.writes(call)
             return withheld
 
-        self._venue.submit(call.request, call.lane, last_hop, done)
+        request = call.request
+        if type(request) is PlaceOrder and world.weather.strikes("request_given_up"):
+            self._gives_up(request, call.lane, last_hop, done)
+        else:
+            self._venue.submit(request, call.lane, last_hop, done)
         world.may_die()
+
+    def _gives_up(
+        self,
+        request: PlaceOrder,
+        lane: Lane,
+        last_hop: Callable[[], Withheld | None],
+        done: Callable[[Outcome], None],
+    ) -> None:
+        """The connection breaks behind the write: nobody hears the answer, and the order arrives all the same, late."""
+        world, withheld = self.world, last_hop()
+        if withheld is not None:
+            done(Suppressed(by=withheld))
+            return
+        world.weather.saw("request_given_up")
+        world.later(world.rng.randrange(1, 50), lambda: done(Unknown(why="connection reset by peer")))
+        port = world.port
+        world.storm.last_slow_ns = world.venue_now_ns()
+
+        def arrives() -> None:
+            usual = port.latency
+            port.latency = structs.replace(usual, request_ns=0)
+            port.submit(request, lane, lambda: None, lambda _: None)
+            port.latency = usual
+
+        world.later(world.rng.randrange(100, GIVEN_UP_MS_MAX), arrives)
 
     def trip_latch(self, trip: TripLatch) -> None:
         self.world.auditor.tripped = True
@@ -297,6 +342,7 @@ class World:
         source = Generated(seed=seed)
         self.specs = source.specs
         self.names = tuple(spec.instrument for spec in self.specs)
+        self._unit_e8 = {spec.instrument: spec.tick_lot_e8 for spec in self.specs}
         base = _base(self.specs)
         self.settings = structs.replace(
             base,
@@ -364,6 +410,8 @@ class World:
         self.venue_step_ns = 0  # the venue's clock against the market's
         self._journal: Journal
         self._depth_untrue = False
+        self._lags: dict[str, Lag] = {}  # by instrument, while its feed is late
+        self._told_late: MarketEvent | None = None  # the venue has taken it long ago
         self._quoted: dict[str, int] = {}
         self._standing_still: list[tuple[Bot, Event]] | None = None
         self._boot = 0
@@ -386,6 +434,13 @@ class World:
         account = self.account
         ours: set[int] = set()
         foreign: set[str] = set()
+        equity_e8, apart_e8 = account.balances.get("USDT", 0), 0
+        for (name, _), row in account.positions.items():
+            if row.position_lots:
+                bid, _, ask, _ = self.exchange.touch(name)
+                worth_e8 = row.position_lots * self._unit_e8[name] * (bid + ask) // 2
+                equity_e8 += worth_e8 - row.cost_e8
+                apart_e8 += abs(worth_e8) // APART
         for client_id, venue_id in [
             *((order.client_id, order.order_id) for order in account.open_orders.values()),
             *((algo.client_algo_id, algo.algo_id) for algo in account.open_algo_orders.values()),
@@ -402,6 +457,8 @@ class World:
             open_order_ids=frozenset(ours),
             foreign_ids=frozenset(foreign),
             wallet_e8=dict(account.balances),
+            equity_e8=equity_e8,
+            equity_apart_e8=apart_e8,
         )
 
     def _venue_told(self, account: Account, event: SimEvent) -> None:
@@ -443,10 +500,13 @@ class World:
                     for (who, name), one in limits.items()
                 },
                 collar_ppm={one.instrument: one.collar_ppm for one in settings.instrument_limits},
-                unit_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
-                gross_e8_max=settings.account_limits.gross_notional_e8_max,
+                unit_e8=self._unit_e8,
+                gross_e8_max=changed.get(
+                    "account.gross_notional_max", settings.account_limits.gross_notional_e8_max
+                ),
                 quote_age_ns_max=settings.timings.quote_age_ms_max * NS_PER_MS,
                 recover_cooling_ns=settings.account_limits.recover_cooling_ms * NS_PER_MS,
+                receive_window_ns=settings.timings.receive_window_ms * NS_PER_MS,
             )
             self._rules_of = dict(changed), rules
         return self._rules_of[1]
@@ -482,6 +542,7 @@ class World:
             holds={hold_id: int(hold.level) for hold_id, hold in books.holds.holds.items()},
             order_states={order_id: row.state for order_id, row in orders.live.items()},
             wallet_e8=dict(ledger.wallet_e8),
+            equity_e8=books.drawdown.equity_e8,
             foreign_ids=frozenset(orders.foreign),
             calls_count=len(session.calls),
             chased_count=len(session.chases),
@@ -593,6 +654,8 @@ class World:
             lows[second] = bid_ticks
 
     def _venue_takes(self, event: MarketEvent, wall_ns: int) -> None:
+        if event is self._told_late:
+            return
         exchange = self.exchange
         now_ns = wall_ns + self.port.venue_offset_ns
         if now_ns > exchange.now_ns:
@@ -603,24 +666,63 @@ class World:
 
     def _heard(self, events: Iterator[MarketEvent]) -> Iterator[MarketEvent]:
         """What the feeds carry to the bot; the exchange sees all of it."""
-        clock = self.clock
         for event in events:
             if type(event) is Depth or event.mono_ns < self.silent_until.get(event.instrument, 0):
                 if type(event) is not Depth:
                     self.weather.saw("feed_silent")
-                wall, mono = event.wall_ns, event.mono_ns
-                if self.bot is not None:
-                    self.bot.until(mono, wall)
-                clock.told_wall_ns, clock.told_mono_ns = wall, mono
-                self._venue_takes(event, wall)
+                self._passes_by(event)
                 continue
-            self.steps += 1
-            self.weather.now_mono_ns = event.mono_ns
-            if self.steps >= self._look_at or self.weather.look_due:
-                self.look()
+            if event.instrument in self._lags:
+                self._passes_by(event)
+                for late in self._late(event):
+                    self._told_late = late
+                    self._counts_step(late)
+                    if type(late) is Quote and self._on_time(late):
+                        self._quoted[late.instrument] = late.mono_ns
+                    yield late
+                continue
+            self._counts_step(event)
             if type(event) is Quote:
                 self._quoted[event.instrument] = event.mono_ns
             yield event
+
+    def _counts_step(self, event: MarketEvent) -> None:
+        self.steps += 1
+        self.weather.now_mono_ns = event.mono_ns
+        if self.steps >= self._look_at or self.weather.look_due:
+            self.look()
+
+    def _passes_by(self, event: MarketEvent) -> None:
+        """The venue takes it, and the bot hears nothing of it now; for both it is now that time."""
+        wall, mono = event.wall_ns, event.mono_ns
+        if self.bot is not None:
+            self.bot.until(mono, wall)
+        self.clock.tell(wall_ns=wall, mono_ns=mono)
+        self._venue_takes(event, wall)
+
+    def lags(self, name: str, *, ms: int, for_ms: int) -> None:
+        """From now on the feed of an instrument is so late, for so long."""
+        if name not in self._lags:
+            self._lags[name] = Lag(ms * NS_PER_MS, self.mono_ns + for_ms * NS_PER_MS)
+
+    def _late(self, now: MarketEvent) -> Iterator[MarketEvent]:
+        """What comes now of an instrument whose feed is late: what is old enough; when it is late no more, all."""
+        lag = self._lags[now.instrument]
+        lag.waiting.append(now)
+        over = now.mono_ns >= lag.until_mono_ns
+        if over:
+            del self._lags[now.instrument]
+        while lag.waiting and (over or lag.waiting[0].mono_ns + lag.lag_ns <= now.mono_ns):
+            event = lag.waiting.popleft()
+            yield structs.replace(event, wall_ns=now.wall_ns, mono_ns=now.mono_ns)
+
+    def _on_time(self, quote: Quote) -> bool:
+        """Whether it is as young as a quote must be when it comes, by what the bot may know of the venue's clock."""
+        late_ns = quote.wall_ns + self.state.live.offset_ns - quote.venue_ns
+        if late_ns <= self.settings.timings.quote_age_ms_max * NS_PER_MS:
+            return True
+        self.weather.seen["feed_lags"] += 1  # in great numbers: no reason to look at everything
+        return False
 
     def run(self, *, steps: int | None = None, seconds: float = 3_600) -> None:
         """Let the market go on for so many steps, or for this long; dead bots start again."""
@@ -754,6 +856,8 @@ class World:
             self.weather.saw("killed_in_recovery")
             self._crashes()
             return
+        except CorruptJournal:
+            raise  # no later start fares better: nobody would ever live again
         except JournalFailed:
             self._crashes()
             return
@@ -836,6 +940,8 @@ class World:
             self.steps += 1
             if type(record) is StrategySaved:
                 self._saved[record.strategy] = record.state
+        elif type(record) is OrderAmended:
+            self.weather.look_due = True  # two sizes of one order, until it is answered
         self.auditor.record(index, record)
         if self.die_after is not None:
             self.may_die()
@@ -868,6 +974,7 @@ class World:
             self.bot.dead = True
             self.bot = None
         self.port.listen(None)
+        self._lags = {}
         self.die_after = None
         self.tear_next_write = self._torn = False
         if power:
@@ -975,6 +1082,7 @@ class World:
         """Nothing goes wrong any more: not the network, not the feeds, not the machine."""
         self.storm.calms_down()
         self.silent_until = {}
+        self._lags = {}
         self.thin_lots = 0
         self.read_only = False
         self.die_after = None
