@@ -19,7 +19,7 @@ test: $(READY)  ## every test, those of real processes one by one (ARGS="-k latc
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest -n auto -m "not process"
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not process"
 	@$(BIN)/python -m pytest -m process
 endif
 
