@@ -327,4 +327,15 @@ def risen_does_not_matter(patch):
     patch(flatten, "_risen", lambda state, out, job: False)
 
 
+def smaller_at_once(patch):
+    """A size below ours is taken from the first answer that shows it, however old."""
+    settles = reports.settle_size
+
+    def believes(state, out, row, report, *, asked_mono_ns):
+        state.live.words.smaller_lots[row.order_id] = report.qty_lots
+        settles(state, out, row, report, asked_mono_ns=asked_mono_ns)
+
+    patch(reports, "settle_size", believes)
+
+
 TAKEN_BACK = {9: opening_counted_whole, 249: risen_does_not_matter}
