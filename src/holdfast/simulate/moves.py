@@ -466,7 +466,7 @@ class Moves:
             if self.goes_on and not world.standing_still:
                 world.says(Verb.LIMIT_SET, limit=name, value=most, second_by="bob")
 
-        world.later(rng.choice((2_000, 6_000)), as_before)
+        world.later(rng.choice((6_000, 20_000)), as_before)
         return accepted
 
     def _signed_twice(self) -> bool:
@@ -546,7 +546,7 @@ _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
     ("deleveraged", "_deleveraged", 0.6),
     ("transfer", "_transfer", 0.5),
     ("funding", "_funding", 0.6),
-    ("funding_of_all", "_funding_of_all", 1.0),
+    ("funding_of_all", "_funding_of_all", 0.6),
     ("venue_clock_step", "_venue_clock_step", 0.4),
     ("venue_clock_drift", "_venue_clock_drift", 0.3),
     ("wall_clock_step", "_wall_clock_step", 0.3),
