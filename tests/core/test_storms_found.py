@@ -361,3 +361,19 @@ def test_an_execution_waits_for_the_name_of_the_order_it_may_be_of_whatever_wait
     room.venue.mends(QueryOrder)
     room.run(s=15)
     assert (S.FILLED, S.FILLED, 17) == (first.state, second.state, room.position(of="alpha"))
+
+
+def test_what_a_start_finds_held_counts_in_the_gross_notional_before_it_can_be_armed():
+    """It was counted while no price was known: until the next mark of equity it filled no part of the limit."""
+    room = a_running_core()
+    room.takes(1, 10)
+    before = room.state.live.account.gross_e8
+    room.quoting = False
+    room.holds_answers()
+    room.restarts()
+    room.quotes()
+    room.answers_now()
+    room.run(ms=20)
+    assert room.state.live.ready
+    assert before > 0
+    assert before == room.state.live.account.gross_e8

@@ -344,4 +344,24 @@ def smaller_at_once(patch):
     patch(reports, "settle_size", believes)
 
 
-TAKEN_BACK = {9: opening_counted_whole, 249: risen_does_not_matter, 600035: smaller_at_once}
+def a_start_values_nothing(patch):
+    """What is held fills no part of the gross limit until the first mark of equity behind a start."""
+    becomes_ready = reconcile._become_ready
+
+    def as_it_was(state, out):
+        counts = Exposure.recount
+        Exposure.recount = lambda self: 0
+        try:
+            becomes_ready(state, out)
+        finally:
+            Exposure.recount = counts
+
+    patch(reconcile, "_become_ready", as_it_was)
+
+
+TAKEN_BACK = {
+    9: opening_counted_whole,
+    11: a_start_values_nothing,
+    249: risen_does_not_matter,
+    600035: smaller_at_once,
+}
