@@ -159,6 +159,8 @@ def _become_ready(state: State, out: Out) -> None:
     session.ready = True
     took_ms = (session.now_mono_ns - session.started_mono_ns) // NS_PER_MS
     alert(out, Severity.INFO, "start.reconciled", f"reconciled with the venue in {took_ms} ms")
+    for instrument in state.specs:  # what is held was counted before it had a price
+        state.refresh_gross(instrument)
     mark_equity(state, out)  # the day's peak counts from here, not from the first timer
     if session.settings.arm_auto:
         arm_if_possible(state, out, by="auto", reason="arm = auto")
