@@ -5,11 +5,12 @@ from msgspec import structs
 from holdfast.core.gate import gate
 from holdfast.core.ledger.ledger import Ledger
 from holdfast.core.orders.book import OrderRow
-from holdfast.core.step import emit, flatten, machine, reconcile, replies, reports
+from holdfast.core.step import commands, emit, flatten, machine, reconcile, replies, reports
 from holdfast.runtime.paced import Paced
 from holdfast.runtime.recover import recover
 from holdfast.simulate import world
-from holdfast.vocab.holds import HoldCause
+from holdfast.vocab.events import Verb
+from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.orders import Did, OrderState
 from holdfast.vocab.refusals import NotReducing
 
@@ -158,4 +159,22 @@ def risen_does_not_matter(patch):
     patch(flatten, "_risen", lambda state, out, job: False)
 
 
-TAKEN_BACK = {9: opening_counted_whole, 249: risen_does_not_matter}
+def adopts_more_than_it_names(patch):
+    """A signature for one difference takes over every other one as well."""
+    adopts = commands._ACTS[Verb.ADOPT]
+
+    def all_of_them(state, out, command):
+        names = {found.key: True for found in state.books.breaks.values()}
+        answers = [
+            adopts(state, out, structs.replace(command, scope=Scope(instrument=name))) for name in names
+        ]
+        return answers[-1]
+
+    patch(commands, "_ACTS", {**commands._ACTS, Verb.ADOPT: all_of_them})
+
+
+TAKEN_BACK = {
+    9: opening_counted_whole,
+    249: risen_does_not_matter,
+    100087: adopts_more_than_it_names,
+}
