@@ -134,7 +134,7 @@ def test_an_overfill_is_applied_and_is_a_break():
     assert HoldLevel.HALTED == room.level()
     hold = room.hold(HoldCause.RECONCILE_BREAK)
     assert not room.says("resume", hold_id=hold.hold_id).accepted
-    assert room.says("adopt", reason="seen and understood").accepted
+    assert room.says("adopt", instrument=str(order.order_id), reason="seen and understood").accepted
     assert room.says("resume", hold_id=hold.hold_id).accepted
 
 

@@ -13,8 +13,9 @@ from holdfast.runtime import engine
 from holdfast.runtime.paced import Paced
 from holdfast.runtime.recover import recover
 from holdfast.simulate import world
+from holdfast.vocab.events import Verb
 from holdfast.vocab.facts import CashKind
-from holdfast.vocab.holds import HoldCause
+from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.orders import Did, OrderState
 from holdfast.vocab.refusals import NotReducing
 
@@ -359,7 +360,22 @@ def a_start_values_nothing(patch):
     patch(reconcile, "_become_ready", as_it_was)
 
 
+def adopts_more_than_it_names(patch):
+    """A signature for one difference takes over every other one as well."""
+    adopts = commands._ACTS[Verb.ADOPT]
+
+    def all_of_them(state, out, command):
+        names = {found.key: True for found in state.books.breaks.values()}
+        answers = [
+            adopts(state, out, structs.replace(command, scope=Scope(instrument=name))) for name in names
+        ]
+        return answers[-1]
+
+    patch(commands, "_ACTS", {**commands._ACTS, Verb.ADOPT: all_of_them})
+
+
 TAKEN_BACK = {
+    1: adopts_more_than_it_names,
     9: opening_counted_whole,
     11: a_start_values_nothing,
     1022: risen_does_not_matter,

@@ -556,9 +556,11 @@ class Moves:
                 self._says(Verb.RECOVER, second_by=self._rng.choice(("bob", "")))
             elif hold.release is Release.PERSON:
                 self._says(Verb.RESUME, hold_id=hold.hold_id)
-        if any(found.kind is BreakKind.ORDER_RISEN for found in state.books.breaks.values()):
+        risen = [found.key for found in state.books.breaks.values() if found.kind is BreakKind.ORDER_RISEN]
+        if risen:
             self._says(Verb.CANCEL, protective=True)
-            self._says(Verb.ADOPT)
+        for key in risen:  # by name: a position that the venue denies just now may be there all the same
+            self._says(Verb.ADOPT, Scope(instrument=key))
         return True
 
     def _asks(self) -> bool:
