@@ -228,6 +228,8 @@ def test_a_foreign_order_found_by_the_poll_counts_too_and_is_forgotten_when_it_i
     assert 30 == room.books.orders.open_in(BTC).sell_lots
     room.venue.cancels(order, told=False)
     room.run(s=5)
+    assert 30 == room.books.orders.open_in(BTC).sell_lots  # one list alone may be an old one
+    room.run(s=5)
     assert 0 == room.books.orders.open_in(BTC).sell_lots
     hold = room.hold(HoldCause.QUARANTINE, instrument=BTC)
     assert room.says("resume", hold_id=hold.hold_id).accepted
