@@ -103,8 +103,8 @@ class AskedWindow:
         size = rates.kept
         return AskedWindow(
             ring=deque([_NEVER] * size + list(self.ring), maxlen=size),
-            refuse_back=-min(rates.refuse_fewest, size - 1) - 1,
-            trip_back=-min(rates.trip_fewest, size - 1) - 1,
+            refuse_back=-rates.refuse_fewest - 1,
+            trip_back=-rates.trip_fewest - 1,
         )
 
 
