@@ -5,12 +5,12 @@ import pytest
 from holdfast.core.gate.checks import first_refusal, plainly_permitted
 from holdfast.core.ingest.market import take_quote
 from holdfast.vocab.orders import OrderType, Side, TimeInForce
-from holdfast.vocab.refusals import OutsideCollar, OverNet, Slipped
+from holdfast.vocab.refusals import OutsideCollar, OverGross, OverNet, OverShare, Slipped
 from tests.core.gate_cases import CASES
 from tests.core.gate_table import LOT_E8
 from tests.house.desks import a_desk
 from tests.house.events import a_quote, an_intent
-from tests.house.setup import BTC_TICKS, MONO_NS, account_limits, instrument_limits
+from tests.house.setup import BTC_TICKS, MONO_NS, a_spec, account_limits, instrument_limits
 
 E6 = 10**6
 
@@ -93,3 +93,50 @@ def test_shares_of_exactly_the_limit_need_no_closer_look(equity, passes):
     own = a_desk(instrument=instrument_limits(equity_share_ppm_max=500_000), **words)
     group = a_desk(account=account_limits(group_share_ppm_max=500_000), **words)
     assert [passes, passes] == [plainly_permitted(intent, own), plainly_permitted(intent, group)]
+
+
+@pytest.mark.parametrize(
+    ("mark", "price", "passes"),
+    [
+        (599_000, 594_000, True),
+        (599_000, 593_999, False),
+        (599_000, 604_990, True),
+        (599_000, 604_991, False),
+        (601_000, 594_990, True),
+        (601_000, 594_989, False),
+        (601_000, 606_000, True),
+        (601_000, 606_001, False),
+    ],
+)
+def test_the_narrower_of_two_collars_is_the_one_that_holds(mark, price, passes):
+    """A mark below the mid narrows from above and not from below, and one above it the other way round."""
+    desk, intent = a_desk(mark=mark), an_intent(price_ticks=price)
+    found = first_refusal(intent, desk)
+    assert passes is plainly_permitted(intent, desk)
+    assert found is None if passes else isinstance(found, OutsideCollar)
+
+
+@pytest.mark.parametrize(
+    ("desk", "intent"),
+    [
+        ({"open_orders": account_limits().open_orders_max - 1}, {}),
+        ({"day": {"orders_count": 4}, "account": account_limits(orders_per_day_max=5)}, {}),
+        ({"spec": a_spec(notional_e8_min=0)}, {"qty_lots": 1}),
+        ({"instrument": instrument_limits(adv_share_ppm_max=100_000), "facts": {"adv_lots": 100}}, {}),
+        ({"asked_ms_ago": [1_000] * 20}, {}),
+    ],
+    ids=["last place", "last of the day", "smallest", "share of the volume", "a second ago"],
+)
+def test_an_order_at_its_very_limit_needs_no_closer_look(desk, intent):
+    """A screen that is stricter than the checks lets nothing wrong pass: it only makes every order slow."""
+    words = {"qty_lots": 10, "price_ticks": BTC_TICKS, **intent}
+    assert plainly_permitted(an_intent(**words), a_desk(**desk))
+
+
+def test_equity_of_next_to_nothing_is_known_and_allows_next_to_nothing():
+    found = first_refusal(an_intent(price_ticks=BTC_TICKS), a_desk(equity_e8=1))
+    assert isinstance(found, OverGross)
+    shares = {"account": account_limits(group_share_ppm_max=500_000), "facts": {"group": "crypto"}}
+    assert isinstance(
+        first_refusal(an_intent(price_ticks=BTC_TICKS), a_desk(equity_e8=1, **shares)), OverShare
+    )
