@@ -30,7 +30,8 @@ DEMO_REFERENCE = DEMO.with_name("demo-reference.toml")
 GENERATED = '[source]\nkind = "generated"\nseed = 7\n'
 START_S = 20.0
 NAME = "demo"
-TOKENS = {"ada": "hf_ada-of-the-tests-0123456789", "bob": "hf_bob-of-the-tests-0123456789"}
+TOKENS = {person: f"hf_{person}-of-the-tests-0123456789" for person in ("ada", "bob", "vic")}
+ROLES = {"ada": "risk", "bob": "risk", "vic": "viewer"}
 
 
 class Home:
@@ -211,7 +212,7 @@ class Bot:
         write_private(
             self.home / "operators.toml",
             "".join(
-                f'[operator.{person}]\nrole = "risk"\ntoken_sha256 = "{token_hash(token)}"\n'
+                f'[operator.{person}]\nrole = "{ROLES[person]}"\ntoken_sha256 = "{token_hash(token)}"\n'
                 for person, token in TOKENS.items()
             ),
         )
