@@ -308,7 +308,7 @@ class Auditor:
         overfilled = any(name.startswith("overfill/") for name in books.breaks)
         for order in orders.live.values():
             largest = max(order.qty_lots, order.amend_qty_lots)
-            assert order.filled_lots <= largest or overfilled
+            assert order.filled_lots <= largest or overfilled, "what is open counts as less than it is"
         if self.holds:
             for strategy, desks in room.state.desks.items():
                 for instrument, desk in desks.items():
