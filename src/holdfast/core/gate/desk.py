@@ -251,7 +251,6 @@ class Desk:
         self.level: HoldLevel = HoldLevel.HALTED
         self.hold: Hold | None = None
         # what ``checks.plainly_permitted`` asks, made ready: sizes, and price times size in ticks times lots
-        self.plain = False
         self.reducing = True  # only reducing is allowed
         self.qty_lots_min = max(1, spec.qty_lots_min)
         self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))
