@@ -216,3 +216,13 @@ def test_an_order_that_shrinks_takes_nothing_of_the_flow():
     desk = a_desk(flow=FlowRules(instrument=BTC, window_ms=2_000, same_side_e8_max=LOT_E8, walk_ppm_max=E6))
     count_flow(an_intent(qty_lots=5), desk, less_lots=10)
     assert 0 == desk.flow.used_e8(Side.BUY, now_mono_ns=MONO_NS)
+
+
+def test_what_is_held_is_in_the_sums_of_the_account_and_of_the_group():
+    desk = a_desk(position=3, open_buys=4, open_sells=1)
+    assert (7 * LOT_E8, 2 * LOT_E8) == (desk.account.net.long_e8, desk.account.net.short_e8)
+    assert 7 * LOT_E8 == desk.exposure.group.gross_e8
+    desk.all_position.position_lots = 5
+    assert 2 * LOT_E8 == desk.exposure.recount()
+    assert (9 * LOT_E8, 4 * LOT_E8) == (desk.account.net.long_e8, desk.account.net.short_e8)
+    assert 9 * LOT_E8 == desk.exposure.group.gross_e8
