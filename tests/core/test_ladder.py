@@ -2,13 +2,16 @@
 
 import pytest
 
-from holdfast.core.holds.ladder import LADDER, Push, Rung, rung_of
+from holdfast.core.holds.ladder import LADDER, Ladder, Push, Rung, cool_down_left_ms, rung_of
+from holdfast.core.holds.table import HoldTable
 from holdfast.core.monitor.equity import DAY_NS, HOUR_NS
 from holdfast.core.step.ladder import rung
-from holdfast.vocab.facts import CoolDownMoved, DayRolled, HoldPlaced, HoldReleased
-from holdfast.vocab.holds import HoldLevel, Release
+from holdfast.vocab.facts import CoolDownMoved, DayRolled, EquityMarked, HoldPlaced, HoldReleased
+from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Release, Scope
+from holdfast.vocab.orders import OrderState
 from holdfast.vocab.refusals import Held, NotReducing
 from holdfast.vocab.requests import CancelAll
+from tests.house.desks import a_hold
 from tests.house.records import folded, replayed
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, account_limits
@@ -210,3 +213,115 @@ def test_the_count_of_breakers_survives_a_restart(snapshot):
     room.run(s=1)
     assert 1 == room.books.ladder.breakers_count
     assert rung(room.state) in {Rung.BREAKER, Rung.COOL_DOWN}
+
+
+# --- the parts by themselves ------------------------------------------------------------------------------------------
+
+ELSEWHERE = Scope(strategy="alpha")
+
+
+def a_table(*holds):
+    table = HoldTable()
+    for number, (level, cause, scope) in enumerate(holds, start=1):
+        table.place(HoldPlaced(hold=a_hold(level, cause, hold_id=number, scope=scope)))
+    return table
+
+
+def test_only_killed_over_the_account_begins_a_recovery_and_only_the_startup_hold_ends_it():
+    ladder = Ladder()
+
+    def recovers(level, cause, scope=ACCOUNT):
+        ladder.released(a_hold(level, cause, scope=scope))
+        return ladder.recovering
+
+    assert not recovers(HoldLevel.KILLED, HoldCause.KILL, ELSEWHERE)
+    assert not recovers(HoldLevel.HALTED, HoldCause.HALT)
+    assert recovers(HoldLevel.KILLED, HoldCause.KILL)
+    assert recovers(HoldLevel.HALTED, HoldCause.HALT), "resumed meanwhile"
+    assert not recovers(HoldLevel.HALTED, HoldCause.STARTUP)
+
+
+def test_a_cool_down_that_is_over_keeps_when_it_began():
+    ladder = Ladder()
+    ladder.cool(over=False, mono_ns=5_000_000)
+    left = [cool_down_left_ms(ladder, cooldown_ms=10, now_mono_ns=ms * 1_000_000) for ms in (5, 14, 15, 99)]
+    assert [10, 1, 0, 0] == left
+    ladder.cool(over=True, mono_ns=9_000_000)
+    assert 5_000_000 == ladder.cool_since_mono_ns
+    assert 0 == cool_down_left_ms(ladder, cooldown_ms=10, now_mono_ns=9_000_000)
+
+
+@pytest.mark.parametrize(
+    ("holds", "recovering", "where"),
+    [
+        ([(HoldLevel.KILLED, HoldCause.KILL, ACCOUNT)], False, Rung.KILL_SWITCH),
+        ([(HoldLevel.KILLED, HoldCause.KILL, ELSEWHERE)], False, Rung.NORMAL),
+        ([(HoldLevel.HALTED, HoldCause.STARTUP, ACCOUNT)], False, Rung.NORMAL),
+        ([(HoldLevel.HALTED, HoldCause.STARTUP, ACCOUNT)], True, Rung.RECOVERY),
+        ([(HoldLevel.HALTED, HoldCause.HALT, ACCOUNT)], True, Rung.NORMAL),
+    ],
+)
+def test_what_stands_over_the_account_is_the_rung(holds, recovering, where):
+    assert where is rung_of(Ladder(recovering=recovering), a_table(*holds))
+
+
+def test_the_strictest_over_the_account_is_its_level():
+    table = a_table(
+        (HoldLevel.REDUCED, HoldCause.DRAWDOWN_WARNING, ACCOUNT),
+        (HoldLevel.REDUCE_ONLY, HoldCause.DRAWDOWN_BREAKER, ACCOUNT),
+        (HoldLevel.HALTED, HoldCause.PAUSE, ELSEWHERE),
+    )
+    assert HoldLevel.REDUCE_ONLY is table.account_level()
+    assert HoldLevel.NONE is HoldTable().account_level()
+
+
+def test_the_warning_leaves_what_rests_and_the_breaker_what_protects():
+    room = a_laddered_core()
+    room.takes(1, 20)
+    stop = room.wants_protection(20)
+    room.run(ms=1_100)
+    resting = room.buys(1)
+    loses(room, 6)
+    assert Rung.WARNING is rung(room.state)
+    assert OrderState.LIVE is room.order(resting.order_id).state
+    loses(room, 12)
+    assert Rung.BREAKER is rung(room.state)
+    assert OrderState.CANCELLED is room.order(resting.order_id).state
+    assert OrderState.LIVE is room.order(stop.order_id).state
+
+
+def test_beneath_the_kill_switch_the_breaker_trips_once():
+    room = a_laddered_core()
+    room.says("kill")
+    for percent in (12, 13, 14):
+        loses(room, percent)
+    causes = [hold.cause for hold in room.placed]
+    assert 1 == causes.count(HoldCause.DRAWDOWN_BREAKER)
+    assert 1 == len(room.alerted("hold.drawdown_breaker"))
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ((5,), Rung.NORMAL),
+        ((6,), Rung.WARNING),
+        ((10,), Rung.WARNING),
+        ((11,), Rung.BREAKER),
+        ((6, 3), Rung.WARNING),
+        ((6, 2), Rung.NORMAL),
+    ],
+)
+def test_a_loss_of_exactly_a_threshold_is_not_beyond_it(path, where):
+    room = a_laddered_core()
+    for percent in path:
+        loses(room, percent)
+    assert where is rung(room.state)
+
+
+def test_an_equity_that_stays_is_marked_once():
+    """A journal that grows while nothing happens is read at every start."""
+    room = a_laddered_core()
+    loses(room, 1)
+    marks = len(room.facts_of(EquityMarked))
+    room.run(s=5)
+    assert marks == len(room.facts_of(EquityMarked)) > 0
