@@ -19,7 +19,7 @@ KNOWN = {
 def logged(directory, *events):
     log = open_market_log(str(directory), codecs=(EVENTS_CODEC,))
     for event in events:
-        log.append(encode_event(event), WALL_NS, MONO_NS)
+        log.extend((encode_event(event),), WALL_NS, MONO_NS)
     log.close()
 
 

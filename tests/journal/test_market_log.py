@@ -25,11 +25,25 @@ def a_frame(number):
     return raw(number), WALL + number * 1_000_003 + jump, MONO + number * 1_000_000, number % 2
 
 
+def put(log, raw, wall_ns, mono_ns, feed=0):
+    log.extend((raw,), wall_ns, mono_ns, feed)
+
+
 def a_log(directory, count=0, **changes):
     log = open_market_log(str(directory), codecs=("binance-json", "events"), **{**SMALL, **changes})
     for number in range(log.frame_count, log.frame_count + count):
-        log.append(*a_frame(number))
+        put(log, *a_frame(number))
     return log
+
+
+def test_frames_with_stamps_of_their_own_read_back_as_those_put_one_by_one(tmp_path):
+    log = open_market_log(str(tmp_path), codecs=("binance-json", "events"), **SMALL)
+    made = [a_frame(number) for number in range(300)]
+    for some in (made[:1], made[1:1], made[1:250], made[250:]):
+        log.each(*([one[part] for one in some] for part in range(3)))
+    log.close()
+    found = list(frames(str(tmp_path)))
+    assert found == [(number, "binance-json", *one[:3]) for number, one in enumerate(made)]
 
 
 def expected(start, end):
@@ -73,7 +87,7 @@ def test_odd_frames_survive(tmp_path):
     odd = [b"", b"\0" * 10_000, bytes(range(256)), rng.randbytes(50_000), b"x", b""]
     log = open_market_log(str(tmp_path), codecs=["events"], **SMALL)
     for data in odd:
-        log.append(data, 0, 0)
+        put(log, data, 0, 0)
     log.close()
 
     assert odd == [data for _, _, data, _, _ in frames(str(tmp_path))]
@@ -82,12 +96,12 @@ def test_odd_frames_survive(tmp_path):
 def test_a_block_is_written_after_its_time_even_when_it_is_small(tmp_path):
     """A quiet night must not sit in memory for hours."""
     log = a_log(tmp_path, block_bytes=1 << 20, block_ns=1_000_000_000)
-    log.append(b"a", WALL, MONO)
-    log.append(b"b", WALL, MONO + 900_000_000)
+    put(log, b"a", WALL, MONO)
+    put(log, b"b", WALL, MONO + 900_000_000)
     assert [] == files_of(tmp_path)
-    log.append(b"c", WALL, MONO + 1_100_000_000)
+    put(log, b"c", WALL, MONO + 1_100_000_000)
     assert [b"a", b"b", b"c"] == [data for _, _, data, _, _ in frames(str(tmp_path))]
-    log.append(b"d", WALL, MONO + 1_200_000_000)
+    put(log, b"d", WALL, MONO + 1_200_000_000)
     log.flush()
     assert 4 == len(list(frames(str(tmp_path))))
     log.close()
@@ -162,7 +176,7 @@ def test_positions_go_on_after_a_restart_and_lost_ones_are_not_given_away(tmp_pa
     log = a_log(tmp_path, next_pos_min=100)
     assert 100 == log.frame_count
     for number in range(100, 120):
-        log.append(*a_frame(number))
+        put(log, *a_frame(number))
     log.close()
 
     reader = frames(str(tmp_path))
@@ -177,7 +191,7 @@ def test_the_oldest_files_go_when_the_log_grows_over_its_size(tmp_path):
     """Bounded: a recorder must not fill the disk that the journal needs."""
     log = a_log(tmp_path, retention_bytes=10_000)
     for number in range(3_000):
-        log.append(*a_frame(number))
+        put(log, *a_frame(number))
         assert sum(path.stat().st_size for path in files_of(tmp_path)) <= 10_000
     log.close()
 
@@ -204,10 +218,10 @@ def test_a_disk_that_refuses_costs_frames_and_never_stops_trading():
         files = Halfway() if at % 2 else MemoryFiles()
         log = a_log("m", files=files)
         for number in range(40):
-            log.append(*a_frame(number))
+            put(log, *a_frame(number))
         files.fail_at = {files.call_count + at: errno.ENOSPC}
         for number in range(40, 400):
-            log.append(*a_frame(number))
+            put(log, *a_frame(number))
         log.close()
 
         assert 400 == log.frame_count
@@ -231,7 +245,7 @@ def test_a_disk_that_stays_full_is_told():
 
     files.write = full  # type: ignore[method-assign]
     for number in range(100):
-        log.append(*a_frame(number))
+        put(log, *a_frame(number))
     log.close()
 
     assert 100 == log.lost_count
@@ -242,7 +256,7 @@ def test_a_disk_that_stays_full_is_told():
 def test_a_feed_that_the_log_does_not_know_breaks_an_invariant(tmp_path):
     """Its frames could never be decoded again."""
     log = a_log(tmp_path)
-    log.append(b"x", 0, 0, 2)
+    put(log, b"x", 0, 0, 2)
     with pytest.raises(InvariantBroken, match="a frame names a feed"):
         log.flush()
 

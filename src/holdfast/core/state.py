@@ -425,6 +425,7 @@ class Session:
     equity_mono_ns: int = FAR_PAST_NS  # when equity was last marked
     marking: bool = False
     swings: dict[str, Swing] = field(default_factory=dict)
+    refused_half_mono_ns: int = 0  # when the next half of the markets' windows begins
     ending: str = ""  # why the process will end once everything is final
     ending_since_mono_ns: int = 0
     last_refusal: Refusal | None = None
@@ -574,6 +575,8 @@ class State:
         account.limit(rates)
         self._fold_floor(rates.drawdown_breaker_ppm)
         self.instrument_limits = {limits.instrument: limits for limits in settings.instrument_limits}
+        for swing in self.live.swings.values():
+            swing.calm_until_mono_ns = FAR_PAST_NS  # to be judged by what is allowed now
         for flow_rules in settings.flows:
             session.flows[flow_rules.instrument].rules = flow_rules
         for name, instrument_limits in self.instrument_limits.items():

@@ -20,6 +20,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
+from itertools import chain, repeat
 from operator import sub
 from struct import Struct as Layout
 from struct import pack, pack_into
@@ -201,17 +202,11 @@ class MarketLog:
         self._summed = 0
         self._due_mono_ns = 0
 
-    def append(self, raw: bytes, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
-        """Add one frame; its position is ``frame_count`` before the call. ``feed``: index into the codecs."""
-        self._runs += (len(self._raws), wall_ns, mono_ns, feed)
-        self._raws.append(raw)
-        self.frame_count += 1
-        self._left -= 1
-        if self._left < 0 or mono_ns > self._due_mono_ns:
-            self._look(mono_ns)
-
     def extend(self, raws: Sequence[bytes], wall_ns: int, mono_ns: int, feed: int = 0) -> None:
-        """Add the frames of one read, in their order. Their stamps are kept once."""
+        """Add the frames of one read, in their order; the first one's position is ``frame_count`` before the call.
+
+        Their stamps are kept once. ``feed``: index into the codecs.
+        """
         if not raws:
             return
         self._runs += (len(self._raws), wall_ns, mono_ns, feed)
@@ -220,6 +215,22 @@ class MarketLog:
         self._left -= len(raws)
         if self._left < 0 or mono_ns > self._due_mono_ns:
             self._look(mono_ns)
+
+    def each(self, raws: Sequence[bytes], walls_ns: Sequence[int], monos_ns: Sequence[int]) -> None:
+        """Add frames that have stamps of their own, in their order, of the first feed."""
+        for begin in range(0, len(raws), self._look_every):
+            part = slice(begin, begin + self._look_every)
+            some = raws[part]
+            first = len(self._raws)
+            self._runs += chain.from_iterable(
+                zip(range(first, first + len(some)), walls_ns[part], monos_ns[part], repeat(0), strict=False)
+            )
+            self._raws += some
+            self.frame_count += len(some)
+            self._left -= len(some)
+            last_ns = monos_ns[begin + len(some) - 1]
+            if self._left < 0 or last_ns > self._due_mono_ns:
+                self._look(last_ns)
 
     def _look(self, mono_ns: int) -> None:
         """Flush what is full or old enough. The first frame of a block starts its second."""

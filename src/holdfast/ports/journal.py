@@ -54,12 +54,12 @@ class MarketLogPort(Protocol):
 
     frame_count: int
 
-    def append(self, raw: bytes, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
-        """Add one frame. ``feed``: which of the feeds the log was opened with."""
+    def extend(self, raws: Sequence[bytes], wall_ns: int, mono_ns: int, feed: int = 0) -> None:
+        """Add the frames of one read. ``feed``: which of the feeds the log was opened with."""
         ...
 
-    def extend(self, raws: Sequence[bytes], wall_ns: int, mono_ns: int, feed: int = 0) -> None:
-        """Add the frames of one read."""
+    def each(self, raws: Sequence[bytes], walls_ns: Sequence[int], monos_ns: Sequence[int]) -> None:
+        """Add frames that have stamps of their own, of the first feed."""
         ...
 
     def flush(self) -> None:

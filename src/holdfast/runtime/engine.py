@@ -95,8 +95,8 @@ class Engine:
         "_out",
         "_stepping",
         "_tap",
+        "_undelivered_count",
         "_world",
-        "delivered_count",
         "full",
         "market_pos",
         "on_refused",
@@ -118,7 +118,6 @@ class Engine:
     ) -> None:
         self.state = state
         self.timers = Timers()
-        self.delivered_count = 0
         self.full = ""  # why the journal takes only what the exit needs; empty while all is well
         # called with the place within its read of each frame that the core refused, and the event that it was
         self.on_refused: Callable[[int, MarketEvent], None] = _nothing
@@ -127,6 +126,8 @@ class Engine:
         self._host = host
         self._journal = journal
         self.market_pos = market_log.frame_count  # how many frames were stepped, of those in the log
+        # of all up to there: those of earlier lives, and what was refused or says nothing
+        self._undelivered_count = self.market_pos
         self._world = world
         self._need_flush = need_flush
         self._inbox: deque[Event] = deque()
@@ -159,39 +160,47 @@ class Engine:
         stages = MARKET_STAGES
         deliver = self._host.on_market
         pos = began = self.market_pos
-        delivered = 0
+        undelivered = 0
         try:
             for event in events:
                 pos += 1
                 if event is None:
+                    undelivered += 1
                     continue
                 taken = stages[type(event)](state, event)
                 if taken is True:
-                    delivered += 1
                     wants = deliver(event)
                     if wants:
                         self.market_pos = pos
                         self._step_all(self._heard(wants) if self.full else wants)
                 elif taken:
+                    undelivered += 1
                     self.market_pos = pos
                     self._say(taken)
                 else:
+                    undelivered += 1
                     self.on_refused(pos - began - 1, event)
         finally:
             self.market_pos = pos
-            self.delivered_count += delivered
+            self._undelivered_count += undelivered
 
     def frame(self, event: MarketEvent) -> None:
         """One of them, without the price of a loop."""
         self.market_pos += 1
         taken = MARKET_STAGES[type(event)](self.state, event)
         if taken is True:
-            self.delivered_count += 1
             wants = self._host.on_market(event)
             if wants:
                 self._step_all(self._heard(wants) if self.full else wants)
-        elif taken:
-            self._say(taken)
+        else:
+            self._undelivered_count += 1
+            if taken:
+                self._say(taken)
+
+    @property
+    def delivered_count(self) -> int:
+        """How many frames the core took, and strategies were told of."""
+        return self.market_pos - self._undelivered_count
 
     def _say(self, effects: Sequence[Effect]) -> None:
         """What the core had to say at a frame. What the world puts meanwhile waits: it may not come between facts."""
@@ -289,7 +298,7 @@ class Engine:
             self._inbox.extend(self._heard(wants))
 
     def _deliver(self, event: MarketEvent) -> None:
-        self.delivered_count += 1
+        self._undelivered_count -= 1
         self._inbox.extend(self._heard(self._host.on_market(event)))
 
     def _heard(self, wants: Sequence[Event]) -> Sequence[Event]:

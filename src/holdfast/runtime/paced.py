@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Final, Protocol
 
 from holdfast.core.state import State
@@ -26,6 +27,8 @@ from holdfast.vocab.requests import Request
 
 ENDING_NS: Final = 20_000_000_000
 NEVER: Final = 1 << 62
+_WALL: Final = attrgetter("wall_ns")
+_MONO: Final = attrgetter("mono_ns")
 _RISK: Final = Lane.RISK  # a member looked up on its Enum costs 100 ns under Python 3.11
 
 
@@ -103,6 +106,9 @@ class Paced:
         self._trip = 0
         self._cleared = 0
         self._flush_due = False
+        self._unlogged: list[
+            MarketEvent
+        ] = []  # stepped since the last flush, which puts them into the log first
         self._timer_due = NEVER  # of the core's timers, which only a batch changes: renewed at each flush
         self.host = make_host()
         self.engine = Engine(
@@ -147,32 +153,32 @@ class Paced:
         """
         clock = self.clock
         engine = self.engine
-        log = self._market_log.append
-        encode = self._encode
         step_frame = engine.frame
-        count = 0
+        keep = self._unlogged.append
+        began = engine.market_pos
         schedule = self._schedule
         host = self.host
-        for event in events:
-            mono = event.mono_ns
-            if (
-                self._timer_due <= mono
-                or schedule.due_mono_ns <= mono
-                or (host.waits and self._next_due() <= mono)
-            ):
-                self._until(mono, event.wall_ns)
-                if self.ended is not None:
-                    break
-            wall = event.wall_ns
-            clock.told_wall_ns = wall
-            clock.told_mono_ns = mono
-            venue_takes(event, wall)
-            log(encode(event), wall, mono)
-            step_frame(event)
-            if self._flush_due:
-                self._flush()
-            count += 1
-        return count
+        try:
+            for event in events:
+                mono = event.mono_ns
+                if (
+                    self._timer_due <= mono
+                    or schedule.due_mono_ns <= mono
+                    or (host.waits and self._next_due() <= mono)
+                ):
+                    self._until(mono, event.wall_ns)
+                    if self.ended is not None:
+                        break
+                clock.told_wall_ns = wall = event.wall_ns
+                clock.told_mono_ns = mono
+                venue_takes(event, wall)
+                keep(event)
+                step_frame(event)
+                if self._flush_due:
+                    self._flush()
+        finally:
+            self._log()
+        return engine.market_pos - began
 
     def stop(self, *, by: str, reason: str) -> None:
         """A clean stop: cancel what is open, let it become final, mark the state."""
@@ -220,7 +226,16 @@ class Paced:
     def _need_flush(self) -> None:
         self._flush_due = True
 
+    def _log(self) -> None:
+        """Put what was stepped into the market log: before the journal says anything that counts on it."""
+        events = self._unlogged
+        walls, monos = [*map(_WALL, events)], [*map(_MONO, events)]
+        self._market_log.each([*map(self._encode, events)], walls, monos)
+        events.clear()
+
     def _flush(self) -> None:
+        if self._unlogged:
+            self._log()
         while self._flush_due:
             self._flush_due = False
             self.engine.flush()

@@ -94,7 +94,8 @@ class Exchange(Queries):
         if book is None:
             return
         if type(event) is Quote:
-            before, book.quote = book.quote, event
+            before = book.quote
+            book.quote = event
             if event.bid_ticks <= book.watch_bid or event.ask_ticks >= book.watch_ask:
                 self._moves.on_quote(book, before, event, now_ns)
                 self._settle(now_ns)

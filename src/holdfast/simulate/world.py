@@ -196,13 +196,12 @@ class MemoryLog:
         self.events: list[Any] = []
         self.frame_count = 0
 
-    def append(self, raw: Any, wall_ns: int, mono_ns: int, feed: int = 0) -> None:
-        self.events.append(raw)
-        self.frame_count += 1
-
     def extend(self, raws: Sequence[Any], wall_ns: int, mono_ns: int, feed: int = 0) -> None:
         self.events.extend(raws)
         self.frame_count += len(raws)
+
+    def each(self, raws: Sequence[Any], walls_ns: Sequence[int], monos_ns: Sequence[int]) -> None:
+        self.extend(raws, 0, 0)
 
     def flush(self) -> None: ...
 

@@ -37,7 +37,7 @@ LEVELS_MAX: Final = 5
 LEVEL_EVERY_NS: Final = 200 * NS_PER_MS
 REFERENCE_AGE_NS_MAX: Final = MARK_AGE_NS_MAX  # another source that was silent for longer says nothing
 REFERENCES_MAX: Final = 8
-WINDOWS_MAX: Final = 41  # sweeps, a quarter of a second apart: ten seconds
+REFUSED_HALF_NS: Final = 5 * NS_PER_S  # what was refused is a share of the last five to ten seconds
 NEVER_NS: Final = 1 << 62
 _TWO_PPM: Final = 2 * PPM
 _ANY_HIGH: Final = 1 << 62
@@ -137,7 +137,11 @@ class Market:
     split_venue_ns: int = NEVER_NS  # when the next one comes
     split_due: bool = False  # it came and was not applied: nothing is priced
     scaled: bool = False  # its splits are known of: then nothing halves or doubles without one
-    windows: list[tuple[int, int]] = field(default_factory=list)  # (all, bad) so far, at each sweep
+    # Whether the next sweep has something to look at here: with thousands of instruments most have nothing.
+    noted: bool = False
+    # what had come and what of it was bad when this half of the window began, and the half before it
+    half: tuple[int, int] = (0, 0)
+    half_before: tuple[int, int] = (0, 0)
 
     @property
     def bid_ticks(self) -> int:
@@ -173,6 +177,7 @@ class Market:
 
     def refuse(self, reason: str) -> None:
         """Count a refused event by its reason."""
+        self.noted = True
         self.refused[reason] = self.refused.get(reason, 0) + 1
         self.refused_why = reason
         if reason not in EXPECTED:
@@ -212,7 +217,7 @@ class Market:
     def expect_splits(self, splits: list[SplitDue]) -> None:
         """These scale changes are to come, the next one first."""
         self.splits = splits
-        self.scaled = self.watched = True
+        self.scaled = self.watched = self.noted = True
         self.split_venue_ns = splits[0].from_venue_ns if splits else NEVER_NS
 
     def split_comes(self) -> None:
@@ -281,6 +286,7 @@ def take_quote(market: Market, quote: Quote) -> bool:
             market.refuse("repeated" if quote.seq == last.seq else "out_of_order")
             return False
         market.quotes_anew.times_count += 1
+        market.noted = True
         renumber_quotes(market)
         last = market.quote
     bid = quote.bid_ticks
@@ -413,15 +419,21 @@ def _set_range(market: Market) -> None:
     market.low2_ticks, market.high2_ticks = low, high
 
 
+def _counts(market: Market) -> tuple[int, int]:
+    return market.quotes_count + market.trades_count + market.bad_count, market.bad_count
+
+
 def refused_lately(market: Market) -> tuple[int, int]:
-    """(bad, all) of the events of the last sweeps, this one among them; see ``WINDOWS_MAX``."""
-    windows = market.windows
-    seen = market.quotes_count + market.trades_count + market.bad_count
-    windows.append((seen, market.bad_count))
-    if len(windows) > WINDOWS_MAX:
-        del windows[0]
-    seen_before, bad_before = windows[0]
-    return market.bad_count - bad_before, seen - seen_before
+    """(bad, all) of the events of this half of the window and of the one before; see ``REFUSED_HALF_NS``."""
+    seen, bad = _counts(market)
+    seen_before, bad_before = market.half_before
+    return bad - bad_before, seen - seen_before
+
+
+def next_half(market: Market) -> None:
+    """Half of the window is over: what came before the last half is forgotten."""
+    market.half_before = market.half
+    market.half = _counts(market)
 
 
 # --- other sources ------------------------------------------------------------------------------------------------
@@ -469,6 +481,7 @@ def take_trade(market: Market, trade: Trade) -> bool:
                 market.refuse("trade_repeated" if trade.seq == market.trade_seq else "trade_out_of_order")
                 return False
             market.trades_anew.times_count += 1
+            market.noted = True
             renumber_trades(market)
         market.resumed_trade_seq = -1
     price = trade.price_ticks
@@ -498,6 +511,7 @@ def _look_closer(market: Market, trade: Trade) -> None:
     """The first print since a start tells what was missed; where splits are known of, each is looked at."""
     if market.resumed_trade_seq >= 0:
         market.missed_trades_count = max(0, trade.seq - market.resumed_trade_seq - 1)
+        market.noted = True
         market.resumed_trade_seq = -1
         market.watched = market.scaled
     if not market.scaled:

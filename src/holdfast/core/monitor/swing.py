@@ -24,9 +24,16 @@ class Swing:
     since_mono_ns: int = FAR_PAST_NS
     lows: tuple[int, int, int] = (0, 0, 0)
     highs: tuple[int, int, int] = (0, 0, 0)
+    # Until then ``look`` need not be asked of a middle between these: it has moved by no more than was allowed.
+    calm_low: int = 1
+    calm_high: int = 0
+    calm_until_mono_ns: int = FAR_PAST_NS
 
-    def look(self, mid2_ticks: int, *, now_mono_ns: int, window_ns: int) -> int:
-        """The move against the window's extreme, in ppm of it: a fall is negative. 0 where nothing is known."""
+    def look(self, mid2_ticks: int, *, now_mono_ns: int, window_ns: int, most_ppm: int = 0) -> int:
+        """The move against the window's extreme, in ppm of it: a fall is negative. 0 where nothing is known.
+
+        ``most_ppm``: what is no news: ``calm_…`` are set by it.
+        """
         if mid2_ticks <= 0:
             return 0
         if now_mono_ns - self.since_mono_ns >= window_ns // 2:
@@ -47,6 +54,9 @@ class Swing:
             high = second
         if third > high:
             high = third
+        # Whatever is between them has moved by no more than from one to the other.
+        self.calm_low, self.calm_high = (low, high) if (high - low) * PPM <= most_ppm * low else (1, 0)
+        self.calm_until_mono_ns = self.since_mono_ns + window_ns // 2
         fall = (high - mid2_ticks) * PPM // high
         rise = (mid2_ticks - low) * PPM // low
         return rise if rise > fall else -fall

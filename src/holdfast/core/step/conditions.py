@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, place_hold, release_hold
 from holdfast.vocab.holds import Hold, HoldCause, HoldLevel, Release, Scope
 from holdfast.vocab.units import NS_PER_MS
+
+_NONE: Final[frozenset[HoldCause]] = frozenset()
 
 
 def condition(
@@ -37,6 +40,12 @@ def standing(state: State, cause: HoldCause) -> dict[str, Hold]:
         if hold.cause is cause and hold.scope.instrument and not hold.scope.strategy:
             found.setdefault(hold.scope.instrument, hold)
     return found
+
+
+def standing_causes(state: State) -> frozenset[HoldCause] | set[HoldCause]:
+    """Of all holds: what does not stand and holds nothing need not be looked at."""
+    holds = state.books.holds.holds
+    return {hold.cause for hold in holds.values()} if holds else _NONE
 
 
 def settle(

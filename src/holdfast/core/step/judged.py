@@ -32,7 +32,7 @@ def judged_by(state: State, event: MarketEvent) -> bytes:
     if watch is not None:
         book = watch.book
         seq = book.seq if book.state is not BookState.LOST or not book.buffered else book.buffered[-1].seq
-    return msgspec.json.encode(Judged(market=replace(market, windows=[], refused={}), depth_seq=seq))
+    return msgspec.json.encode(Judged(market=replace(market, refused={}), depth_seq=seq))
 
 
 def judge_again(event: MarketEvent | None, against: bytes) -> str:

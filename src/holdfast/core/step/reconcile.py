@@ -189,13 +189,12 @@ def not_armable(state: State) -> str:
 def stalest_word(state: State) -> tuple[str, int]:
     """What of our account the venue has not told for longest, and for how many milliseconds."""
     words = state.live.words
-    told = {
-        "positions": words.positions.mono_ns,
-        "balances": words.balances.mono_ns,
-        "open orders": words.orders.mono_ns,
-    }
-    name = min(told, key=lambda key: told[key])
-    return name, (state.live.now_mono_ns - told[name]) // NS_PER_MS
+    told, name = min(
+        (words.positions.mono_ns, "positions"),
+        (words.balances.mono_ns, "balances"),
+        (words.orders.mono_ns, "open orders"),
+    )
+    return name, (state.live.now_mono_ns - told) // NS_PER_MS
 
 
 def arm_if_possible(state: State, out: Out, *, by: str, reason: str, latch_nonce: int = 0) -> str:

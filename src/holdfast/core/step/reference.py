@@ -6,6 +6,7 @@ which something opens, closes or grows too old, which the sweep looks for. Nothi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from holdfast.core.gate.exposure import GroupSum
@@ -17,6 +18,7 @@ from holdfast.core.state import State
 from holdfast.core.step.conditions import condition, nowhere, rule_is_off
 from holdfast.core.step.emit import Out, alert, ask, emit
 from holdfast.core.step.orders import cancel_scope
+from holdfast.core.views import MARK_AGE_NS_MAX
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import ReferenceRead
 from holdfast.vocab.facts import DayPriced
@@ -29,6 +31,8 @@ from holdfast.vocab.units import NS_PER_MS, NS_PER_S, PPM, percent_text
 
 VOLUMES_EVERY_NS: Final = 60 * NS_PER_S
 VOLUME_AGE_NS: Final = 24 * 3_600 * NS_PER_S  # asked longer ago, it speaks of another day altogether
+_STALE: Final = HoldCause.REFERENCE_STALE
+_FALLEN: Final = HoldCause.MARKET_HALT
 _NOT_TOLD: Final = InstrumentReference(instrument="")
 
 
@@ -138,17 +142,22 @@ def _window(state: State, strategy: str, instrument: str, now: int) -> tuple[Ope
     return opening, whose
 
 
-def sweep(state: State, out: Out) -> None:
-    """Four times a second: what opened, closed or grew too old; what the venue must be asked; how far it fell."""
+def sweep(state: State, out: Out, causes: Collection[HoldCause]) -> None:
+    """Four times a second: what opened, closed or grew too old; what the venue must be asked; how far it fell.
+
+    ``causes``: of all the holds that stand.
+    """
     session = state.live
     if session.now_wall_ns >= session.hours_due_wall_ns:
         learn(state)
-    _stale(state, out)
-    if session.ready:
+    if session.settings.reference is not None or _STALE in causes:
+        _stale(state, out)
+    if session.ready and session.closed:
         _cancel_outside_hours(state, out)
     if session.offset_known:
         _ask_volumes(state, out)
-    _falls(state, out)
+    if session.settings.market_halts or _FALLEN in causes:
+        _falls(state, out, standing=_FALLEN in causes)
 
 
 def _cancel_outside_hours(state: State, out: Out) -> None:
@@ -164,14 +173,14 @@ def _cancel_outside_hours(state: State, out: Out) -> None:
 def _stale(state: State, out: Out) -> None:
     rules, read = state.live.settings.reference, state.live.reference
     if rules is None or rules.when_stale is HoldLevel.NONE:
-        rule_is_off(state, out, HoldCause.REFERENCE_STALE, nowhere)
+        rule_is_off(state, out, _STALE, nowhere)
         return
     now = state.live.now_wall_ns
     days = rules.age_ms_max // 86_400_000
     condition(
         state,
         out,
-        HoldCause.REFERENCE_STALE,
+        _STALE,
         stands=read is None or now >= read.as_of_wall_ns + rules.age_ms_max * NS_PER_MS,
         reason=f"the reference file is missing, or older than {days} days",
         at_once=True,
@@ -196,44 +205,47 @@ def _ask_volumes(state: State, out: Out) -> None:
         ask(state, out, QueryVolumes(instruments=wanted))
 
 
-def _falls(state: State, out: Out) -> None:
+def _falls(state: State, out: Out, *, standing: bool) -> None:
     """Hold by how far prices are below the day's first: the benchmark's for the account, each its own for itself."""
     session = state.live
     settings = session.settings
     halts = settings.market_halts
+    benchmark = settings.benchmark
     each = any(not halt.everywhere for halt in halts)
-    account = settings.benchmark in session.markets and any(halt.everywhere for halt in halts)
+    account = benchmark in session.markets and any(halt.everywhere for halt in halts)
 
     def in_force(scope: Scope) -> bool:
         return each and scope.instrument in session.markets if scope.instrument else account
 
-    rule_is_off(state, out, HoldCause.MARKET_HALT, in_force)
+    if standing:
+        rule_is_off(state, out, _FALLEN, in_force)
     if not halts:
         return
-    standing = any(hold.cause is HoldCause.MARKET_HALT for hold in state.books.holds.holds.values())
-    least_ppm = min(halt.fall_ppm for halt in halts)
-    for instrument, market in session.markets.items():
-        everywhere = instrument == settings.benchmark
-        price = market.price_ticks()
-        if price <= 0 or not (each or everywhere):
-            continue
-        base = _day_price(state, out, instrument, price)
-        if not standing and (base - price) * PPM < least_ppm * base:
+    left_ppm = PPM - min(halt.fall_ppm for halt in halts)
+    markets = session.markets
+    if not each:
+        markets = {name: market for name, market in markets.items() if name == benchmark}
+    known = state.books.day_prices
+    day = day_of(session.now_wall_ns, day_begins_utc_hour=settings.day_begins_utc_hour)
+    for instrument, market in markets.items():
+        price = market.mark_ticks
+        if not price or market.quote.mono_ns - market.mark_mono_ns > MARK_AGE_NS_MAX:
+            price = market.price_ticks()
+            if price <= 0:
+                continue
+        told = known.get(instrument)
+        if told is None or day > told.day:
+            emit(state, out, DayPriced(instrument=instrument, day=day, price_ticks=price))
+            base = price
+        else:  # a clock that stepped back keeps the day
+            base = told.price_ticks
+        if price * PPM > base * left_ppm and not standing:
             continue  # as nearly always: nothing to place, and nothing to let go
+        everywhere = instrument == benchmark
         if everywhere:
             _fall(state, out, None, instrument, base, price)
         if each:
             _fall(state, out, Scope(instrument=instrument), instrument, base, price)
-
-
-def _day_price(state: State, out: Out, instrument: str, price_ticks: int) -> int:
-    """The day's first price; the present one where the day is new. A clock stepped back keeps the day."""
-    known = state.books.day_prices.get(instrument)
-    day = day_of(state.live.now_wall_ns, day_begins_utc_hour=state.live.settings.day_begins_utc_hour)
-    if known is not None and day <= known.day:
-        return known.price_ticks
-    emit(state, out, DayPriced(instrument=instrument, day=day, price_ticks=price_ticks))
-    return price_ticks
 
 
 def _fall(
@@ -250,7 +262,7 @@ def _fall(
     condition(
         state,
         out,
-        HoldCause.MARKET_HALT,
+        _FALLEN,
         scope=scope,
         stands=bool(reached),
         reason=f"{instrument} fell by {percent_text(deepest)} or more since the day began",

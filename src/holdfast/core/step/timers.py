@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from holdfast.core.ingest.market import Market, refused_lately
+from holdfast.core.ingest.market import REFUSED_HALF_NS, Market, next_half, refused_lately
 from holdfast.core.monitor.swing import Swing, crashing
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step import reference
 from holdfast.core.step.commands import end_if_final
-from holdfast.core.step.conditions import condition, nowhere, rule_is_off, settle, standing
+from holdfast.core.step.conditions import condition, nowhere, rule_is_off, settle, standing, standing_causes
 from holdfast.core.step.criteria import mark_strategies
 from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold
 from holdfast.core.step.equity import mark_equity
@@ -47,6 +47,13 @@ SEEN_EVERY_NS: Final = 10 * NS_PER_S
 REFUSED_COUNT_MIN: Final = 10  # a share of less than this says nothing
 ENDING_PATIENCE_MS: Final = 15_000
 SPECS_EVERY_CLOCKS: Final = 10
+# looked up once: a member looked up on its Enum costs 100 ns under Python 3.11
+_CLOCK: Final = HoldCause.CLOCK
+_STREAM_LOST: Final = HoldCause.USER_STREAM_LOST
+_UNARMED: Final = HoldCause.DEADMAN_UNARMED
+_FEEDS_LOST: Final = HoldCause.FEEDS_LOST
+_STALE_WORD: Final = HoldCause.POSITION_STALE
+_SPENT: Final = HoldCause.RETRIES_SPENT
 
 
 def on_timer(state: State, event: TimerFired) -> Out:
@@ -77,39 +84,37 @@ def _sweep(state: State, out: Out, _: int) -> None:
     _sweep_feeds(state, out, now)
     _sweep_swings(state, out, now)
     _sweep_data(state, out)
+    causes = standing_causes(state)
     if session.ready:
-        _sweep_words(state, out)
+        _sweep_words(state, out, stands=_STALE_WORD in causes)
     off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
-    condition(
-        state,
-        out,
-        HoldCause.CLOCK,
-        stands=session.offset_known and off_ms > timings.clock_offset_ms_max,
-        reason=f"our clock and the venue's moved {off_ms} ms apart",
-    )
-    condition(
-        state,
-        out,
-        HoldCause.USER_STREAM_LOST,
-        stands=session.ready and not session.user_stream_up,
-        reason="the account's event stream is down: fills come by polling only",
-    )
-    _sweep_retries(state, out)
+    stands = session.offset_known and off_ms > timings.clock_offset_ms_max
+    if stands or _CLOCK in causes:
+        reason = f"our clock and the venue's moved {off_ms} ms apart"
+        condition(state, out, _CLOCK, stands=stands, reason=reason)
+    stands = session.ready and not session.user_stream_up
+    if stands or _STREAM_LOST in causes:
+        reason = "the account's event stream is down: fills come by polling only"
+        condition(state, out, _STREAM_LOST, stands=stands, reason=reason)
+    if session.retries or _SPENT in causes:
+        _sweep_retries(state, out)
     if timings.deadman_ms and session.deadman_exists:
         for instrument in state.specs:
-            until = session.deadman_until_mono_ns.get(instrument, 0)
+            stands = now >= session.deadman_until_mono_ns.get(instrument, 0)
+            if not stands and _UNARMED not in causes:
+                continue
             condition(
                 state,
                 out,
-                HoldCause.DEADMAN_UNARMED,
+                _UNARMED,
                 scope=Scope(instrument=instrument),
-                stands=now >= until,
+                stands=stands,
                 reason="the venue's dead-man switch is not armed",
                 at_once=True,
             )
-    else:  # not asked for, or the venue has none
-        rule_is_off(state, out, HoldCause.DEADMAN_UNARMED, nowhere)
-    reference.sweep(state, out)
+    elif _UNARMED in causes:  # not asked for, or the venue has none
+        rule_is_off(state, out, _UNARMED, nowhere)
+    reference.sweep(state, out, causes)
     if session.ending and now - session.ending_since_mono_ns > ENDING_PATIENCE_MS * NS_PER_MS:
         _end_anyway(state, out)
     else:
@@ -137,14 +142,15 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
     session = state.live
     dead_ns = session.settings.timings.feed_dead_ms * NS_PER_MS
     grace = now - session.started_mono_ns < dead_ns
-    silent = 0
     reference_of = session.reference_of
     held = standing(state, HoldCause.STALE_DATA)
-    for instrument, market in session.markets.items():
-        age = now - market.quote.mono_ns
+    since = now - dead_ns
+    markets = session.markets
+    silent = dict.fromkeys([name for name, market in markets.items() if market.quote.mono_ns < since])
+    for instrument in markets if held else dict.fromkeys((*([] if grace else silent), *reference_of)):
+        dead = instrument in silent
         reference = reference_of.get(instrument)
-        silent += age > dead_ns
-        stands = (age > dead_ns and not grace) or reference is not None
+        stands = (dead and not grace) or reference is not None
         if not stands and instrument not in held:
             continue
         settle(
@@ -155,16 +161,19 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
             scope=Scope(instrument=instrument),
             stands=stands,
             reason=f"no quote for more than {session.settings.timings.feed_dead_ms} ms"
-            if reference is None or age > dead_ns
+            if reference is None or dead
             else f"priced by {reference}, which is a reference only",
         )
-    condition(
-        state,
-        out,
-        HoldCause.FEEDS_LOST,
-        stands=all_down(session) or (silent == len(session.markets) and not grace),
-        reason=ALL_DOWN if all_down(session) else "no instrument has a live quote",
-    )
+    down = all_down(session)
+    stands = down or (len(silent) == len(markets) and not grace)
+    if stands or state.books.holds.holds:
+        condition(
+            state,
+            out,
+            _FEEDS_LOST,
+            stands=stands,
+            reason=ALL_DOWN if down else "no instrument has a live quote",
+        )
 
 
 def _sweep_swings(state: State, out: Out, now: int) -> None:
@@ -172,14 +181,19 @@ def _sweep_swings(state: State, out: Out, now: int) -> None:
     session = state.live
     falls = rises = 0
     held = standing(state, HoldCause.VOLATILITY)
+    markets, swings = session.markets, session.swings
     for instrument, limits in state.instrument_limits.items():
-        market = session.markets[instrument]
-        swing = session.swings.get(instrument)
+        mid2 = markets[instrument].mid2_ticks
+        swing = swings.get(instrument)
         if swing is None:
-            swing = session.swings[instrument] = Swing()
-        window_ns = limits.swing_window_ms * NS_PER_MS
-        moved = swing.look(market.mid2_ticks, now_mono_ns=now, window_ns=window_ns)
-        stands = abs(moved) > limits.swing_ppm_max
+            swing = swings[instrument] = Swing()
+        elif swing.calm_low <= mid2 <= swing.calm_high and now < swing.calm_until_mono_ns and not held:
+            continue
+        most_ppm = limits.swing_ppm_max
+        moved = swing.look(
+            mid2, now_mono_ns=now, window_ns=limits.swing_window_ms * NS_PER_MS, most_ppm=most_ppm
+        )
+        stands = abs(moved) > most_ppm
         falls += stands and moved < 0
         rises += stands and moved > 0
         if not stands and instrument not in held:
@@ -209,13 +223,20 @@ def _sweep_data(state: State, out: Out) -> None:
     """What was refused of each instrument's data, stamps that do not fit, and splits whose day has begun."""
     session = state.live
     off_clock = 0
+    now = session.now_mono_ns
+    if now >= session.refused_half_mono_ns:
+        session.refused_half_mono_ns = now + REFUSED_HALF_NS
+        for market in session.markets.values():
+            next_half(market)
     held = standing(state, HoldCause.BAD_DATA)
     for instrument, market in session.markets.items():
+        if not market.noted and instrument not in held:
+            continue
         off_clock += market.clock_count
         market.clock_count = 0
         limit_ppm = state.instrument_limits[instrument].refused_ppm_max
         bad, seen = refused_lately(market)
-        at_odds = market.settle_dispute(session.now_mono_ns)
+        at_odds = market.settle_dispute(now)
         stands = at_odds or (bad >= REFUSED_COUNT_MIN and bad * PPM > limit_ppm * seen)
         if stands or instrument in held:
             settle(
@@ -244,7 +265,7 @@ def _sweep_data(state: State, out: Out) -> None:
                 f"{instrument}: {market.missed_trades_count} numbers of prints passed while we were away",
             )
             market.missed_trades_count = -1
-    now = session.now_mono_ns
+        market.noted = bad > 0 or at_odds or market.scaled
     if session.ready and now >= session.seen_due_mono_ns:
         session.seen_due_mono_ns = now + SEEN_EVERY_NS
         mark_seen(state, out)
@@ -277,15 +298,17 @@ def _sweep_split(state: State, out: Out, market: Market) -> None:
         market.apply_split()
 
 
-def _sweep_words(state: State, out: Out) -> None:
-    """How old the venue's word on our account is: reduce first, then halt, and say why."""
+def _sweep_words(state: State, out: Out, *, stands: bool) -> None:
+    """How old the venue's word on our account is: reduce first, then halt, and say why. ``stands``: it is too old."""
     timings = state.live.settings.timings
     name, age_ms = stalest_word(state)
     reduce_ms, halt_ms = timings.position_age_ms_reduce, timings.position_age_ms_halt
+    if age_ms <= reduce_ms and age_ms <= halt_ms and not stands:
+        return
     condition(
         state,
         out,
-        HoldCause.POSITION_STALE,
+        _STALE_WORD,
         stands=age_ms > reduce_ms,
         reason=f"the venue has not told our {name} for more than {reduce_ms} ms; from {halt_ms} ms on all stops",
     )
@@ -305,12 +328,12 @@ def _sweep_words(state: State, out: Out) -> None:
 def _sweep_retries(state: State, out: Out) -> None:
     """The holds of spent budgets stand until what failed is answered, or is no longer wanted."""
     spent = spent_in(state)
-    held = standing(state, HoldCause.RETRIES_SPENT)
+    held = standing(state, _SPENT)
     for instrument in ("", *dict.fromkeys((*spent, *held))):
         condition(
             state,
             out,
-            HoldCause.RETRIES_SPENT,
+            _SPENT,
             scope=Scope(instrument=instrument),
             stands=instrument in spent,
             reason=spent.get(instrument, ""),

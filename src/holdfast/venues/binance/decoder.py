@@ -34,17 +34,28 @@ _ENVELOPE: Final = 0x73  # the "s" of {"stream":…
 # What a frame counts and stamps by: bounded, so that no number of it outgrows 63 bits of nanoseconds.
 _Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 _Ms = Annotated[int, Meta(ge=0, le=(1 << 63) // NS_PER_MS - 1)]
+_Above0 = Annotated[float, Meta(gt=0)]
 _RATE_MAX: Final = 10  # funding of 1,000 % says nothing of a market
 
 
 class _BookTicker(Struct, gc=False, tag_field="e", tag="bookTicker"):
     seq: _Count = field(name="u")
     s: str
+    bid: _Above0 = field(name="b")
+    bid_size: _Above0 = field(name="B")
+    ask: _Above0 = field(name="a")
+    ask_size: _Above0 = field(name="A")
+    T: _Ms
+
+
+class _AnyTicker(Struct, gc=False):
+    """The same with whatever numbers, of which ``_Units`` says what is wrong with them."""
+
+    s: str
     bid: float = field(name="b")
     bid_size: float = field(name="B")
     ask: float = field(name="a")
     ask_size: float = field(name="A")
-    T: _Ms
 
 
 class _Print(Struct, gc=False, tag_field="e", tag="trade"):
@@ -183,10 +194,8 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
                     and ask / tick_parts == ask_price
                     and bid_lots / lot_parts == bid_size
                     and ask_lots / lot_parts == ask_size
-                    and 0 < bid < ask < _COUNT_MAX
-                    and bid_lots > 0
-                    and ask_lots > 0
-                    and bid_lots + ask_lots < _COUNT_MAX
+                    and bid < ask  # all are above zero: what is and rounds to none equals none
+                    and ask + bid_lots + ask_lots < _COUNT_MAX
                 ):  # each by itself: it is crossed, on an uncommon grid, or one of them is wrong
                     ticks, lots = grids[name]
                     bid, bid_lots = ticks.of(bid_price), lots.of(bid_size)
@@ -211,7 +220,8 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
                         (inner,), wall_ns, mono_ns
                     )  # an envelope that is written in another order
                 else:
-                    add(_refused(inner or raw, error, wall_ns, mono_ns))
+                    shown = inner or raw
+                    add(_refused(shown, _of_ticker(shown, grids) or error, wall_ns, mono_ns))
         return events
 
     return decode_read
@@ -286,6 +296,7 @@ def _slow_path(
 
 
 _probe: Final = msgspec.json.Decoder(_Other, strict=False).decode
+_any_ticker: Final = msgspec.json.Decoder(_AnyTicker, strict=False).decode
 _KNOWN: Final = frozenset({"bookTicker", "trade", "markPriceUpdate", "depthUpdate"})
 
 
@@ -299,6 +310,25 @@ def _enveloped(raw: bytes) -> bytes | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return inner
+
+
+def _of_ticker(raw: bytes, grids: dict[str, _Grid]) -> Exception | None:
+    """What is wrong with the numbers of a bookTicker frame; None where it is something else."""
+    try:
+        message = _any_ticker(raw)
+        ticks, lots = grids[message.s]
+        for units, value in (
+            (ticks, message.bid),
+            (lots, message.bid_size),
+            (ticks, message.ask),
+            (lots, message.ask_size),
+        ):
+            units.of(value)
+    except msgspec.MsgspecError:
+        return None
+    except _UNREADABLE as error:
+        return error
+    return None
 
 
 def _refused(raw: bytes, error: Exception, wall_ns: int, mono_ns: int) -> MarketEvent | None:
