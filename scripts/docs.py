@@ -152,6 +152,7 @@ def sections(kind: type[Struct], path: str = "") -> list[tuple[str, type[Struct]
                     "strategy": "STRATEGY",
                     "criteria": "STRATEGY",
                     "flow": "INSTRUMENT",
+                    "flow_group": "GROUP",
                 }.get(one.name, "NAME")
                 if not names
                 else "INSTRUMENT"
@@ -352,6 +353,7 @@ def gate_page() -> str:
         + ", ".join(f"[`{tag(name)}`](#{tag(name)})" for name in refused_by(gate.judge_exit))
         + "."
     )
+    parts.append(f"## Baskets\n\n{words.BASKETS}")
     parts.append("## Every refusal\n\nWith its numbers, as the journal and `--json` carry them.")
     for kind in typing.get_args(refusals.Refusal):
         numbers = ", ".join(f"`{one.encode_name}`" for one in fields(kind))
@@ -410,6 +412,18 @@ def controls_page() -> str:
         table(head, rows(controls.CHECKS, code=True)),
         "## Every cause of a hold\n\n[Holds](reference/holds.md) says what each forbids and who releases it.",
         table(head, rows(controls.HOLDS, code=True)),
+        "## Every refusal, in a whole run\n\nA running bot refuses so by itself: its own market, its venue's answers, "
+        "people who lower its limits.",
+        table(
+            ("", "shown by"),
+            [
+                (
+                    f"[`{name}`](reference/gate.md#{name})",
+                    f"[`{test.partition('::')[2]}`](../{test.partition('::')[0]})",
+                )
+                for name, test in controls.REFUSALS.items()
+            ],
+        ),
         "## Beside them",
         table(head, rows(controls.BESIDE, code=False)),
         "## Without a row here yet",

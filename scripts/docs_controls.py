@@ -303,7 +303,7 @@ HOLDS = {
     "oversized": Row(
         ("C4", "C15"),
         ("R25", "R37"),
-        "tests/core/test_criteria.py::test_more_filled_than_asked_for_lets_the_strategy_only_reduce_there",
+        "tests/process/test_refusals.py::test_a_position_beyond_what_was_intended_may_only_be_reduced",
     ),
     "spec_changed": Row(("C12",), ("R49",), f"{_AGES}::test_changed_facts_of_an_instrument_halt_it"),
     "deadman_unarmed": Row(
@@ -331,7 +331,52 @@ HOLDS = {
     ),
 }
 
+_REFUSED = "tests/process/test_refusals.py::test_a_running_bot_refuses_as_each_check_says"
+_BY_REFERENCE = "tests/process/test_reference.py::test_each_check_refuses_in_a_running_bot_and_lets_go_again"
+
+# every refusal by its tag: the test in which a running bot refuses so
+REFUSALS = {
+    "held": _REFUSED,
+    "not_allowed": _REFUSED,
+    "not_trading": _REFUSED,
+    "bad_terms": _REFUSED,
+    "qty_out_of_range": _REFUSED,
+    "under_notional": _REFUSED,
+    "over_order_size": _REFUSED,
+    "over_order_notional": _REFUSED,
+    "over_position": _REFUSED,
+    "over_gross": _REFUSED,
+    "no_reference": _REFUSED,
+    "stale_reference": _REFUSED,
+    "outside_collar": _REFUSED,
+    "slipped": _REFUSED,
+    "duplicate_intent": _REFUSED,
+    "not_reducing": _REFUSED,
+    "over_rate": _REFUSED,
+    "over_day": _REFUSED,
+    "too_many_orders": _REFUSED,
+    "over_parent": _REFUSED,
+    "self_match": _REFUSED,
+    "no_such_own_order": _REFUSED,
+    "unknown_equity": _REFUSED,
+    "outside_hours": _BY_REFERENCE,
+    "stale_facts": _BY_REFERENCE,
+    "no_facts": _BY_REFERENCE,
+    "over_volume": _BY_REFERENCE,
+    "over_depth": _BY_REFERENCE,
+    "outside_bands": _BY_REFERENCE,
+    "over_share": _BY_REFERENCE,
+    "over_net": _BY_REFERENCE,
+    "over_flow": _REFUSED,
+    "walked": _REFUSED,
+}
+
 BESIDE = {
+    "a basket, judged as a whole (`judge_basket`)": Row(
+        ("C1", "C4", "C5"),
+        ("R36", "R37"),
+        "tests/process/test_refusals.py::test_a_basket_leaves_whole_or_not_at_all",
+    ),
     "reference data that is read, fed and shown": Row(
         ("C11", "C27"),
         ("R39", "R41", "R50"),

@@ -170,6 +170,11 @@ KEYS = {
         "flow.INSTRUMENT",
         "walk_max",
     ): "How far a strategy's prices may go, the way it trades, from the middle when its first order of the window passed.",
+    ("flow_group.GROUP", "window"): "100ms to seven days. What is older leaves up to a 16th of it late.",
+    (
+        "flow_group.GROUP",
+        "same_side_max",
+    ): "Notional that all strategies together may send one way in all of the group's instruments within the window.",
     ("criteria.STRATEGY", "day_loss_max"): "Its loss since the day began, realised and not, less its fees.",
     (
         "criteria.STRATEGY",
@@ -434,6 +439,12 @@ session and bands alone; the exit lane is asked for none of them.
 
 `holdfast why` tells the last refusal in words; with `--instrument`, `--side` and `--qty` it asks the same gate
 about an order that nobody sends."""
+
+BASKETS = """\
+Several orders of one strategy may be asked for as a basket ([how to](../how-to/send-a-basket.md)). Each leg is asked every
+check by itself, and then as if all the others had been let through just before it, so every sum is that of all of them
+together. All are let through in one step, or none: then the refusal names the first leg that may not by itself, else the
+first that may not with the others (`leg`, of `legs_count`)."""
 
 SIMULATOR = """\
 `holdfast sim` serves a simulated Binance USD-M exchange: REST, WebSocket streams and the WebSocket API, with

@@ -12,7 +12,9 @@ from tests.app.test_backtest import ROOT, holdfast
 APP = ROOT / "src" / "holdfast" / "app"
 
 
-def a_run(tmp_path: Path, *, params: str = "", tables: str = "", **edits: str) -> dict[str, Any]:
+def a_run(
+    tmp_path: Path, *, strategy: str = "Misbehaving", params: str = "", tables: str = "", **edits: str
+) -> dict[str, Any]:
     """A backtest of one misbehaving strategy under the demonstration's limits, some of them changed."""
     text = (APP / "demo.toml").read_text()
     head, tail = text[: text.index("[strategy.quoter]")], text[text.index("[paths]") :]
@@ -25,7 +27,7 @@ def a_run(tmp_path: Path, *, params: str = "", tables: str = "", **edits: str) -
         start = head.index(f"[limits.strategy.{other}.BTCUSDT]")
         head = head[:start] + head[head.index("[timings]") :]
     body = (
-        f'{head}\n[strategy.quoter]\nclass = "tests.app.flow_strategies:Misbehaving"\n'
+        f'{head}\n[strategy.quoter]\nclass = "tests.app.flow_strategies:{strategy}"\n'
         f'instruments = ["BTCUSDT", "ETHUSDT"]\n\n[strategy.quoter.params]\n{params}\n\n{tables}\n\n{tail}'
     )
     for beside in ("demo-caps.toml", "demo-reference.toml"):
@@ -106,3 +108,12 @@ def test_more_than_the_account_may_in_a_second_kills_and_exits(tmp_path: Path) -
     )
     assert any("hold.order_rate" in alert for alert in answer["alerts"])
     assert {0} == set(answer["position_ours"].values())
+
+
+def test_baskets_leave_whole_or_not_at_all_and_replay_to_the_same(tmp_path: Path) -> None:
+    """Every third has a leg that is too large, after two that have none."""
+    answer = a_run(tmp_path, strategy="Paired")
+    refused = answer["refusals_by_reason"]
+    assert {"over_order_size"} == {*refused}
+    assert refused["over_order_size"] > 10
+    assert answer["orders"] in range(4 * refused["over_order_size"], 4 * refused["over_order_size"] + 5)

@@ -1,13 +1,14 @@
 """The gate's checks of flow within a window, each at its edge. An order of these cases is for 10 lots of BTC."""
 
 from holdfast.core.gate import checks
-from holdfast.vocab.limits import FlowRules
-from holdfast.vocab.refusals import OverFlow, Walked
+from holdfast.vocab.limits import FlowRules, GroupFlowRules
+from holdfast.vocab.refusals import NoFacts, OverFlow, Walked
 from tests.core.gate_table import BUY, LOT_E8, MARKET, SELL, L, case
-from tests.house.setup import BTC, BTC_TICKS
+from tests.house.setup import BTC, BTC_TICKS, ETH
 
 MID = BTC_TICKS
 RULES = FlowRules(instrument=BTC, window_ms=8_000, same_side_e8_max=30 * LOT_E8, walk_ppm_max=1_000)
+GROUP = GroupFlowRules(group="crypto", window_ms=8_000, same_side_e8_max=30 * LOT_E8)
 FULL = {"price_ticks": MID, "qty_lots": 10}
 EXIT = {"side": SELL, "reduce_only": True, **FULL}
 
@@ -24,8 +25,19 @@ def walked(mid, ago_ms=1_000, who="alpha"):
     return {"flow": RULES, "sent": [(ago_ms, who, BUY, 1, mid, False)]}
 
 
-def over(lots):
-    return OverFlow(would_be_e8=lots * LOT_E8, limit_e8=30 * LOT_E8, window_ms=8_000)
+def in_group(*rows):
+    """(ms ago, by whom, in what, side, lots of BTC, exit)"""
+    return {
+        "facts": {"group": "crypto"},
+        "group_flow": GROUP,
+        "group_sent": [
+            (ago, who, where, side, lots * LOT_E8, bool(rest)) for ago, who, where, side, lots, *rest in rows
+        ],
+    }
+
+
+def over(lots, of=""):
+    return OverFlow(would_be_e8=lots * LOT_E8, limit_e8=30 * LOT_E8, window_ms=8_000, of=of)
 
 
 FLOW_CASES = [
@@ -89,6 +101,63 @@ FLOW_CASES = [
         checks.within_the_flow,
         {"position": 30, "level": L.REDUCE_ONLY, **sent((1_000, "beta", SELL, 29))},
         {"side": SELL, **FULL},
+    ),
+    case(
+        "a group comes to its limit itself",
+        checks.within_the_flow,
+        in_group((1_000, "beta", ETH, BUY, 20)),
+        FULL,
+    ),
+    case(
+        "a group comes to more, in all of its instruments",
+        checks.within_the_flow,
+        in_group((3_000, "gamma", ETH, BUY, 11), (1_000, "beta", BTC, BUY, 10)),
+        FULL,
+        over(31, of="crypto"),
+    ),
+    case(
+        "another side and what is over do not count in a group either",
+        checks.within_the_flow,
+        in_group((1_000, "beta", ETH, SELL, 30), (8_000, "beta", ETH, BUY, 30)),
+        FULL,
+    ),
+    case(
+        "a group without rules is not bounded",
+        checks.within_the_flow,
+        {**in_group((1_000, "beta", ETH, BUY, 30)), "facts": {"group": "metals"}},
+        FULL,
+    ),
+    case(
+        "where groups are bounded, one that nobody told refuses",
+        checks.within_the_flow,
+        {**in_group(), "facts": {"group": ""}},
+        FULL,
+        NoFacts(what="group"),
+    ),
+    case(
+        "and still lets out",
+        checks.within_the_flow,
+        {"position": 30, **in_group(), "facts": {"group": ""}},
+        EXIT,
+    ),
+    case(
+        "and where only reducing is allowed",
+        checks.within_the_flow,
+        {"position": 30, "level": L.REDUCE_ONLY, **in_group(), "facts": {"group": ""}},
+        {"side": SELL, **FULL},
+    ),
+    case(
+        "an exit waits for the last one of its own instrument",
+        checks.within_the_flow,
+        {"position": 30, **in_group((1_000, "alpha", BTC, SELL, 29, True))},
+        EXIT,
+        over(39, of="crypto"),
+    ),
+    case(
+        "and for no other's",
+        checks.within_the_flow,
+        {"position": 30, **in_group((1_000, "alpha", ETH, SELL, 29, True))},
+        EXIT,
     ),
     case(
         "as far as it may walk from where its window began",

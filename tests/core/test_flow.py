@@ -2,16 +2,20 @@
 
 import random
 
+import pytest
+
 from holdfast.core.gate.flow import SLICES, Flow
 from holdfast.core.replay import replay
-from holdfast.vocab.limits import FlowRules
+from holdfast.vocab.events import ReferenceRead
+from holdfast.vocab.limits import FlowRules, GroupFlowRules
 from holdfast.vocab.orders import Side
-from holdfast.vocab.refusals import OverFlow, Walked
+from holdfast.vocab.reference import InstrumentReference
+from holdfast.vocab.refusals import NoFacts, OverFlow, Walked
 from holdfast.vocab.units import NS_PER_MS
 from tests.core.gate_table import LOT_E8
 from tests.core.test_replay import mark_of, written
 from tests.house.room import a_running_core
-from tests.house.setup import BTC, BTC_TICKS
+from tests.house.setup import BTC, BTC_TICKS, ETH, instrument_limits, settings, strategy_limits
 
 WINDOW_MS = 4_000
 AT = {"at": BTC_TICKS - 3_000}
@@ -93,6 +97,75 @@ def test_a_tightened_bound_is_in_force_at_once():
     assert isinstance(room.buys(11, **AT), OverFlow)
 
 
+GROUP_RULES = GroupFlowRules(group="crypto", window_ms=WINDOW_MS, same_side_e8_max=30 * LOT_E8)
+ETH_LOTS = 24  # of ETH are worth about one of BTC
+
+
+def a_bounded_group(*, told=("crypto", "crypto"), **changes):
+    plain = settings()
+    roomy = strategy_limits("alpha", ETH, order_lots_max=1_000, position_lots_max=3_000)
+    room = a_running_core(
+        group_flows=(GROUP_RULES,),
+        strategy_limits=(plain.strategy_limits[0], roomy, plain.strategy_limits[2]),
+        instrument_limits=(
+            plain.instrument_limits[0],
+            instrument_limits(ETH, order_lots_max=1_000, position_lots_max=3_000),
+        ),
+        **changes,
+    )
+    groups_are(room, *told)
+    return room
+
+
+def groups_are(room, btc, eth):
+    rows = (InstrumentReference(instrument=BTC, group=btc), InstrumentReference(instrument=ETH, group=eth))
+    room.tell(
+        ReferenceRead(wall_ns=0, mono_ns=0, as_of_wall_ns=room.wall_ns, digest=btc + eth, instruments=rows)
+    )
+
+
+def test_what_goes_one_way_in_a_group_counts_in_all_its_instruments():
+    room = a_bounded_group()
+    room.buys(20, strategy="beta", **AT)
+    refused = room.buys(12 * ETH_LOTS, instrument=ETH)
+    assert (OverFlow, "crypto") == (type(refused), refused.of)
+    assert not isinstance(room.sells(12 * ETH_LOTS, instrument=ETH), OverFlow), "the other side is free"
+    room.run(ms=WINDOW_MS)
+    assert not isinstance(room.buys(12 * ETH_LOTS, instrument=ETH), OverFlow)
+
+
+def test_an_instrument_of_another_group_counts_apart_and_moves_with_the_file():
+    room = a_bounded_group(told=("crypto", "other"))
+    room.buys(20, **AT)
+    assert not isinstance(room.buys(12 * ETH_LOTS, instrument=ETH), OverFlow)
+    groups_are(room, "crypto", "crypto")
+    assert isinstance(room.buys(12 * ETH_LOTS, instrument=ETH), OverFlow)
+    groups_are(room, "crypto", "")
+    assert NoFacts(what="group") == room.buys(12 * ETH_LOTS, instrument=ETH)
+
+
+def test_a_bound_on_a_group_that_nobody_is_of_is_told():
+    """A slip of the pen would be a limit that limits nothing."""
+    room = a_bounded_group()
+    assert [] == room.alerted("reference.group")
+    groups_are(room, "crypto!", "other")
+    (told,) = room.alerted("reference.group")
+    assert "[flow_group.crypto] bounds nothing" in told.text
+
+
+def test_an_amend_counts_in_its_group_too_and_a_groups_bound_is_tightened_like_any():
+    room = a_bounded_group()
+    order = room.buys(10, **AT)
+    room.run(ms=100)
+    assert room.amends(order, lots=15) is None
+    room.run(ms=100)
+    used = room.state.live.group_flows["crypto"].used_e8(Side.BUY, now_mono_ns=room.mono_ns)
+    assert 15 * (BTC_TICKS - 3_000) * 10_000 == used
+    assert isinstance(room.amends(order, lots=21), OverFlow)
+    assert room.says("limit_set", limit="flow_group.crypto.same_side_max", value=16 * LOT_E8).accepted
+    assert isinstance(room.buys(2, strategy="beta", **AT), OverFlow)
+
+
 def test_slices_count_late_and_never_early():
     """The slow twin keeps every order; ours may count only what is at most one slice too old."""
     rules = FlowRules(instrument=BTC, window_ms=1_600, same_side_e8_max=1, walk_ppm_max=1)
@@ -112,8 +185,9 @@ def test_slices_count_late_and_never_early():
         del sent[:-400]
 
 
-def test_it_replays_to_the_same():
-    room = a_bounded_core()
+@pytest.mark.parametrize("a_core", [a_bounded_core, a_bounded_group])
+def test_it_replays_to_the_same(a_core):
+    room = a_core()
     room.buys(20, **AT)
     assert isinstance(room.buys(20, strategy="beta", **AT), OverFlow)
     room.run(s=1)

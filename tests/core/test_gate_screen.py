@@ -9,7 +9,7 @@ from holdfast.core.gate.checks import first_refusal, plainly_permitted
 from holdfast.core.gate.gate import Approved, judge
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentStatus
-from holdfast.vocab.limits import FlowRules
+from holdfast.vocab.limits import FlowRules, GroupFlowRules
 from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.units import E8
 from tests.house.desks import a_desk
@@ -92,6 +92,20 @@ def desk_troubles(rng):
             ),
             "sent": [
                 (rng.choice((999, 1_000)), "beta", rng.choice((1, -1)), rng.choice((0, 1)), BTC_TICKS, False)
+            ],
+        },
+        {
+            "facts": {"group": rng.choice(("crypto", "metals", ""))},
+            "group_flow": GroupFlowRules(group="crypto", window_ms=1_000, same_side_e8_max=near * LOT_E8),
+            "group_sent": [
+                (
+                    rng.choice((999, 1_000)),
+                    "beta",
+                    "ETHUSDT",
+                    rng.choice((1, -1)),
+                    rng.choice((0, LOT_E8)),
+                    False,
+                )
             ],
         },
         {"facts": {"fresh_until_ns": WALL_NS + rng.choice((0, 1)), "told": True}},
@@ -178,6 +192,7 @@ def plain(intent, desk):
     return (
         desk.level is HoldLevel.NONE
         and desk.flow is None
+        and desk.facts.group not in desk.group_flows
         and intent.order_type is OrderType.LIMIT
         and not intent.reduce_only
         and intent.trigger_ticks is None

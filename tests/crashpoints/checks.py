@@ -8,6 +8,7 @@ from holdfast.core.state import State
 from holdfast.core.step.reconcile import not_armable
 from holdfast.journal import iterate, verify
 from holdfast.store.store import ReadStore
+from holdfast.vocab.events import BasketIntent
 from holdfast.vocab.facts import FillBooked, HoldPlaced, OrderApproved
 from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.ids import epoch_of
@@ -50,6 +51,7 @@ def complaints(left, life, *, held):
     found += _durable(left, life)
     found += _start(left, life)
     found += _orders(life)
+    found += _baskets(life)
     found += _fills(life)
     found += _told(left, life)
     return found
@@ -109,6 +111,22 @@ def _orders(life):
             found.append(f"order {order_id} filled {row.filled_lots}, the venue says {order.filled}")
     lost = [row for row in orders.live.values() if row.order_id not in known]
     return [*found, *(f"order {row.order_id} is {row.state.value}, and nowhere" for row in lost)]
+
+
+def _baskets(life):
+    """Nothing of a basket is at the venue before all of it is in the journal."""
+    found = []
+    at_venue = {order.order_id for order in life.machine.venue.orders}
+    records = [record for _, _, record in iterate("j", files=life.machine.files)]
+    for place, basket in enumerate(records):
+        if type(basket) is not BasketIntent:
+            continue
+        seqs = [leg.intent_seq for leg in basket.legs]
+        legs = [one for one in records[place + 1 : place + 1 + len(seqs)] if type(one) is OrderApproved]
+        sent = [one.order_id for one in legs if one.order_id in at_venue]
+        if sent and seqs != [one.intent_seq for one in legs]:
+            found.append(f"of a basket {sent} were sent, and not all of it was written down")
+    return found
 
 
 def _fills(life):

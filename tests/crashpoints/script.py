@@ -38,6 +38,12 @@ WANTS = (
         BTC, ctx.orders(BTC)[0].order_id, qty_lots=12, price_ticks=quote.bid_ticks - 2_500
     ),
     lambda ctx, quote: ctx.cancel(BTC, ctx.orders(BTC)[0].order_id),
+    lambda ctx, quote: ctx.basket(  # both rest
+        [
+            ctx.buy(BTC, qty_lots=6, price_ticks=quote.bid_ticks - 4_000),
+            ctx.sell(ETH, qty_lots=70, price_ticks=ctx.quote(ETH).ask_ticks + 900),
+        ]
+    ),
     lambda ctx, quote: ctx.sell(BTC, qty_lots=5, price_ticks=quote.bid_ticks - 500),  # takes a part back
     lambda ctx, quote: ctx.sell(
         BTC,

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.vocab.events import BasketIntent
+from holdfast.vocab.facts import OrderApproved
 from tests.crashpoints.checks import recovered
 from tests.crashpoints.script import flat_claims, the_day
 
@@ -43,7 +45,15 @@ def test_the_day_has_everything_in_it(day):
     for what in ("guard write latch", "guard write lease", "guard append who", "guard link"):
         assert kinds[what] > 0, what
     states = Counter(type(record).__name__ for record in life.records)
-    for name in ("OrderApproved", "FillBooked", "OrderAmended", "FlattenEnded", "LatchSeen", "HoldReleased"):
+    for name in (
+        "OrderApproved",
+        "FillBooked",
+        "OrderAmended",
+        "FlattenEnded",
+        "LatchSeen",
+        "HoldReleased",
+        "BasketIntent",
+    ):
         assert states[name], name
     dids = {record.did.value for record in life.records if type(record).__name__ == "OrderMoved"}
     assert {"ack", "full_fill", "part_fill", "go_silent", "absent", "cancel_ask", "cancelled"} <= dids
@@ -64,6 +74,26 @@ def test_killed_at_any_act_it_recovers_from_the_bytes_alone(day, capsys):
     bad = {told(left): found for left in picked if (found := recovered(left)[1])}
     assert {} == bad
     _say(capsys, f"{len(picked)} of {len(lefts)} points, killed")
+
+
+def test_killed_while_a_basket_leaves_no_part_of_it_is_at_the_venue_and_not_in_the_journal(day):
+    """Before its record, between its records, between its sends: nothing of it unknown to us, nothing sent twice."""
+    life, lefts = day
+    basket = next(place for place, one in enumerate(life.records) if type(one) is BasketIntent)
+    began = life.records[basket].mono_ns
+    ids = {one.order_id for one in life.records[basket:] if type(one) is OrderApproved}
+    ids = {*sorted(ids)[: len(life.records[basket].legs)]}
+    then = [left for left in lefts if 0 <= left.mono_ns - began < 20_000_000]
+    assert {0, 1, 2} == {len(ids & left.sent_ids) for left in then}, (
+        "before, between and behind its two sends"
+    )
+    bad = {told(left): found for left in then if (found := recovered(left)[1])}
+    for number, left in enumerate(then):
+        files = left.files.copied()
+        files.lose_power(random.Random(number))
+        if found := recovered(replace(left, files=files, power=True, guard={}))[1]:
+            bad[f"{told(left)}, without power"] = found
+    assert {} == bad
 
 
 def test_without_power_at_any_act_it_recovers_what_was_synced(day, capsys):

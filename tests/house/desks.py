@@ -84,12 +84,15 @@ def a_desk(
     forgotten_parent=0,
     flow=None,
     sent=(),
+    group_flow=None,
+    group_sent=(),
 ):
     """Alpha's desk in BTC. ``position``, ``open_…``: its own; ``others…``: of everybody else, on top.
 
     ``asked_ms_ago``: when orders were asked for before: by alpha in BTC, or (when, by whom, in what).
     ``parents``: number to (size, taken up).
     ``flow``: rules of it; ``sent``: what was let through before, as (ms ago, by whom, side, lots, middle, exit).
+    ``group_flow``, ``group_sent``: the same of a group, as (ms ago, by whom, in what, side, notional, exit).
     ``facts``: words of ``Facts``. ``window``: our own hours, as (until, opens, whose).
     """
     spec = a_spec(BTC) if spec is None else spec
@@ -162,6 +165,17 @@ def a_desk(
                 side,
                 notional_e8=lots * mid * spec.tick_lot_e8,
                 mid2_ticks=2 * mid,
+                now_mono_ns=MONO_NS - ago_ms * NS_PER_MS,
+                exits=exits,
+            )
+    if group_flow is not None:
+        desk.group_flows = {group_flow.group: Flow(rules=group_flow)}
+        for ago_ms, who, where, side, e8, exits in group_sent:
+            desk.group_flows[group_flow.group].take(
+                f"{who}/{where}",
+                side,
+                notional_e8=e8,
+                mid2_ticks=0,
                 now_mono_ns=MONO_NS - ago_ms * NS_PER_MS,
                 exits=exits,
             )

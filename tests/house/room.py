@@ -24,6 +24,7 @@ from holdfast.vocab.effects import (
 )
 from holdfast.vocab.events import (
     AmendIntent,
+    BasketIntent,
     CallDone,
     CancelIntent,
     CashHinted,
@@ -342,6 +343,26 @@ class Room:
                 if isinstance(fact, IntentRefused):
                     return fact.refusal
         return None
+
+    def wants_together(self, *intents):
+        """A strategy wants these as one basket; returns its orders, or the refusal as it was written down."""
+        legs = tuple(
+            structs.replace(one, intent_seq=next(self._seqs), wall_ns=self.wall_ns, mono_ns=self.mono_ns)
+            for one in intents
+        )
+        return self.wants_basket(BasketIntent(wall_ns=0, mono_ns=0, strategy=legs[0].strategy, legs=legs))
+
+    def wants_basket(self, basket):
+        """The same of a basket that is made already."""
+        before = len(self.records)
+        self.tell(basket)
+        facts = self.records[before][1]
+        refused = [fact for fact in facts if isinstance(fact, IntentRefused)]
+        return (
+            refused[0]
+            if refused
+            else [self.order(fact.order_id) for fact in facts if isinstance(fact, OrderApproved)]
+        )
 
     def buys(self, lots, *, at=None, **changes):
         """A strategy buys ``lots`` with a limit (by default a far one that rests)."""

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from holdfast.strategy import Context, Strategy
-from holdfast.vocab.events import Intent
+from holdfast.vocab.events import BasketIntent, Intent, OrderIntent
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.market import Quote
 
@@ -204,3 +206,48 @@ class Wisher(Strategy):
         price = quote.ask_ticks if wish["takes"] else quote.bid_ticks - quote.bid_ticks // 50
         wants: list[Intent] = [ctx.cancel_all(quote.instrument)] if ctx.orders(quote.instrument) else []
         return [*wants, ctx.buy(quote.instrument, qty_lots=wish["lots"], price_ticks=price)]
+
+
+class Asker(Strategy):
+    """Asks once every 50 ms for all the orders that a file describes, as one basket where it says so.
+
+    The file is JSON: ``orders``, ``basket``. An order's words: ``instrument``, ``side``, ``lots``; ``ppm``, how far from
+    the best bid (or ``ticks``, the price itself); ``decided_ppm``, how far from it was decided; ``child``, its parent's
+    number and size; ``reduce_only``. ``cancel`` is an order's id, ``target`` a position, and nothing else. What rests is
+    cancelled first.
+    """
+
+    def __init__(self, *, wish: str) -> None:
+        self._wish = Path(wish)
+        self._next_ns = 0
+
+    def on_quote(self, ctx: Context, quote: Quote) -> list[Intent | BasketIntent] | None:
+        if ctx.mono_ns < self._next_ns or not self._wish.exists():
+            return None
+        self._next_ns = ctx.mono_ns + 50_000_000
+        wish = json.loads(self._wish.read_text())
+        wants: list[Intent | BasketIntent] = [
+            ctx.cancel_all(name) for name in ctx.instruments if ctx.orders(name)
+        ]
+        wants += [ctx.cancel("BTCUSDT", one["cancel"]) for one in wish["orders"] if "cancel" in one]
+        wants += [ctx.target("BTCUSDT", one["target"]) for one in wish["orders"] if "target" in one]
+        orders = [self._order(ctx, one) for one in wish["orders"] if "lots" in one]
+        return wants + ([ctx.basket(orders)] if wish.get("basket") else orders)
+
+    def _order(self, ctx: Context, one: dict[str, Any]) -> OrderIntent:
+        name = one["instrument"]
+        shown = ctx.quote(name)
+        bid = shown.bid_ticks if shown is not None else 0
+        order = (ctx.sell if one.get("side") == "sell" else ctx.buy)(
+            name,
+            qty_lots=one["lots"],
+            price_ticks=one.get("ticks", bid + bid * one.get("ppm", -20_000) // 1_000_000),
+            reduce_only=one.get("reduce_only", False),
+        )
+        if "decided_ppm" in one:
+            order = replace(order, decision_ticks=bid + bid * one["decided_ppm"] // 1_000_000)
+        return (
+            ctx.child(order, parent_id=one["child"][0], parent_lots=one["child"][1])
+            if "child" in one
+            else order
+        )

@@ -36,6 +36,7 @@ def test_the_walks_are_worth_walking():
     assert 200 < sum(auditor.approvals for auditor in auditors)
     assert 150 < sum(len(auditor.trades) for auditor in auditors)
     assert 30 < sum(auditor.children for auditor in auditors)
+    assert 10 < sum(auditor.baskets for auditor in auditors)
     assert 5 < sum(auditor.looked for auditor in auditors)
     assert 2 < sum(auditor.restarts for auditor in auditors)
     assert 8_000 < sum(auditor.steps for auditor in auditors)

@@ -9,7 +9,7 @@ import random
 from msgspec import structs
 
 from holdfast.core.state import State, decode_books, encode_books
-from holdfast.vocab.events import Command, OrderReported, ReferenceRead, TradeReported
+from holdfast.vocab.events import BasketIntent, Command, OrderReported, ReferenceRead, TradeReported
 from holdfast.vocab.facts import (
     AmendStep,
     EpochBegan,
@@ -17,6 +17,7 @@ from holdfast.vocab.facts import (
     FlattenEnded,
     HoldPlaced,
     HoldReleased,
+    IntentRefused,
     OrderAmended,
     OrderApproved,
     OrderMoved,
@@ -24,7 +25,7 @@ from holdfast.vocab.facts import (
 )
 from holdfast.vocab.governed import limits_of, looser
 from holdfast.vocab.holds import HoldCause, HoldLevel, Release
-from holdfast.vocab.limits import FlowRules
+from holdfast.vocab.limits import FlowRules, GroupFlowRules
 from holdfast.vocab.orders import ChildOf, Lane, OrderState, Side, TimeInForce
 from holdfast.vocab.reference import InstrumentReference, ReferenceRules
 from holdfast.vocab.reports import FillCause
@@ -32,6 +33,7 @@ from holdfast.vocab.requests import AmendOrder, PlaceOrder
 from holdfast.vocab.units import E8
 from tests.core.test_lifecycle import expected
 from tests.house import naive
+from tests.house.events import an_intent
 from tests.house.room import Room, folded, replayed
 from tests.house.setup import (
     BTC,
@@ -62,6 +64,7 @@ class Auditor:
         self.holds = {}
         self.approvals = 0
         self.children = 0
+        self.baskets = 0
         self.looked = 0
         self.sent = []  # (when, instrument, side, notional) of what was let through
         self.steps = 0
@@ -72,6 +75,8 @@ class Auditor:
         event, facts = room.records[-1]
         self.steps += 1
         self._prices(room)
+        if type(event) is BasketIntent:
+            self._together(event, facts)
         for fact in facts:
             kind = type(fact)
             if kind is EpochBegan:
@@ -98,6 +103,17 @@ class Auditor:
                 self._flat(room, fact)
         if facts:
             self._books(room)
+
+    def _together(self, basket, facts):
+        """All of it was let through in this one step, or none. What lets it through is looked at with all of it open."""
+        approved = [fact.intent_seq for fact in facts if type(fact) is OrderApproved]
+        refused = [fact for fact in facts if type(fact) is IntentRefused]
+        if refused:
+            assert ([], 1) == (approved, len(refused)), "nothing of a refused basket leaves"
+            assert refused[0].intent_seq == basket.legs[refused[0].leg - 1].intent_seq
+        else:
+            assert [leg.intent_seq for leg in basket.legs] == approved
+            self.baskets += 1
 
     def _prices(self, room):
         """What each instrument was worth lately, by its market alone."""
@@ -185,6 +201,12 @@ class Auditor:
         self.sent.append((now, terms.instrument, terms.side, worth))
         sums = sum(e8 for _, where, side, e8 in self.sent if (where, side) == (terms.instrument, terms.side))
         assert terms.reduce_only or sums <= rules.same_side_e8_max, "not everybody at once"
+        groups = {name: row.group for name, row in room.state.session.facts.items()}
+        group = groups[terms.instrument]
+        (group_rules,) = room.state.session.settings.group_flows
+        kin = [e8 for _, where, side, e8 in self.sent if (groups[where], side) == (group, terms.side)]
+        over = group == group_rules.group and sum(kin) > group_rules.same_side_e8_max
+        assert terms.reduce_only or not over, "nor in a whole group"
 
     def _within_parent(self, room, fact):
         """I10: filled and live of all children of a parent are at most the parent, by looking at each of them."""
@@ -349,6 +371,7 @@ class Walk:
                 FlowRules(instrument=name, window_ms=2_000, same_side_e8_max=9_000 * E8, walk_ppm_max=100_000)
                 for name in (BTC, ETH)
             ),
+            group_flows=(GroupFlowRules(group="crypto", window_ms=2_000, same_side_e8_max=10_000 * E8),),
         )
         config = structs.replace(config, caps=caps_over(config))
         self.room = Room(config=config, venue=NaiveVenue(config.instruments))
@@ -626,6 +649,26 @@ class Walk:
             most = configured.value if configured.cap is None else configured.cap
             assert not looser(one.row, one.value, most), f"{name} is looser than its hard cap"
 
+    def together(self):
+        """Several at once, on both sides of both markets, resting or not: all of them or none."""
+        rng = self.rng
+        legs = []
+        for _ in range(rng.randrange(1, 5)):
+            instrument, side = rng.choice((BTC, ETH)), rng.choice((Side.BUY, Side.SELL))
+            mid = self.room.mids[instrument]
+            lots = rng.randrange(1, 40) if instrument == BTC else rng.randrange(20, 200)
+            legs.append(
+                an_intent(
+                    instrument=instrument,
+                    side=side,
+                    qty_lots=lots,
+                    price_ticks=mid - side * mid * rng.choice((-1, 1, 2, 4)) // 1_000,
+                    reduce_only=rng.random() < 0.1,
+                    child_of=ChildOf(rng.randrange(1, 4), 150) if rng.random() < 0.1 else None,
+                )
+            )
+        self.room.wants_together(*legs)
+
     def restart(self):
         self.look()
         self.auditor.restarts += 1
@@ -678,6 +721,7 @@ _TABLE = [
     (Walk.rest, 30),
     (Walk.take, 12),
     (Walk.target, 12),
+    (Walk.together, 8),
     (Walk.protect, 3),
     (Walk.amend, 16),
     (Walk.cancel, 8),

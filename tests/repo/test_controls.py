@@ -3,11 +3,13 @@
 import ast
 import importlib.util
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
 from holdfast.core.gate.checks import RISK_CHECKS
 from holdfast.vocab.holds import HoldCause
+from holdfast.vocab.refusals import Refusal
 from tests.repo.reading import ROOT
 
 
@@ -81,6 +83,35 @@ def test_a_causes_proof_speaks_of_that_cause(cause):
     helpers = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name in called]
     source += "".join(ast.get_source_segment(text, one) or "" for one in helpers)
     assert cause.value in source or cause.name in source
+
+
+def tags() -> list[str]:
+    return [str(kind.__struct_config__.tag) for kind in get_args(Refusal)]
+
+
+def shown_in(test: str) -> set[str]:
+    """The refusals that a test waits for in a running bot."""
+    file, _, name = test.partition("::")
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    function = next(one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
+    calls = [
+        one for one in ast.walk(function) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)
+    ]
+    waits = [one.args[1] for one in calls if one.func.id == "comes_to_refuse"]  # type: ignore[attr-defined]
+    return {str(one.value) for one in waits if isinstance(one, ast.Constant)}
+
+
+def test_every_refusal_has_a_whole_run_that_shows_it():
+    """Of the vocabulary: a refusal that nothing running ever gave may be fed by nothing at all."""
+    assert tags() == list(CONTROLS.REFUSALS)
+
+
+@pytest.mark.parametrize("tag", tags())
+def test_that_run_is_one_of_processes_and_waits_for_this_refusal(tag):
+    test = CONTROLS.REFUSALS[tag]
+    assert "" == fault_of(test)
+    assert test.startswith("tests/process/")
+    assert tag in shown_in(test)
 
 
 def test_every_capability_is_used():

@@ -1,6 +1,7 @@
 """The control endpoint: ground truth, and the acts of a venue, a person and a clock."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -229,6 +230,23 @@ def test_a_person_trades_in_the_app():
             ]
             assert ["ETHUSDT"] == [one["symbol"] for one in truth["open_orders"]]
             assert [] == truth["requests"]  # nobody sent these over the wire
+
+    run(main())
+
+
+def test_a_halted_symbol_says_so_and_takes_no_order():
+    async def main():
+        async with a_bench() as bench:
+            order = {"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.5"}
+            for halted, status in ((True, "halted"), (False, "trading")):
+                assert {"status": status} == await bench.control(
+                    "POST", "/halt", symbol="BTCUSDT", halted=halted
+                )
+                async with bench.http.get(bench.server.url + "/fapi/v1/exchangeInfo") as reply:
+                    told = {one["symbol"]: one["status"] for one in (await reply.json())["symbols"]}
+                assert {"BTCUSDT": "BREAK" if halted else "TRADING", "ETHUSDT": "TRADING"} == told
+                code, _ = await refused(bench, "POST", "/manual_order", json.dumps(order))
+                assert (code == 200) is not halted
 
     run(main())
 

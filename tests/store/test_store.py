@@ -1,5 +1,6 @@
 """The read store: whatever the way there, it says what the journal says."""
 
+import json
 import random
 
 import apsw
@@ -128,6 +129,14 @@ def test_an_order_is_told_as_it_stands(store):
     assert [2, 1] == [one.intent_seq for one in store.orders(strategy="quoter")]
     assert [] == store.orders(instrument="ETHUSDT")
     assert 1 == len(store.orders(limit=1))
+
+
+def test_a_refused_basket_is_told_with_its_leg(tmp_path):
+    store = ReadStore.open(str(tmp_path / "read.db"))
+    store.rebuild(indexed([structs.replace(a_refusal(3), leg=2, legs_count=3)]))
+    (row,) = store.refusals()
+    assert {"leg": 2, "legs_count": 3, "limit_lots": 10}.items() <= json.loads(row.numbers).items()
+    store.close()
 
 
 def test_fills_refusals_holds_and_the_rest_can_be_asked_for(store):

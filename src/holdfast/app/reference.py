@@ -65,6 +65,12 @@ def wanting(config: Config, read: ReferenceFile) -> list[str]:
         f"no [instrument.{name}], which is traded: every order that adds risk there is refused"
         for name in read.missing(config.limits.instrument)
     ]
+    groups = {row.group for row in read.instruments.values()}
+    lacks += [
+        f"no instrument of group {name}: [flow_group.{name}] bounds nothing"
+        for name in config.flow_group
+        if name not in groups
+    ]
     if age_days(read) >= config.reference.age_days_max:
         lacks.append(
             f"as_of is {age_days(read)} days ago, at most {config.reference.age_days_max}: "

@@ -353,6 +353,10 @@ def _flow(config: Config, document: Document) -> None:
         _unit(document, (*key, "same_side_max"), flow.same_side_max, config.account.settle_asset)
         _at_least(document, (*key, "window"), flow.window, FLOW_WINDOW_MIN)
         _half_at_most(document, (*key, "walk_max"), flow.walk_max)
+    for name, group_flow in config.flow_group.items():
+        key = ("flow_group", name)
+        _unit(document, (*key, "same_side_max"), group_flow.same_side_max, config.account.settle_asset)
+        _at_least(document, (*key, "window"), group_flow.window, FLOW_WINDOW_MIN)
 
 
 def _reference(config: Config, document: Document) -> None:

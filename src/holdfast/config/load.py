@@ -20,6 +20,7 @@ from holdfast.config.schema import (
     FeedSection,
     FeedsSection,
     FlowSection,
+    GroupFlowSection,
     HoursSection,
     InstrumentLimitsSection,
     LimitsSection,
@@ -52,6 +53,7 @@ _SECTIONS: Final = (
     "strategy",
     "criteria",
     "flow",
+    "flow_group",
     "paths",
     "feed",
     "feeds",
@@ -117,6 +119,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
     strategies = _named(document, StrategySection, ("strategy",), pattern=NAME)
     criteria = _named(document, CriteriaSection, ("criteria",), pattern=NAME)
     flow = _named(document, FlowSection, ("flow",), pattern=INSTRUMENT)
+    flow_group = _named(document, GroupFlowSection, ("flow_group",), pattern=NAME)
     document.finish()  # what cannot be read cannot be compared either
     config = Config(
         path=str(path) if path else "",
@@ -129,6 +132,7 @@ def load_text(text: str, *, where: str, path: Path | None = None) -> Config:
         equities=equities,
         criteria=criteria,
         flow=flow,
+        flow_group=flow_group,
         feeds=feeds,
         watchdog=watchdog,
         **{name: _sure(part) for name, part in parts.items()},

@@ -24,6 +24,7 @@ from holdfast.vocab.limits import (
     AccountLimits,
     Criteria,
     FlowRules,
+    GroupFlowRules,
     InstrumentLimits,
     LimitCap,
     Settings,
@@ -100,6 +101,14 @@ class _Resolver:
                     walk_ppm_max=flow.walk_max.ppm,
                 )
                 for name, flow in config.flow.items()
+            ),
+            group_flows=tuple(
+                GroupFlowRules(
+                    group=name,
+                    window_ms=flow.window.ms,
+                    same_side_e8_max=self._e8(flow.same_side_max, ("flow_group", name, "same_side_max")),
+                )
+                for name, flow in config.flow_group.items()
             ),
             criteria=tuple(self._criteria(name) for name in config.criteria),
             timings=self._timings(),

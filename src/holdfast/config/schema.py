@@ -137,6 +137,13 @@ class FlowSection(Section, frozen=True, kw_only=True):
     walk_max: Ratio
 
 
+class GroupFlowSection(Section, frozen=True, kw_only=True):
+    """``[flow_group.GROUP]``: what goes one way at once in a group of the reference file. Whole or not at all."""
+
+    window: Duration
+    same_side_max: Amount
+
+
 class LimitsSection(Section, frozen=True, kw_only=True):
     """``[limits]``."""
 
@@ -364,6 +371,7 @@ class Config(Struct, frozen=True, kw_only=True):
     dead_switch: DeadSwitchSection
     equities: EquitiesSection | None = None  # None: a backtest is not of equities
     flow: dict[str, FlowSection] = field(default_factory=dict)
+    flow_group: dict[str, GroupFlowSection] = field(default_factory=dict)
     criteria: dict[str, CriteriaSection] = field(default_factory=dict)
     feeds: FeedsSection | None = None  # None: one feed, and no other to go over to
     probe: ProbeSection = ProbeSection()

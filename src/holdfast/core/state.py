@@ -72,7 +72,7 @@ from holdfast.vocab.facts import (
 from holdfast.vocab.holds import Hold, HoldCause, Scope
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.invariant import InvariantBroken, invariant
-from holdfast.vocab.limits import InstrumentLimits, Settings
+from holdfast.vocab.limits import FlowRules, GroupFlowRules, InstrumentLimits, Settings
 from holdfast.vocab.reference import ALWAYS_NS
 from holdfast.vocab.refusals import Refusal
 from holdfast.vocab.units import NS_PER_MS
@@ -442,7 +442,8 @@ class Session:
     clock_asked_mono_ns: int = FAR_PAST_NS  # because of stamps that did not fit
     split_held: dict[str, bool] = field(default_factory=dict)
     closed: tuple[tuple[str, str], ...] = ()  # strategies and instruments outside our own hours
-    flows: dict[str, Flow] = field(default_factory=dict)  # by instrument, where it has rules
+    flows: dict[str, Flow[FlowRules]] = field(default_factory=dict)  # by instrument, where it has rules
+    group_flows: dict[str, Flow[GroupFlowRules]] = field(default_factory=dict)  # by group, where it has rules
     seen_due_mono_ns: int = FAR_PAST_NS  # when how far was seen is next written down
 
 
@@ -516,6 +517,7 @@ class State:
             },
         )
         self.session.flows = {rules.instrument: Flow(rules=rules) for rules in settings.flows}
+        self.session.group_flows = {rules.group: Flow(rules=rules) for rules in settings.group_flows}
         # every quoted instrument has its rows: the hot path looks them up
         self.exposures = {
             name: Exposure(
@@ -557,6 +559,7 @@ class State:
                     facts=self.session.facts[instrument],
                 )
                 desks[instrument].flow = self.session.flows.get(instrument)
+                desks[instrument].group_flows = self.session.group_flows
         for instrument in markets:
             books.ledger.position(instrument)
             self.refresh_gross(instrument)
@@ -579,6 +582,8 @@ class State:
             swing.calm_until_mono_ns = FAR_PAST_NS  # to be judged by what is allowed now
         for flow_rules in settings.flows:
             session.flows[flow_rules.instrument].rules = flow_rules
+        for group_rules in settings.group_flows:
+            session.group_flows[group_rules.group].rules = group_rules
         for name, instrument_limits in self.instrument_limits.items():
             session.markets[name].limit(
                 spread_ppm_max=instrument_limits.spread_ppm_max, jump_ppm_max=instrument_limits.jump_ppm_max

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
 
+from holdfast.vocab.events import OrderIntent
 from holdfast.vocab.market import Quote
 from holdfast.vocab.orders import Side, TimeInForce
 from holdfast.vocab.units import NS_PER_S
@@ -49,6 +50,7 @@ class ParentsView(Protocol):
     @property
     def known(self) -> Mapping[int, ParentView]: ...
     def full(self) -> bool: ...
+    def supposing(self, children: Sequence[OrderIntent]) -> ParentsView: ...
 
 
 class DayView(Protocol):

@@ -32,7 +32,15 @@ from holdfast.vocab.effects import (
     Severity,
     TripLatch,
 )
-from holdfast.vocab.events import AmendIntent, CallDone, Event, OrderIntent, StrategySaved, TargetIntent
+from holdfast.vocab.events import (
+    AmendIntent,
+    BasketIntent,
+    CallDone,
+    Event,
+    OrderIntent,
+    StrategySaved,
+    TargetIntent,
+)
 from holdfast.vocab.facts import Fact, HashMark, HoldPlaced
 from holdfast.vocab.holds import HoldLevel, Scope
 from holdfast.vocab.invariant import invariant
@@ -73,7 +81,7 @@ class World(Protocol):
 
 _RISK: Final = Lane.RISK  # a member looked up on its Enum costs 100 ns under Python 3.11
 _FLATTEN: Final = Lane.FLATTEN
-_UNHEARD_WHEN_FULL: Final = frozenset({OrderIntent, TargetIntent, AmendIntent, StrategySaved})
+_UNHEARD_WHEN_FULL: Final = frozenset({OrderIntent, TargetIntent, BasketIntent, AmendIntent, StrategySaved})
 
 
 class Engine:

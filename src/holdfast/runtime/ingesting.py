@@ -21,7 +21,16 @@ from holdfast.ports.feed import Decode
 from holdfast.runtime.feed_meter import KINDS, FeedMeter
 from holdfast.strategy.host import StrategyHost
 from holdfast.vocab.effects import Alert, Call, SetTimer
-from holdfast.vocab.events import CallDone, Event, OrderIntent, Started, TargetIntent, TimerFired, TimerKind
+from holdfast.vocab.events import (
+    BasketIntent,
+    CallDone,
+    Event,
+    OrderIntent,
+    Started,
+    TargetIntent,
+    TimerFired,
+    TimerKind,
+)
 from holdfast.vocab.facts import IntentRefused
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import Depth, Malformed, Mark, MarketEvent, Quote, Trade
@@ -310,6 +319,8 @@ class Ingest:
     def _wish(self, event: Event) -> None:
         if isinstance(event, OrderIntent | TargetIntent):
             self.intents[event.strategy] += 1
+        elif isinstance(event, BasketIntent):
+            self.intents[event.strategy] += len(event.legs)
         self._step(event)
 
     def _account(self, instrument: str) -> Account:

@@ -165,6 +165,10 @@ def _used_by_account(state: State, limit: Limit, now_mono_ns: int) -> Used:
             if not state.books.drawdown.marked:
                 return _NOTHING
             return Used(state.books.drawdown.drawdown_ppm(), session.equity_mono_ns)
+        case "same_side_max":
+            flow = session.group_flows[limit.name.split(".")[1]]
+            sides = (flow.used_e8(side, now_mono_ns=now_mono_ns) for side in Side)
+            return Used(max(sides), now_mono_ns)
         case "breakers_per_day_max":
             return Used(state.books.ladder.breakers_count, session.equity_mono_ns)
     return _NOTHING

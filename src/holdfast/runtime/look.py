@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.core.gate.gate import Approved, judge
+from holdfast.core.gate.checks import first_refusal
 from holdfast.core.holds.ladder import cool_down_left_ms, rung_of
 from holdfast.core.holds.rules import remedy_of
 from holdfast.core.ledger.ledger import HOUSE, QUARANTINE
@@ -55,7 +55,7 @@ from holdfast.runtime.views import (
 )
 from holdfast.runtime.whynot import Place, in_words
 from holdfast.vocab.effects import Record
-from holdfast.vocab.events import OrderIntent, TargetIntent
+from holdfast.vocab.events import BasketIntent, OrderIntent, TargetIntent
 from holdfast.vocab.facts import (
     FillBooked,
     FlattenBegan,
@@ -139,6 +139,8 @@ class Looker:
                     del self._order_why[next(iter(self._order_why))]
         elif isinstance(record, OrderIntent | TargetIntent):
             self._of(record.strategy)["intents"] += 1
+        elif isinstance(record, BasketIntent):
+            self._of(record.strategy)["intents"] += len(record.legs)
         elif isinstance(record, HoldPlaced | HoldReleased):
             self._mode_version += 1
         elif isinstance(record, FlattenBegan | FlattenEnded):
@@ -589,9 +591,15 @@ class Looker:
                 holds=self._holds_for(strategy, instrument),
             )
         refused, wall_ns = found
-        return self._why_view(
+        view = self._why_view(
             refused.refusal, refused.strategy, refused.instrument, planned=False, wall_ns=wall_ns
         )
+        if not refused.legs_count:
+            return view
+        text = (
+            f"leg {refused.leg} of a basket of {refused.legs_count}, of which nothing was sent: {view.text}"
+        )
+        return msgspec.structs.replace(view, text=text)
 
     def _why_planned(self, args: Args) -> WhyView:
         """Ask the very gate about an order that nobody sends: nothing is counted, nothing is changed."""
@@ -616,13 +624,12 @@ class Looker:
             price = whole_units(str(args["price"]), Decimal(spec.tick)) if args.get("price") else None
         except NotANumber as error:
             raise UnknownView(f"{instrument}: {error}") from None
-        seq, recent = desk.last_intent_seq, dict(desk.recent)
-        verdict = judge(
+        refusal = first_refusal(
             OrderIntent(
                 wall_ns=session.now_wall_ns,
                 mono_ns=self.live.clock.mono_ns(),
                 strategy=strategy,
-                intent_seq=seq + 1,
+                intent_seq=desk.last_intent_seq + 1,
                 instrument=instrument,
                 side=Side.BUY if str(args.get("side", "buy")).lower() == "buy" else Side.SELL,
                 qty_lots=lots,
@@ -631,8 +638,7 @@ class Looker:
             ),
             desk,
         )
-        desk.last_intent_seq, desk.recent = seq, recent
-        if isinstance(verdict, Approved):
+        if refusal is None:
             return WhyView(
                 planned=True,
                 refused=False,
@@ -644,7 +650,7 @@ class Looker:
                 strategy=strategy,
                 instrument=instrument,
             )
-        return self._why_view(verdict, strategy, instrument, planned=True)
+        return self._why_view(refusal, strategy, instrument, planned=True)
 
     def _why_view(
         self, refusal: Refusal, strategy: str, instrument: str, *, planned: bool, wall_ns: int | None = None

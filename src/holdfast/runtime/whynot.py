@@ -160,6 +160,8 @@ def _by_reference(
 
 def _by_flow(refusal: why.OverFlow | why.Walked, place: Place) -> tuple[str, str]:
     table, within = f"[flow.{place.instrument}]", f"within {wait_text(refusal.window_ms)}"
+    if isinstance(refusal, why.OverFlow) and refusal.of:
+        table, within = f"[flow_group.{refusal.of}]", f"in group {refusal.of} {within}"
     match refusal:
         case why.OverFlow():
             would_be, limit = e8_text(refusal.would_be_e8), e8_text(refusal.limit_e8)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from holdfast.sim.accounts import Accounts
 from holdfast.sim.algos import LAST, MARK, Conditionals
 from holdfast.sim.amending import Amender
@@ -23,7 +25,7 @@ from holdfast.sim.queries import Queries
 from holdfast.sim.rules import ExchangeConfig
 from holdfast.sim.state import State, copy_of
 from holdfast.sim.timetable import NEVER, Timetable
-from holdfast.vocab.instruments import InstrumentSpec
+from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
 from holdfast.vocab.market import Depth, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.orders import Side
 from holdfast.vocab.units import NS_PER_MS, PPM
@@ -115,6 +117,12 @@ class Exchange(Queries):
             self._on_mark(book, event, now_ns)
         elif type(event) is Depth:
             self._on_depth(book, event, now_ns)
+
+    def halt(self, symbol: str, *, halted: bool) -> InstrumentSpec:
+        """Take no order in a symbol from now on, or take them again; returns its facts. KeyError: no such symbol."""
+        status = InstrumentStatus.HALTED if halted else InstrumentStatus.TRADING
+        self.specs[symbol] = self._books[symbol].spec = spec = replace(self.specs[symbol], status=status)
+        return spec
 
     def volume_lots(self, symbol: str, now_ns: int) -> int:
         """Lots that the public traded in the last 24 hours, as far as they were seen."""

@@ -146,6 +146,7 @@ def _fill_accepted(fact: facts.FillAccepted, index: int, wall_ns: int) -> list[S
 
 
 def _intent_refused(fact: facts.IntentRefused, index: int, wall_ns: int) -> list[Statement]:
+    leg = {"leg": fact.leg, "legs_count": fact.legs_count} if fact.legs_count else {}
     row = RefusalRow(
         record_index=index,
         wall_ns=wall_ns,
@@ -153,7 +154,7 @@ def _intent_refused(fact: facts.IntentRefused, index: int, wall_ns: int) -> list
         intent_seq=fact.intent_seq,
         instrument=fact.instrument,
         kind=tag_of(fact.refusal),
-        numbers=json.encode(structs.asdict(fact.refusal)).decode(),
+        numbers=json.encode(structs.asdict(fact.refusal) | leg).decode(),
     )
     return [added(row)]
 

@@ -20,7 +20,15 @@ from msgspec.structs import replace
 from holdfast.strategy.bars import Bar, BarSource
 from holdfast.strategy.warmup import History
 from holdfast.strategy.wellformed import WHOLE_BITS
-from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
+from holdfast.vocab.events import (
+    BASKET_LEGS_MAX,
+    AmendIntent,
+    BasketIntent,
+    CancelIntent,
+    OrderIntent,
+    TargetIntent,
+    Wish,
+)
 from holdfast.vocab.facts import FillBooked, IntentRefused, OrderAmended, OrderApproved, OrderMoved
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec
@@ -28,7 +36,7 @@ from holdfast.vocab.market import Depth, Mark, Quote, Trade
 from holdfast.vocab.orders import ChildOf, OrderState, OrderType, Side, TimeInForce
 from holdfast.vocab.units import text_of, units_floor, whole_units
 
-Wants: TypeAlias = Intent | Iterable[Intent] | None
+Wants: TypeAlias = Wish | Iterable[Wish] | None
 OrderFact: TypeAlias = OrderApproved | OrderMoved | OrderAmended
 
 # A member looked up on its Enum costs 100 ns under Python 3.11: these are looked up once.
@@ -280,6 +288,17 @@ class Context:
         """
         return replace(order, child_of=ChildOf(parent_id, parent_lots))
 
+    def basket(self, orders: Iterable[OrderIntent]) -> BasketIntent:
+        """Want all of these orders, one to ``BASKET_LEGS_MAX``, or none: the gate judges them as one, at the worst case
+        of all of them together. A refusal names the first leg that may not (``on_refused``), and nothing was sent. What
+        was let through are orders like any others: each is sent, filled or rejected by itself.
+        """
+        legs = tuple(orders)
+        if not 0 < len(legs) <= BASKET_LEGS_MAX:
+            raise ValueError(f"a basket of {len(legs)} orders: it has one to {BASKET_LEGS_MAX}")
+        now = self._seen.now
+        return BasketIntent(wall_ns=now.wall_ns, mono_ns=now.mono_ns, strategy=self.strategy, legs=legs)
+
     def target(self, instrument: str, target_lots: int, *, price_ticks: int | None = None) -> TargetIntent:
         """Want our own position to be this; without a price by an immediate-or-cancel at the far touch."""
         self._intent_seq = seq = self._intent_seq + 1
@@ -457,7 +476,7 @@ class Strategy:
         """Each step in the life of our orders."""
 
     def on_refused(self, ctx: Context, fact: IntentRefused) -> Wants:
-        """What the gate did not let through, and why."""
+        """What the gate did not let through, and why; of a basket, which leg, and none of it was sent."""
 
     def on_timer(self, ctx: Context) -> Wants:
         """Every ``timer_ms``."""

@@ -19,12 +19,13 @@ from holdfast.strategy.seat import Hosted, HostEvent
 from holdfast.strategy.warmup import NO_HISTORY, History
 from holdfast.vocab.events import (
     AmendIntent,
+    BasketIntent,
     CancelIntent,
-    Intent,
     OrderIntent,
     StrategyFailed,
     StrategySaved,
     TargetIntent,
+    Wish,
 )
 from holdfast.vocab.facts import AmendStep, Fact, FillBooked, OrderAmended, OrderApproved, OrderMoved
 from holdfast.vocab.holds import HoldLevel
@@ -55,7 +56,7 @@ class Rehearsal:
     def __init__(
         self, strategy: object, *, specs: Sequence[InstrumentSpec], history: History = NO_HISTORY
     ) -> None:
-        self.intents: list[Intent] = []
+        self.intents: list[Wish] = []
         self.fills: list[FillBooked] = []
         self.failure = ""
         self.saved: bytes | None = None
@@ -134,6 +135,9 @@ class Rehearsal:
         self.intents.append(event)
         if isinstance(event, OrderIntent):
             self._order(event, event.side, event.qty_lots, event.price_ticks, event.order_type, event.tif)
+        elif isinstance(event, BasketIntent):
+            for leg in event.legs:
+                self._order(leg, leg.side, leg.qty_lots, leg.price_ticks, leg.order_type, leg.tif)
         elif isinstance(event, TargetIntent):
             missing = event.target_lots - self._positions.get(event.instrument, 0)
             if missing:

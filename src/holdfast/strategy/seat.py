@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from holdfast.strategy.api import CALLBACKS, Context, Strategy, Wants
 from holdfast.strategy.bars import Bar, BarBuilder, BarSource
 from holdfast.strategy.warmup import Wanted
-from holdfast.strategy.wellformed import INTENT_KINDS, fault_in
-from holdfast.vocab.events import Intent, StrategyFailed, StrategySaved
+from holdfast.strategy.wellformed import INTENT_KINDS, fault_in, fault_in_basket
+from holdfast.vocab.events import BasketIntent, StrategyFailed, StrategySaved, Wish
 from holdfast.vocab.market import Quote, Trade
 from holdfast.vocab.units import NS_PER_MS
 
 INTENTS_MAX: Final = 256
 SAVED_BYTES_MAX: Final = 64 * 1024
 
-HostEvent: TypeAlias = Intent | StrategyFailed | StrategySaved
+HostEvent: TypeAlias = Wish | StrategyFailed | StrategySaved
 Callback: TypeAlias = Callable[..., Wants]
 
 
@@ -110,25 +110,75 @@ class Seat:
         An intent made in an earlier callback counts from now: it gets this moment's times and a new number.
         Raises Rejected, or whatever the strategy raises while its answer is drawn or its state is saved.
         """
-        seq = self.returned_seq
         self.context.sound = None
-        accepted: list[HostEvent] = []
-        for intent in (wanted,) if type(wanted) in INTENT_KINDS else self._listed(wanted):
-            if fault := fault_in(intent, self.name):  # type: ignore[arg-type] # that is what it finds out
-                raise Rejected(fault)
-            numbered = cast("Intent", intent)
-            if numbered.intent_seq <= seq or numbered.mono_ns != mono_ns or numbered.wall_ns != wall_ns:
-                numbered = replace(
-                    numbered, intent_seq=self.context.next_intent_seq(), wall_ns=wall_ns, mono_ns=mono_ns
-                )
-            seq = numbered.intent_seq
-            accepted.append(numbered)
+        if type(wanted) in INTENT_KINDS:
+            one = self._one(wanted, self.returned_seq, wall_ns, mono_ns)
+            accepted: list[HostEvent] = [one]
+            seq = one.intent_seq
+        else:
+            accepted, seq = self._several(wanted, wall_ns, mono_ns)
         if self.save is not None and accepted:
             saved = self.saved_event(wall_ns=wall_ns, mono_ns=mono_ns)
             if saved is not None:
                 accepted.append(saved)
         self.returned_seq = seq
         return accepted
+
+    def _one(self, wanted: object, seq: int, wall_ns: int, mono_ns: int) -> Any:
+        """An intent of this moment, numbered above ``seq``."""
+        if fault := fault_in(wanted, self.name):
+            raise Rejected(fault)
+        intent: Any = wanted
+        if intent.intent_seq > seq and intent.mono_ns == mono_ns and intent.wall_ns == wall_ns:
+            return intent
+        return replace(intent, intent_seq=self.context.next_intent_seq(), wall_ns=wall_ns, mono_ns=mono_ns)
+
+    def _several(self, wanted: Wants, wall_ns: int, mono_ns: int) -> tuple[list[HostEvent], int]:
+        """Intents, and the last number given. As ``_one`` does it, without a call for each."""
+        seq = self.returned_seq
+        accepted: list[HostEvent] = []
+        if type(wanted) is BasketIntent:
+            return self._with_baskets((wanted,), wall_ns, mono_ns)
+        if not isinstance(wanted, Iterable):
+            raise Rejected(f"returned {wanted!r:.80}: None, an intent or several are expected")
+        wishes: tuple[Any, ...] = tuple(islice(wanted, INTENTS_MAX + 1))
+        if BasketIntent in map(type, wishes):
+            return self._with_baskets(wishes, wall_ns, mono_ns)
+        if len(wishes) > INTENTS_MAX or len({id(intent) for intent in wishes}) != len(wishes):
+            _each_once(wishes)  # says which of the two it is
+        for numbered in wishes:
+            if fault := fault_in(numbered, self.name):
+                raise Rejected(fault)
+            if numbered.intent_seq <= seq or numbered.mono_ns != mono_ns or numbered.wall_ns != wall_ns:
+                numbered = replace(  # noqa: PLW2901 - the same intent, as it is from now on
+                    numbered, intent_seq=self.context.next_intent_seq(), wall_ns=wall_ns, mono_ns=mono_ns
+                )
+            seq = numbered.intent_seq
+            accepted.append(numbered)
+        return accepted, seq
+
+    def _with_baskets(
+        self, wishes: Sequence[Wish], wall_ns: int, mono_ns: int
+    ) -> tuple[list[HostEvent], int]:
+        """The same where baskets are among them: legs are numbered in their turn."""
+        for wish in wishes:
+            if type(wish) is BasketIntent and (fault := fault_in_basket(wish, self.name)):
+                raise Rejected(fault)
+        _each_once([one for wish in wishes for one in (wish.legs if type(wish) is BasketIntent else (wish,))])
+        seq = self.returned_seq
+        accepted: list[HostEvent] = []
+        for wish in wishes:
+            if type(wish) is BasketIntent:
+                legs = []
+                for leg in wish.legs:
+                    legs.append(self._one(leg, seq, wall_ns, mono_ns))
+                    seq = legs[-1].intent_seq
+                accepted.append(replace(wish, legs=tuple(legs), wall_ns=wall_ns, mono_ns=mono_ns))
+            else:
+                one = self._one(wish, seq, wall_ns, mono_ns)
+                accepted.append(one)
+                seq = one.intent_seq
+        return accepted, seq
 
     def saved_event(self, *, wall_ns: int, mono_ns: int) -> StrategySaved | None:
         """The strategy's state; None where it keeps none, or it is the same as last time."""
@@ -143,12 +193,9 @@ class Seat:
         self._saved = state
         return StrategySaved(wall_ns=wall_ns, mono_ns=mono_ns, strategy=self.name, state=state)
 
-    def _listed(self, wanted: Wants) -> tuple[Intent, ...]:
-        if not isinstance(wanted, Iterable):
-            raise Rejected(f"returned {wanted!r:.80}: None, an intent or several are expected")
-        listed = tuple(islice(wanted, INTENTS_MAX + 1))
-        if len(listed) > INTENTS_MAX:
-            raise Rejected(f"returned more than {INTENTS_MAX} intents from one callback")
-        if len({id(intent) for intent in listed}) != len(listed):
-            raise Rejected("returned the same intent twice: each is asked for once")
-        return listed
+
+def _each_once(intents: Sequence[object]) -> None:
+    if len(intents) > INTENTS_MAX:
+        raise Rejected(f"returned more than {INTENTS_MAX} intents from one callback")
+    if len({id(intent) for intent in intents}) != len(intents):
+        raise Rejected("returned the same intent twice: each is asked for once")

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
+from holdfast.vocab.events import (
+    BASKET_LEGS_MAX,
+    AmendIntent,
+    BasketIntent,
+    CancelIntent,
+    OrderIntent,
+    TargetIntent,
+)
 from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 
 WHOLE_BITS: Final = 63
@@ -97,11 +104,12 @@ _FAULTS: Final[dict[type, Callable[..., str]]] = {
 INTENT_KINDS: Final = frozenset(_FAULTS)
 
 
-def fault_in(intent: Intent, strategy: str) -> str:
+def fault_in(wanted: object, strategy: str) -> str:
     """What makes no sense in an intent of this strategy, in words; empty when nothing does."""
-    check = _FAULTS.get(type(intent))
+    check = _FAULTS.get(type(wanted))
     if check is None:
-        return f"returned {intent!r:.80}, which is no intent"
+        return f"returned {wanted!r:.80}, which is no intent"
+    intent: Any = wanted
     if intent.strategy != strategy:
         return f"returned an intent in the name of {intent.strategy!r}"
     if type(intent.instrument) is not str or not 0 < len(intent.instrument) <= _NAME_CHARS_MAX:
@@ -109,3 +117,18 @@ def fault_in(intent: Intent, strategy: str) -> str:
     if type(intent.intent_seq) is not int or _whole("intent_seq", intent.intent_seq):
         return "intent_seq must be a whole number: make intents with the context"
     return check(intent)
+
+
+def fault_in_basket(basket: BasketIntent, strategy: str) -> str:
+    """The same of a basket and each of its legs."""
+    legs: Any = basket.legs
+    if basket.strategy != strategy:
+        return f"returned a basket in the name of {basket.strategy!r}"
+    if type(legs) is not tuple or not 0 < len(legs) <= BASKET_LEGS_MAX:
+        return f"a basket has one to {BASKET_LEGS_MAX} orders: make it with ctx.basket"
+    for number, leg in enumerate(legs, 1):
+        if type(leg) is not OrderIntent:
+            return f"leg {number} of a basket is {leg!r:.80}, which is no order"
+        if fault := fault_in(leg, strategy):
+            return f"leg {number} of a basket: {fault}"
+    return ""

@@ -6,7 +6,7 @@ Every event carries ``wall_ns`` and ``mono_ns``: the core's only clock is the la
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -92,6 +92,19 @@ class CancelIntent(_Event, frozen=True, kw_only=True, tag="cancel_intent"):
     intent_seq: int
     instrument: str
     order_id: int = 0
+
+
+BASKET_LEGS_MAX: Final = 32
+
+
+class BasketIntent(_Event, frozen=True, kw_only=True, tag="basket_intent"):
+    """A strategy wants several orders together or none: one to ``BASKET_LEGS_MAX`` legs, each with its own number.
+
+    A leg carries the basket's times and its strategy.
+    """
+
+    strategy: str
+    legs: tuple[OrderIntent, ...]
 
 
 class AmendIntent(_Event, frozen=True, kw_only=True, tag="amend_intent"):
@@ -366,6 +379,7 @@ Event: TypeAlias = (
     | OrderIntent
     | TargetIntent
     | CancelIntent
+    | BasketIntent
     | AmendIntent
     | Command
     | CallDone
@@ -387,3 +401,4 @@ Event: TypeAlias = (
     | ReferenceRead
 )
 Intent: TypeAlias = OrderIntent | TargetIntent | CancelIntent | AmendIntent
+Wish: TypeAlias = Intent | BasketIntent  # what a callback may return

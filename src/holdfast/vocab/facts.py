@@ -68,12 +68,16 @@ class OrderApproved(_Fact, frozen=True, kw_only=True, tag="order_approved"):
 
 
 class IntentRefused(_Fact, frozen=True, kw_only=True, tag="intent_refused"):
-    """The gate said no, and why."""
+    """The gate said no, and why. Of a basket: ``leg`` is the first of its ``legs_count`` that may not, counted from 1,
+    and the whole of it was refused; else both are 0.
+    """
 
     strategy: str
     intent_seq: int
     instrument: str
     refusal: Refusal
+    leg: int = 0
+    legs_count: int = 0
 
 
 class SizeReduced(_Fact, frozen=True, kw_only=True, tag="size_reduced"):

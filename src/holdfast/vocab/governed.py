@@ -17,13 +17,14 @@ from holdfast.vocab.limits import (
     AccountLimits,
     Criteria,
     FlowRules,
+    GroupFlowRules,
     InstrumentLimits,
     Settings,
     StrategyLimits,
 )
 from holdfast.vocab.units import e8_text, text_of
 
-Group: TypeAlias = AccountLimits | InstrumentLimits | StrategyLimits | Criteria | FlowRules
+Group: TypeAlias = AccountLimits | InstrumentLimits | StrategyLimits | Criteria | FlowRules | GroupFlowRules
 
 
 class Counted(Enum):
@@ -117,6 +118,7 @@ FLOW_ROWS: Final = (
     LimitRow("same_side_max", "same_side_e8_max", Counted.MONEY, _ANY, capped=False),
     LimitRow("walk_max", "walk_ppm_max", Counted.SHARE, _HALF_PPM, capped=False),
 )
+GROUP_FLOW_ROWS: Final = FLOW_ROWS[:2]
 CRITERIA_ROWS: Final = (
     LimitRow("day_loss_max", "day_loss_e8_max", Counted.MONEY, _ANY, capped=False),
     LimitRow("drawdown_max", "drawdown_e8_max", Counted.MONEY, _ANY, capped=False),
@@ -173,6 +175,9 @@ def _groups(settings: Settings) -> list[tuple[str, str, Scope, Group, tuple[Limi
     for flow in settings.flows:
         place = f"flow.{flow.instrument}"
         groups.append((place, place, Scope(instrument=flow.instrument), flow, FLOW_ROWS))
+    for group_flow in settings.group_flows:
+        place = f"flow_group.{group_flow.group}"
+        groups.append((place, place, Scope(), group_flow, GROUP_FLOW_ROWS))
     for criteria in settings.criteria:
         place = f"criteria.{criteria.strategy}"
         groups.append((place, place, Scope(strategy=criteria.strategy), criteria, CRITERIA_ROWS))

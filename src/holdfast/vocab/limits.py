@@ -101,6 +101,16 @@ class FlowRules(Struct, frozen=True, kw_only=True, array_like=True):
     )
 
 
+class GroupFlowRules(Struct, frozen=True, kw_only=True, array_like=True):
+    """What all strategies together may send one way in a group of the reference file within a window."""
+
+    group: str
+    window_ms: int
+    same_side_e8_max: (
+        int  # notional approved on one side, by all strategies in all of the group's instruments
+    )
+
+
 class Timings(Struct, frozen=True, kw_only=True, array_like=True):
     """Every wait, age and interval the core goes by, in milliseconds."""
 
@@ -164,3 +174,4 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     splits: tuple[SplitDue, ...] = ()  # of those, oldest first
     flows: tuple[FlowRules, ...] = ()  # an instrument without has no bound on it
     criteria: tuple[Criteria, ...] = ()  # a strategy without is not watched by them
+    group_flows: tuple[GroupFlowRules, ...] = ()  # a group without has no bound on it

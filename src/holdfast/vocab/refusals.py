@@ -238,11 +238,15 @@ class OverNet(_Refusal, frozen=True, tag="over_net"):
 
 
 class OverFlow(_Refusal, frozen=True, tag="over_flow"):
-    """All strategies together would send too much one way within the window: notional approved, and this order."""
+    """All strategies together would send too much one way within the window: notional approved, and this order.
+
+    ``of``: the group by its name, where it is the group's; empty: the instrument's.
+    """
 
     would_be_e8: int
     limit_e8: int
     window_ms: int
+    of: str = ""
 
 
 class Walked(_Refusal, frozen=True, tag="walked"):

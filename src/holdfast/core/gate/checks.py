@@ -280,7 +280,7 @@ def within_the_rate(intent: OrderIntent, desk: Desk) -> Refusal | None:
     limits = account.limits
     asked = account.asked
     if intent.mono_ns - asked.ring[asked.refuse_back].mono_ns < NS_PER_S:
-        counts = asked.counted_by_newest()
+        counts = asked.counted_for(intent)
         if counts.account > limits.orders_per_s_refuse:
             return OverRate(count=counts.account, limit=limits.orders_per_s_refuse)
         limit = desk.instrument_limits.orders_per_s_refuse

@@ -19,7 +19,7 @@ from holdfast.core.views import FAR_PAST_NS, DayView, MarketView, OpenView, Pare
 from holdfast.vocab.events import CancelIntent, Intent, OrderIntent
 from holdfast.vocab.holds import Hold, HoldLevel
 from holdfast.vocab.instruments import InstrumentSpec, InstrumentStatus
-from holdfast.vocab.limits import AccountLimits, InstrumentLimits, StrategyLimits
+from holdfast.vocab.limits import AccountLimits, FlowRules, GroupFlowRules, InstrumentLimits, StrategyLimits
 from holdfast.vocab.orders import Side
 from holdfast.vocab.reference import ALWAYS_NS
 from holdfast.vocab.units import NS_PER_S, PPM, ceil_div
@@ -67,7 +67,7 @@ class AskedWindow:
     ring: deque[Intent]
     refuse_back: int
     trip_back: int
-    newest: tuple[Intent, AskedCounts] | None = None  # the one that ``counted_by_newest`` was last asked of
+    newest: tuple[Intent, AskedCounts] | None = None  # the one that ``counted_for`` was last asked of
 
     def ask(self, intent: Intent) -> int:
         """Remember one asked for, whatever becomes of it; returns when the first of more than anybody may was."""
@@ -87,16 +87,19 @@ class AskedWindow:
                 mine += one.strategy == strategy
         return AskedCounts(account=everybody, instrument=there, strategy=mine)
 
-    def counted_by_newest(self) -> AskedCounts:
-        """The same for the newest, within its own second: the step and the gate ask, and it is counted once."""
-        newest = self.ring[-1]
-        known = self.newest
-        if known is None or known[0] is not newest:
-            counts = self.counted(
-                strategy=newest.strategy, instrument=newest.instrument, now_mono_ns=newest.mono_ns
-            )
-            self.newest = known = (newest, counts)
-        return known[1]
+    def counted_for(self, intent: Intent) -> AskedCounts:
+        """The same for one that was asked, within its own second: of the newest the step and the gate ask, and it is
+        counted once.
+        """
+        newest = self.newest
+        if newest is not None and newest[0] is intent:
+            return newest[1]
+        counts = self.counted(
+            strategy=intent.strategy, instrument=intent.instrument, now_mono_ns=intent.mono_ns
+        )
+        if intent is self.ring[-1]:
+            self.newest = (intent, counts)
+        return counts
 
     def sized(self, rates: Rates) -> AskedWindow:
         """The same memory for other thresholds: the newest stay."""
@@ -186,6 +189,7 @@ class Desk:
         "exposure",
         "facts",
         "flow",
+        "group_flows",
         "hold",
         "instrument_limits",
         "last_intent_seq",
@@ -234,7 +238,8 @@ class Desk:
     ) -> None:
         self.strategy = strategy
         self.facts = facts
-        self.flow: Flow | None = None
+        self.flow: Flow[FlowRules] | None = None
+        self.group_flows: dict[str, Flow[GroupFlowRules]] = {}  # of all groups that have rules
         self.window_until_ns = ALWAYS_NS  # our own hours: open before this wall time
         self.window_opens_ns = 0
         self.window_of = ""
@@ -294,11 +299,13 @@ class Desk:
 
     def _fold_plain(self) -> None:
         """Whether the screen may say yes: no hold, no rules of flow, the venue trades, and a limited group is known."""
+        group = self.facts.group
         self.plain = (
             self.level is HoldLevel.NONE
             and self.spec.status is InstrumentStatus.TRADING
-            and (bool(self.facts.group) or not self.account.limits.group_share_ppm_max)
+            and (bool(group) or not (self.account.limits.group_share_ppm_max or self.group_flows))
             and self.flow is None  # asked one by one: what was sent lately is counted there
+            and group not in self.group_flows
         )
 
 

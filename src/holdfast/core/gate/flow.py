@@ -1,4 +1,4 @@
-"""What was let through in one instrument lately: by all strategies on each side, and where each of them began.
+"""What was let through in one instrument or group lately: by all strategies on each side, and where each began.
 
 Kept in slices, a ``SLICES``-th of the window long: what is older than the window leaves up to that much late and never
 early. Promises: a bounded amount, so that a check is O(1) in the orders; looking changes nothing; a start forgets it.
@@ -6,15 +6,17 @@ early. Promises: a bounded amount, so that a check is O(1) in the orders; lookin
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from holdfast.core.views import FAR_PAST_NS
-from holdfast.vocab.limits import FlowRules
+from holdfast.vocab.limits import FlowRules, GroupFlowRules
 from holdfast.vocab.orders import Side
 from holdfast.vocab.units import NS_PER_MS
 
 SLICES: Final = 16
+R = TypeVar("R", FlowRules, GroupFlowRules)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,13 +31,22 @@ class Slice:
 
 
 @dataclass(slots=True, kw_only=True)
-class Flow:
-    """One instrument. ``own``: the slices of each strategy. ``exits``: its last approved exit, by strategy and side."""
+class Flow(Generic[R]):
+    """One instrument or group. ``own``: the slices of each strategy. ``exits``: its last approved exit, by side."""
 
-    rules: FlowRules
+    rules: R
     slices: list[Slice] = field(default_factory=list)
     own: dict[str, list[Slice]] = field(default_factory=dict)
     exits: dict[str, int] = field(default_factory=dict)
+
+    def copied(self) -> Flow[R]:
+        """The same, to count in what is not let through yet."""
+        return Flow(
+            rules=self.rules,
+            slices=_again(self.slices),
+            own={name: _again(slices) for name, slices in self.own.items()},
+            exits=dict(self.exits),
+        )
 
     @property
     def window_ns(self) -> int:
@@ -79,3 +90,8 @@ class Flow:
                 newest.sell_e8 += notional_e8
         if exits:
             self.exits[f"{strategy}/{side:d}"] = now_mono_ns
+
+
+def _again(slices: list[Slice]) -> list[Slice]:
+    """Only the newest slice still changes."""
+    return [*slices[:-1], *map(copy, slices[-1:])]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, final
 
 from msgspec import Struct
 
+from holdfast.core.gate.basket import Leg, Together
 from holdfast.core.gate.checks import RECENT_KEPT_MAX, first_refusal, plainly_permitted
 from holdfast.core.gate.desk import Desk
 from holdfast.core.gate.flow_checks import count_flow
@@ -50,7 +52,7 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
         desk.exposure.would_be_e8 = -1
         refusal = first_refusal(intent, desk)
         if refusal is not None:
-            _use_up(intent.intent_seq, desk)
+            use_up(intent.intent_seq, desk)
             return refusal
         count_flow(intent, desk)
     desk.last_intent_seq = intent.intent_seq
@@ -77,7 +79,60 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
     )
 
 
-def _use_up(intent_seq: int, desk: Desk) -> None:
+def judge_basket(legs: Sequence[Leg]) -> list[Approved] | tuple[int, Refusal]:
+    """Pass all legs of one strategy's basket, or refuse all: then the first that may not, counted from 0, and why.
+
+    That is a leg that may not even by itself; else one that may not with all the others. As for ``judge``, the caller
+    has counted each in the rate window already.
+    """
+    refused = _refused_leg(legs)
+    if refused is not None:
+        for intent, desk in legs:
+            use_up(intent.intent_seq, desk)
+        return refused
+    approved = []
+    for intent, desk in legs:
+        count_flow(intent, desk)
+        desk.last_intent_seq = intent.intent_seq
+        if desk.account.duplicate_window_ns:
+            _remember(intent, desk)
+        approved.append(
+            Approved(
+                intent.strategy,
+                intent.intent_seq,
+                _RISK,
+                OrderTerms(
+                    instrument=intent.instrument,
+                    side=intent.side,
+                    qty_lots=intent.qty_lots,
+                    order_type=intent.order_type,
+                    tif=intent.tif,
+                    price_ticks=intent.price_ticks,
+                    trigger_ticks=intent.trigger_ticks,
+                    reduce_only=intent.reduce_only or desk.reducing,  # as in ``judge``
+                ),
+                desk.market.mid2_ticks >> 1,
+                intent.decision_ticks,
+                intent.child_of,
+            )
+        )
+    return approved
+
+
+def _refused_leg(legs: Sequence[Leg]) -> tuple[int, Refusal] | None:
+    for number, (intent, desk) in enumerate(legs):
+        refusal = first_refusal(intent, desk)
+        if refusal is not None:
+            return number, refusal
+    together = Together(legs)
+    for number in range(len(legs)):
+        refusal = together.refusal_of(number)
+        if refusal is not None:
+            return number, refusal
+    return None
+
+
+def use_up(intent_seq: int, desk: Desk) -> None:
     """A refused number is used up as well: its sender was told no, and a copy of it must not pass later."""
     desk.last_intent_seq = max(desk.last_intent_seq, intent_seq)
 
@@ -141,7 +196,7 @@ def judge_amend(
     desk.account.open_orders_count += 1
     if refusal is None:
         count_flow(wanted, desk, less_lots=open_lots)
-    _use_up(intent.intent_seq, desk)
+    use_up(intent.intent_seq, desk)
     return refusal
 
 

@@ -16,6 +16,7 @@ from holdfast.vocab.governed import (
     ACCOUNT_ROWS,
     CRITERIA_ROWS,
     FLOW_ROWS,
+    GROUP_FLOW_ROWS,
     INSTRUMENT_ROWS,
     STRATEGY_ROWS,
     Group,
@@ -122,6 +123,9 @@ def with_values(settings: Settings, values: dict[str, int]) -> Settings:
             for one in settings.strategy_limits
         ),
         flows=tuple(_with(f"flow.{one.instrument}", one, FLOW_ROWS, values) for one in settings.flows),
+        group_flows=tuple(
+            _with(f"flow_group.{one.group}", one, GROUP_FLOW_ROWS, values) for one in settings.group_flows
+        ),
         criteria=tuple(
             _with(f"criteria.{one.strategy}", one, CRITERIA_ROWS, values) for one in settings.criteria
         ),

@@ -11,10 +11,13 @@ begin anew: its number, and every smaller one, is refused.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import copy
 from typing import Final
 
 from msgspec import Struct
 
+from holdfast.vocab.events import OrderIntent
 from holdfast.vocab.orders import ChildOf, Side
 
 PARENTS_KEPT_MAX: Final = 1_024
@@ -53,6 +56,18 @@ class Parents(Struct, kw_only=True):
         if parent is not None:  # a late word on a child of a parent that is long forgotten
             parent.taken_lots += open_lots + filled_lots
             parent.open_lots += open_lots
+
+    def supposing(self, children: Iterable[OrderIntent]) -> Parents:
+        """What these would be, were the children among those orders let through; these themselves do not change."""
+        more = Parents(known=dict(self.known), forgotten_id=self.forgotten_id)
+        for order in children:
+            if order.child_of is None:
+                continue
+            parent = more.known.get(order.child_of.parent_id)
+            if parent is not None:
+                more.known[order.child_of.parent_id] = copy(parent)
+            more.begin(order.child_of, instrument=order.instrument, side=order.side, lots=order.qty_lots)
+        return more
 
     def full(self) -> bool:
         """Whether no new parent finds a place: all have something open."""

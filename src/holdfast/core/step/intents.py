@@ -6,8 +6,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from holdfast.core.gate.gate import Approved, judge, judge_amend
+from holdfast.core.gate.desk import Desk
+from holdfast.core.gate.gate import Approved, judge, judge_amend, judge_basket, use_up
 from holdfast.core.holds.ladder import Push
+from holdfast.core.holds.table import covers
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.sizing.reduced import reduced_lots
 from holdfast.core.sizing.targets import order_towards
@@ -18,11 +20,19 @@ from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.glass import end_expired, end_used
 from holdfast.core.step.ladder import climb
 from holdfast.core.step.orders import cancel, cancel_scope, submit
-from holdfast.vocab.events import AmendIntent, CancelIntent, Intent, OrderIntent, TargetIntent
+from holdfast.vocab.events import (
+    BASKET_LEGS_MAX,
+    AmendIntent,
+    BasketIntent,
+    CancelIntent,
+    Intent,
+    OrderIntent,
+    TargetIntent,
+)
 from holdfast.vocab.facts import AmendStep, IntentRefused, OrderAmended, SizeReduced
 from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Scope
 from holdfast.vocab.orders import Lane, OrderState, OrderType
-from holdfast.vocab.refusals import NoSuchOwnOrder, NotAllowed, Refusal
+from holdfast.vocab.refusals import BadTerms, NoSuchOwnOrder, NotAllowed, Refusal
 from holdfast.vocab.requests import AmendOrder
 from holdfast.vocab.units import NS_PER_S, PPM
 
@@ -46,25 +56,100 @@ def on_order(state: State, intent: OrderIntent) -> Out:
         _refuse(state, out, intent, NotAllowed(strategy=intent.strategy, instrument=intent.instrument))
         return out
     if not desk.plain and desk.level == _REDUCED and not intent.reduce_only:
-        lots = reduced_lots(intent.qty_lots, side=intent.side, position_lots=desk.my_position.position_lots)
-        if lots != intent.qty_lots:
-            emit(
-                state,
-                out,
-                SizeReduced(
-                    strategy=intent.strategy,
-                    intent_seq=intent.intent_seq,
-                    from_lots=intent.qty_lots,
-                    to_lots=lots,
-                ),
-            )
-            intent = _resized(intent, lots)
+        intent = _halved(state, out, intent, desk)
     verdict = judge(intent, desk)
     if type(verdict) is Approved:
         submit(state, out, verdict, desk)
     else:
         _refuse(state, out, intent, verdict)
     return out
+
+
+def on_basket(state: State, basket: BasketIntent) -> Out:
+    """A strategy wants several orders together: each is approved in this one step, or none."""
+    out: Out = []
+    asked = state.live.account.asked
+    for leg in basket.legs:
+        if leg.mono_ns - asked.ask(leg) < NS_PER_S:
+            _asked_too_often(state, out, leg)
+    if state.books.limits.glasses:
+        end_expired(state, out)
+    number, refusal = _misfit(state, basket)
+    desks = state.desks.get(basket.strategy, {})
+    if refusal is not None:
+        for leg in basket.legs:
+            if leg.instrument in desks:
+                use_up(leg.intent_seq, desks[leg.instrument])
+        _refuse_basket(state, out, basket, number, refusal)
+        return out
+    legs = []
+    for leg in basket.legs:
+        desk = desks[leg.instrument]
+        if desk.level == _REDUCED and not leg.reduce_only:
+            legs.append((_halved(state, out, leg, desk), desk))
+        else:
+            legs.append((leg, desk))
+    verdict = judge_basket(legs)
+    if isinstance(verdict, tuple):
+        _refuse_basket(state, out, basket, *verdict)
+    else:
+        for approved in verdict:
+            submit(state, out, approved)
+    return out
+
+
+def _misfit(state: State, basket: BasketIntent) -> tuple[int, Refusal | None]:
+    """(the first leg that cannot even be judged, why): what is no basket, or needs more than one order's glass."""
+    if not 0 < len(basket.legs) <= BASKET_LEGS_MAX:
+        return 0, BadTerms(why=f"a basket has one to {BASKET_LEGS_MAX} legs")
+    desks = state.desks.get(basket.strategy, {})
+    used: set[int] = set()
+    for number, leg in enumerate(basket.legs):
+        theirs = (leg.strategy, leg.wall_ns, leg.mono_ns)
+        if theirs != (basket.strategy, basket.wall_ns, basket.mono_ns):
+            return number, BadTerms(why="a leg has the times and the strategy of its basket")
+        if leg.instrument not in desks:
+            return number, NotAllowed(strategy=leg.strategy, instrument=leg.instrument)
+        for glass in state.books.limits.glasses.values():
+            if glass.once and covers(glass.scope, strategy=leg.strategy, instrument=leg.instrument):
+                if glass.glass_id in used:
+                    return number, BadTerms(why=f"break-glass {glass.glass_id} is for one order, not for two")
+                used.add(glass.glass_id)
+    return 0, None
+
+
+def _refuse_basket(state: State, out: Out, basket: BasketIntent, number: int, why: Refusal) -> None:
+    leg = basket.legs[number] if basket.legs else None
+    _say_no(
+        state,
+        out,
+        IntentRefused(
+            strategy=basket.strategy,
+            intent_seq=0 if leg is None else leg.intent_seq,
+            instrument="" if leg is None else leg.instrument,
+            refusal=_writable(why),
+            leg=number + 1,
+            legs_count=len(basket.legs),
+        ),
+    )
+
+
+def _halved(state: State, out: Out, intent: OrderIntent, desk: Desk) -> OrderIntent:
+    """An order at REDUCED: what it adds to its strategy's position is halved."""
+    lots = reduced_lots(intent.qty_lots, side=intent.side, position_lots=desk.my_position.position_lots)
+    if lots == intent.qty_lots:
+        return intent
+    emit(
+        state,
+        out,
+        SizeReduced(
+            strategy=intent.strategy,
+            intent_seq=intent.intent_seq,
+            from_lots=intent.qty_lots,
+            to_lots=lots,
+        ),
+    )
+    return _resized(intent, lots)
 
 
 def _resized(intent: OrderIntent, qty_lots: int) -> OrderIntent:
@@ -120,7 +205,7 @@ def _asked_too_often(state: State, out: Out, intent: OrderIntent | AmendIntent |
     """Somebody may be over a threshold: the account is KILLED and exited, a strategy or an instrument halted."""
     account = state.live.account
     instrument = intent.instrument
-    counts = account.asked.counted_by_newest()
+    counts = account.asked.counted_for(intent)
     limit = account.limits.orders_per_s_kill
     if counts.account > limit:
         reason = f"more than {limit} orders asked for within a second"
@@ -148,20 +233,23 @@ def _run_away(state: State, out: Out, scope: Scope, what: str) -> None:
 
 
 def _refuse(state: State, out: Out, intent: Intent, why: Refusal) -> None:
-    session = state.live
-    why = _writable(why)
-    session.last_refusal = why
-    session.last_refused = f"{intent.strategy}/{intent.instrument}"
-    emit(
+    _say_no(
         state,
         out,
         IntentRefused(
             strategy=intent.strategy,
             intent_seq=intent.intent_seq,
             instrument=intent.instrument,
-            refusal=why,
+            refusal=_writable(why),
         ),
     )
+
+
+def _say_no(state: State, out: Out, fact: IntentRefused) -> None:
+    session = state.live
+    session.last_refusal = fact.refusal
+    session.last_refused = f"{fact.strategy}/{fact.instrument}"
+    emit(state, out, fact)
 
 
 def _writable(why: Refusal) -> Refusal:

@@ -193,6 +193,7 @@ STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.OrderIntent: intents.on_order,
     events.TargetIntent: _timed(intents.on_target),
     events.CancelIntent: _timed(intents.on_cancel),
+    events.BasketIntent: _timed(intents.on_basket),
     events.AmendIntent: _timed(intents.on_amend),
     events.Command: _timed(commands.on_command),
     events.CallDone: _timed(replies.on_call_done),

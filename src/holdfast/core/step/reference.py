@@ -50,6 +50,11 @@ def on_reference(state: State, event: ReferenceRead) -> Out:
                 "reference.read",
                 f"{len(event.instruments)} instruments in the reference file",
             )
+        known = {row.group for row in event.instruments}
+        for group in session.group_flows:
+            if group not in known:
+                text = f"[flow_group.{group}] bounds nothing: no instrument in the reference file is of that group"
+                alert(out, Severity.WARNING, "reference.group", text)
         session.reference = event
         learn(state)
     _stale(state, out)

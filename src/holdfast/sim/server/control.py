@@ -92,6 +92,13 @@ class _Misbook(Struct, forbid_unknown_fields=True):
     account: str = ""
 
 
+class _Halt(Struct, forbid_unknown_fields=True):
+    """POST /halt: the venue takes no orders in a symbol from now on, and says so; ``halted`` false: it does again."""
+
+    symbol: str
+    halted: bool = True
+
+
 class _Transfer(Struct, forbid_unknown_fields=True):
     """POST /transfer: bring cash in (+) or take it out (−)."""
 
@@ -163,6 +170,7 @@ class Control:
             ("POST", "/legacy_ws"): self._legacy_ws,
             ("POST", "/account"): self._change_account,
             ("POST", "/misbook"): self._misbook,
+            ("POST", "/halt"): self._halt,
             ("POST", "/reshape"): self._reshape,
             ("DELETE", "/reshape"): self._keep_shape,
             ("POST", "/transfer"): self._transfer,
@@ -329,6 +337,12 @@ class Control:
         for name, new in changed.items():
             setattr(account, name, new)
         return changed
+
+    def _halt(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Halt)
+        view = self._venue.view(wish.symbol)
+        view.spec = self._venue.exchange.halt(view.symbol, halted=wish.halted)
+        return {"status": view.spec.status.value}
 
     def _misbook(self, asked: dict[str, str], body: bytes) -> object:
         wish = msgspec.json.decode(body, type=_Misbook)
