@@ -2,8 +2,8 @@
 
 ``python scripts/mutants.py [--minutes N] [PATH…]`` goes on where it stopped: what was judged is kept in
 bench/mutants.json. That a mutant is killed holds until its module or any test of the core changes; then it is judged
-again, by the test that killed it last time first: seconds, where nothing was weakened. That it survived is listed until
-somebody asks again (``--again``).
+again, by the test that killed it last time first. That it survived is listed until somebody asks again (``--again``,
+which takes it that tests were added and none was weakened).
 
 A mutant is one change of one node in the body of a function. The tests of the core but for the slow ones are collected
 once in one process; where a mutant needs more than the test that killed it before, they are run once to see which lines
@@ -239,7 +239,10 @@ class Trial:
             if mutant in names
         }
         self.survived = set() if again else names & {one["what"] for one in row.get("survived", [])}
-        self.killed = self.killers.keys() - row["unproven"] if row.get("of") == of else set()
+        known, now = row.get("of", ""), of
+        if again:
+            known, now = known.partition(" ")[0], of.partition(" ")[0]
+        self.killed = self.killers.keys() - row["unproven"] if known == now else set()
         self.todo = [mutant for mutant in self._whole if mutant.name not in self.killed | self.survived]
 
     def take(self, mutant: Mutant, killer: str | None) -> None:
@@ -363,26 +366,33 @@ class Bench:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            os.close(reading)
-            signal.signal(signal.SIGPROF, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_PROF, MUTANT_S_MAX)
-            live: Any = trial.module
-            for name in mutant.owner.split("."):
-                live = vars(live)[name]
-            getattr(live, "fget", live).__code__ = mutant.code
-            began = time.process_time()
-            for number in order:
-                if time.process_time() - began > TESTS_S_MAX:
-                    break
-                if not _passes(self._items[number]):
-                    os.write(writing, str(number).encode())
-                    os._exit(1)
-            os._exit(0)
+            try:
+                os.close(reading)
+                self._child(trial, mutant, order, writing)
+            finally:
+                os._exit(1)
         os.close(writing)
         said = os.read(reading, 16)
         os.close(reading)
         _, status = os.waitpid(child, 0)
         return None if status == 0 else int(said or b"-1")
+
+    def _child(self, trial: Trial, mutant: Mutant, order: list[int], writing: int) -> None:
+        """Exchange the code, run the tests, and never return."""
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, MUTANT_S_MAX)
+        live: Any = trial.module
+        for name in mutant.owner.split("."):
+            live = vars(live)[name]
+        getattr(live, "fget", live).__code__ = mutant.code
+        began = time.process_time()
+        for number in order:
+            if time.process_time() - began > TESTS_S_MAX:
+                break
+            if not _passes(self._items[number]):
+                os.write(writing, str(number).encode())
+                os._exit(1)
+        os._exit(0)
 
 
 def _passes(item: pytest.Item) -> bool:
@@ -405,7 +415,11 @@ def main() -> int:
     words.add_argument(
         "paths", nargs="*", default=list(TARGETS), help="of src/holdfast; all where none is named"
     )
-    words.add_argument("--again", action="store_true", help="try what survived once more")
+    words.add_argument(
+        "--again",
+        action="store_true",
+        help="try what survived once more, where tests were only added: what was killed stays so",
+    )
     words.add_argument(
         "--tests", nargs="+", default=[TESTS], help="only these; what passes them counts as survived"
     )
