@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.stamp
 .DEFAULT_GOAL := help
+# Bytecode is kept: some hosts never write it, and then every process of the tests compiles and rewrites them all again.
+export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help setup run test quick check fmt docs sim simulate sim-long bench bench-overload bench-vs mutants coverage lock
 
 help:      ## list these targets
@@ -15,13 +17,8 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh
 run: $(READY)  ## trade on a simulated venue (ARGS="--for 60s --json")
 	@$(BIN)/holdfast run $(ARGS)
 
-test: $(READY)  ## every test, those of real processes one by one (ARGS="-k latch")
-ifdef ARGS
-	@$(BIN)/python -m pytest $(ARGS)
-else
-	@$(BIN)/python -m pytest -n auto -m "not process"
-	@$(BIN)/python -m pytest -m process
-endif
+test: $(READY)  ## every test, those of real processes beside those that compute (ARGS="-k latch": these, one by one)
+	@$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),scripts/tests.py)
 
 quick: $(READY)  ## the tests without the slow ones
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -258,6 +258,11 @@ HOLDS = {
         ("R77",),
         "tests/core/test_fills.py::test_a_fill_that_no_order_explains_counts_and_stops_new_risk_there",
     ),
+    "fill_busted": Row(
+        ("C20", "C28"),
+        ("R77", "R80"),
+        "tests/core/test_busts.py::test_it_is_held_and_told_with_its_numbers",
+    ),
     "unknown_error": Row(
         ("C24",),
         ("R1", "R61"),

@@ -17,7 +17,7 @@ def holdfast(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         [sys.executable, "-m", "holdfast", *words],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
     )

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -66,16 +67,27 @@ def spied(home, *words):
 
 @pytest.mark.parametrize("words", [["status"], ["halt", "--reason", "x"], ["ping", "--json"]])
 def test_it_is_over_within_the_time_allowed(home, words):
-    """The best of several: this machine may be busy, but the work itself must be small."""
+    """The best of several, less what each stood in line for the processor: the machine may be busy."""
     took = []
     for _ in range(7):
         started = time.perf_counter()
-        code = subprocess.run(
-            [sys.executable, "-m", "holdfast", *words], cwd=home, capture_output=True
-        ).returncode
-        took.append(time.perf_counter() - started)
-        assert 0 == code
+        with subprocess.Popen(
+            [sys.executable, "-m", "holdfast", *words], cwd=home, stdout=subprocess.DEVNULL
+        ) as process:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            whole_s = time.perf_counter() - started
+            took.append(whole_s - in_line_s(process.pid))
+        assert 0 == process.returncode
     assert min(took) < START_S_MAX, took
+
+
+def in_line_s(pid):
+    """How long a process was ready to run and another ran; 0 where the kernel does not count it."""
+    try:
+        _, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    except OSError:
+        return 0.0
+    return int(waited_ns) / 1e9
 
 
 @pytest.mark.parametrize("words", [["status"], ["halt"], ["kill"], ["abort", "--account", "nobody"]])

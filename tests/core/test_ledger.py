@@ -6,7 +6,15 @@ import pytest
 
 from holdfast.core.ledger.ledger import HOUSE, QUARANTINE, TRADE_IDS_KEPT_MAX, Ledger
 from holdfast.core.ledger.positions import TAIL_FILLS_MAX, PositionRow
-from holdfast.vocab.facts import BooksOpened, CashBooked, CashKind, FillAccepted, FillBooked, PositionAdjusted
+from holdfast.vocab.facts import (
+    BooksOpened,
+    CashBooked,
+    CashKind,
+    FillAccepted,
+    FillBooked,
+    FillBusted,
+    PositionAdjusted,
+)
 from holdfast.vocab.invariant import InvariantBroken
 from holdfast.vocab.orders import Side
 from holdfast.vocab.reports import FillCause
@@ -18,6 +26,19 @@ UNIT = 10_000
 
 def a_ledger():
     return Ledger(settle_asset="USDT", tick_lot_e8={BTC: UNIT})
+
+
+def a_bust(trade_id="t1", side=BUY, lots=10, price=1_000, **changes):
+    fields = {
+        "order_id": 1,
+        "instrument": BTC,
+        "booked": True,
+        "by": "venue",
+        "reason": "a clear error",
+        "venue_ns": 100,
+        **changes,
+    }
+    return FillBusted(trade_id=trade_id, side=side, qty_lots=lots, price_ticks=price, **fields)
 
 
 def a_fill(trade_id="t1", side=BUY, lots=10, price=1_000, **changes):
@@ -282,3 +303,40 @@ def test_an_average_price_is_only_a_view():
     row.book(side=BUY, qty_lots=2, price_ticks=101, tick_lot_e8=UNIT)
     assert 100 == row.average_ticks(tick_lot_e8=UNIT)
     assert 3 * 110 * UNIT - 302 * UNIT == row.unrealised_e8(price_ticks=110, tick_lot_e8=UNIT)
+
+
+def test_a_fill_is_taken_back_once_and_one_that_was_not_booked_never_is_afterwards():
+    ledger = booked(a_fill("t1"))
+    ledger.bust(a_bust("t1"), mono_ns=MONO_NS)
+    with pytest.raises(InvariantBroken, match="taken back once"):
+        ledger.bust(a_bust("t1"), mono_ns=MONO_NS)
+    ledger.bust(a_bust("t2", booked=False), mono_ns=MONO_NS)
+    assert ledger.knows_trade(BTC, "t1")
+    assert ledger.knows_trade(BTC, "t2")
+    assert 0 == ledger.position(BTC).position_lots
+
+
+def test_a_bust_that_the_opening_balance_has_counted_moves_what_the_books_began_with():
+    """It was read after the venue had given the money back: the wallet stands."""
+    ledger = booked(a_fill("t1", price=1_000, fee_e8=7), a_fill("t2", SELL, 10, 1_010, venue_ns=2))
+    ledger.cash(cash(1_000_000, CashKind.OPENING, cash_id="", venue_ns=50))
+    wallet_e8, opening_e8 = ledger.wallet_e8["USDT"], ledger.opening_e8["USDT"]
+    ledger.bust(a_bust("t2", SELL, 10, 1_010, venue_ns=40), mono_ns=MONO_NS)
+    assert wallet_e8 == ledger.wallet_e8["USDT"]
+    assert opening_e8 + 10 * 10 * UNIT == ledger.opening_e8["USDT"]
+
+
+def test_a_position_adopted_at_the_venues_price_has_its_cost_and_nobody_elses():
+    fact = PositionAdjusted(
+        instrument=BTC, delta_lots=7, price_ticks=1_000, by="ann", reason="found", cost_e8=7 * 900 * UNIT + 3
+    )
+    ledger = a_ledger()
+    ledger.adjust(fact, mono_ns=MONO_NS)
+    for row in (ledger.position(BTC), ledger.position_of(QUARANTINE, BTC)):
+        assert (7, 7 * 900 * UNIT + 3, 0) == (row.position_lots, row.cost_e8, row.realised_e8)
+    ledger = booked(a_fill("t1", BUY, 7), a_fill("t2", SELL, 7, strategy=QUARANTINE))
+    ledger.adjust(fact, mono_ns=MONO_NS)
+    parts = [rows[BTC] for rows in ledger.attributed.values()]
+    row = ledger.position(BTC)
+    assert row.realised_e8 - row.cost_e8 == sum(part.realised_e8 - part.cost_e8 for part in parts)
+    assert [0] == [part.cost_e8 for part in parts if not part.position_lots]

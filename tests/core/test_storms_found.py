@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from holdfast.core.fit import misfits
+from holdfast.core.fit import elsewhere, misfits
 from holdfast.core.ledger import ledger as ledgers
 from holdfast.vocab.events import OrderReported, TradeReported
 from holdfast.vocab.facts import BreakFound
@@ -20,6 +20,7 @@ from holdfast.vocab.requests import (
     QueryPositions,
     QueryTrades,
 )
+from tests.house.records import folded
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, ETH, a_spec, settings, timings
 from tests.house.venue import NaiveVenue
@@ -361,3 +362,29 @@ def test_an_execution_waits_for_the_name_of_the_order_it_may_be_of_whatever_wait
     room.venue.mends(QueryOrder)
     room.run(s=15)
     assert (S.FILLED, S.FILLED, 17) == (first.state, second.state, room.position(of="alpha"))
+
+
+def test_books_of_another_environment_or_account_do_not_fit():
+    """A practice system's positions are not the real one's, whatever the account is called."""
+    room = a_running_core(environment="binanceusdm testnet")
+    assert (
+        "binanceusdm testnet, the configuration is of binanceusdm live"
+        in misfits(room.books, settings(environment="binanceusdm live"))[0]
+    )
+    assert () == misfits(room.books, settings(environment="binanceusdm testnet"))
+    old = a_running_core()  # from before it was written down: the next start names it
+    assert () == misfits(old.books, settings(environment="binanceusdm live"))
+    room.books.account_number = "7"
+    assert "account 7, the key opens 8" in elsewhere(room.books, environment="", account_number="8")
+    assert "" == elsewhere(room.books, environment="", account_number="7")
+    assert "" == elsewhere(room.books, environment="", account_number=""), "a venue that tells none"
+
+
+def test_what_the_books_are_of_is_written_down_by_the_first_start_that_knows_it():
+    room = a_running_core()
+    room.config = settings(arm_auto=True, environment="sim simulated")
+    room.restarts()
+    room.config = settings(arm_auto=True)
+    room.restarts(snapshot=True)
+    assert "sim simulated" == room.books.environment
+    assert room.state.books_hash() == type(room.state)(folded(room.records)).books_hash()

@@ -269,7 +269,7 @@ def holdfast(*words: str, cwd: Path, guard_dir: Path, stdin: str = "", **environ
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     return Said(code=run.returncode, out=run.stdout, err=run.stderr)

@@ -8,15 +8,17 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
+from math import ceil
 
 from msgspec import structs
 
-from holdfast.vocab.events import OrderReported, TradeReported
+from holdfast.vocab.events import OrderReported, TradeBusted, TradeReported
 from holdfast.vocab.orders import OrderTerms, OrderType, Side, TimeInForce
 from holdfast.vocab.outcome import Fatal, Ok, Unknown
 from holdfast.vocab.reports import (
     BalanceReport,
     Balances,
+    BustReport,
     CashEntries,
     CashReport,
     Clock,
@@ -96,6 +98,7 @@ class NaiveVenue:
         self.sources = 2
         self.dead_sources = set()
         self.unlisted = ()
+        self.tells_entry_prices = False
         self.uid = ""
         self.lists_name_orders_only_by_its_own_ids = (
             True  # as Binance's do: no client id in a list of executions
@@ -193,6 +196,20 @@ class NaiveVenue:
         if told:
             self._tell(trade, None)
         return trade
+
+    def takes_back(self, trade, *, told=True, why="a clear error"):
+        """The venue takes an execution back: everything is as if it had not been; its order gets nothing back."""
+        name = trade.instrument
+        before_e8 = self.positions[name].realised_e8
+        self.trades.remove(trade)
+        again = self.positions[name] = FractionPosition(self.specs[name].tick_lot_e8)
+        for one in self.trades:
+            if one.instrument == name:
+                again.trade(int(one.side), one.qty_lots, one.price_ticks)
+        self.wallet_e8 += again.realised_e8 - before_e8 + trade.fee_e8
+        if told and not self.stream_deaf:
+            bust = BustReport(trade=trade, venue_ns=self.venue_ns, why=why)
+            self.stream.append(TradeBusted(wall_ns=0, mono_ns=0, bust=bust))
 
     def gets_a_foreign_order(self, side=Side.BUY, lots=5, *, price, instrument=BTC, told=True):
         """Somebody places an order on our account that is not ours."""
@@ -389,6 +406,7 @@ class NaiveVenue:
                         instrument=name,
                         position_lots=position.lots,
                         mark_ticks=sum(self.touch.get(name, (0, 0))) // 2,
+                        cost_e8=ceil(position.cost_e8) if self.tells_entry_prices else None,
                     )
                     for name, position in self.positions.items()
                     if position.lots

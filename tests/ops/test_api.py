@@ -32,6 +32,7 @@ ARGS: dict[str, dict[str, Any]] = {
     "resume": {"hold": 7},
     "resolve": {"order": 7},
     "quarantine release": {"trade": "t1"},
+    "bust": {"trade": "BTCUSDT/17"},
     "adopt": {"instrument": "BTCUSDT"},
     "ban": {"what": "instrument", "name": "BTCUSDT"},
     "unban": {"what": "instrument", "name": "BTCUSDT"},

@@ -29,7 +29,7 @@ DESIGNED = {
         "cancel",
     ),
     *("limits", "limits set", "break-glass", "break-glass list", "break-glass end"),
-    *("flatten", "abort", "resolve", "quarantine list", "quarantine release", "adopt"),
+    *("flatten", "abort", "resolve", "quarantine list", "quarantine release", "bust", "adopt"),
     *(
         "status",
         "info",

@@ -1,14 +1,11 @@
 """Two sizes: the quick one of every run, and the full one that the proof is stated in (HOLDFAST_FULL=1)."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.process.processes import Home, a_home
-
-FULL = os.environ.get("HOLDFAST_FULL") == "1"
+from tests.process.processes import FULL, Home, a_home
 
 
 @pytest.fixture

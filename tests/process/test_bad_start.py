@@ -1,11 +1,14 @@
 """A start that must not be: one line for each problem, with its place and name; a stable exit code; nothing touched."""
 
+import shutil
+
 import pytest
 
 from holdfast.app.errors import Exit
 from tests.process.conftest import FULL
 from tests.process.processes import (
     DEMO_CAPS,
+    DEMO_REFERENCE,
     a_home,
     configuration,
     roomy_caps,
@@ -26,6 +29,7 @@ class NoVenue:
 def here(tmp_path_factory):
     with a_home(tmp_path_factory.mktemp("bad-start")) as home:
         write_private(home.path / DEMO_CAPS.name, roomy_caps())
+        shutil.copy(DEMO_REFERENCE, home.path)
         write_private(home.path / "demo-keys.toml", 'api_key = "sim-key"\nsecret = "sim-secret"\n')
         yield home
 
@@ -119,3 +123,33 @@ def test_wrong_words_to_a_start_are_one_line(here):
         done = run_cli(here, *words, cwd=here.path)
         assert (Exit.USAGE, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
         assert named in done.stderr
+
+
+def test_a_state_directory_of_another_environment_or_account_is_refused(here, venue):
+    """A practice run's books would be traded on with real money; another account's position would be taken for ours."""
+    text = configuration(venue, strategy="Sleeper", params={}, edits={})
+    config = here.path / "holdfast.toml"
+    config.write_text(text)
+    done = run_cli(here, "run", "--config", str(config), "--no-tui", "--for", "1s", cwd=here.path)
+    assert 0 == done.returncode, done.stderr
+    asked = len(venue.requests())
+    practice = "".join(
+        line.replace('"simulated"', '"testnet"')
+        for line in text.splitlines(keepends=True)
+        if not line.startswith("control_url")
+    )
+    for other, named in (
+        (practice, "of binanceusdm simulated, the configuration is of binanceusdm testnet"),
+        (text.replace('name = "demo"', 'name = "other"', 1), "belongs to account 'demo', not 'other'"),
+    ):
+        got, lines = said_of(here, other)
+        assert (Exit.USAGE, 1) == (got, len(lines)), lines
+        assert named in lines[0]
+    try:
+        venue.control("POST", "/account", {"uid": "4711"})  # the key opens another account now
+        got, lines = said_of(here, text)
+        assert (Exit.USAGE, 1) == (got, len(lines)), lines
+        assert "the key opens 4711" in lines[0]
+    finally:
+        venue.control("POST", "/account", {"uid": "1000001"})
+    assert asked == len(venue.requests())

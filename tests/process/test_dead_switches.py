@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.guard.latch import peek
 from tests.process.conftest import FULL
-from tests.process.processes import until
+from tests.process.processes import AS_SHIPPED, until
 from tests.process.strategies import WRITES, counters
 from tests.process.test_watchdog import ACT_S_MAX, LEASE_S, flowing, hang, now_ns, open_count, taken_after
 
@@ -24,7 +24,12 @@ def test_a_strategy_that_never_returns_is_cancelled_from_within_its_own_process(
         "flag": str(home.path / "bot" / "flag"),
         "trade": True,
     }
-    bot = home.bot(sim, strategy="Hanger", params=params, edits={'policy = "cancel"': f'policy = "{policy}"'})
+    bot = home.bot(
+        sim,
+        strategy="Hanger",
+        params=params,
+        edits=AS_SHIPPED | {'policy = "cancel"': f'policy = "{policy}"'},
+    )
     bot.start()
     bot.arm()
     until(lambda: sim.position_lots() != 0, "a position", bot.tell)
@@ -58,14 +63,14 @@ def test_the_venues_own_switch_is_armed_before_the_first_order_and_cancels_when_
         sim,
         strategy="Burster",
         params={"signal": str(home.path / "bot" / "signal"), "every_ms": 500},
-        edits={'deadman = "60s"': f'deadman = "{deadman_s:g}s"'},
+        edits=AS_SHIPPED | {'deadman = "60s"': f'deadman = "{deadman_s:g}s"'},
     )
     bot.start()
     bot.arm()
     written = counters(bot.signal)
     until(lambda: written[WRITES] > 100, "orders flow", bot.tell)
-    time.sleep(deadman_s)
-    armed = [one for one in sim.requests("countdown") if one["symbol"] == "BTCUSDT"]
+    until(lambda: len(armings(sim)) > 4, "it is armed again and again", bot.tell)
+    armed = armings(sim)
     first = min(one["boot_ns"] for one in sim.requests("place"))
     gaps_s = [(after["boot_ns"] - before["boot_ns"]) / 1e9 for before, after in itertools.pairwise(armed)]
     assert armed[0]["boot_ns"] < first, "armed before the first order of the symbol"
@@ -92,11 +97,16 @@ def test_the_venues_own_switch_is_armed_before_the_first_order_and_cancels_when_
     bot.kill()
 
 
+def armings(sim):
+    """Every time that the venue's switch was set for BTCUSDT."""
+    return [one for one in sim.requests("countdown") if one["symbol"] == "BTCUSDT"]
+
+
 def test_a_loop_that_comes_back_finds_itself_halted_and_its_orders_cancelled(home, figure):
     """It approved fifty while it was away from itself: none leaves, and the books learn what was done for them."""
     sim = home.sim()
     flag = home.path / "bot" / "flag"
-    bot = home.bot(sim, strategy="Blocker", params={"flag": str(flag)})
+    bot = home.bot(sim, strategy="Blocker", params={"flag": str(flag)}, edits=AS_SHIPPED)
     bot.start()
     bot.arm()
 

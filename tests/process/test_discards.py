@@ -5,10 +5,23 @@ import time
 
 import pytest
 
+from holdfast.vocab.events import CallDone
+from holdfast.vocab.market import Depth
+from tests.process.processes import until
+from tests.process.reading import read_story
+
 pytestmark = pytest.mark.process
 
 FAST = '[source]\nkind = "generated"\nseed = 7\n'
 QUOTE = '{{"e":"bookTicker","u":{u},"s":"BTCUSDT","b":"{bid}","B":"1.000","a":"{ask}","A":"1.000","T":{ms},"E":{ms}}}'
+
+
+def books_of(bot):
+    """The instruments of which the venue answered a whole book."""
+    done = read_story(bot.journal_dir).of(CallDone)
+    return {
+        one.outcome.value.instrument for one in done if isinstance(getattr(one.outcome, "value", None), Depth)
+    }
 
 
 def test_a_bot_keeps_what_it_refused_and_its_books_follow_the_venues(home):
@@ -20,7 +33,7 @@ def test_a_bot_keeps_what_it_refused_and_its_books_follow_the_venues(home):
         )
     )
     bot.start()
-    time.sleep(3)
+    bot.hears(50)
     ms, u = int(time.time() * 1000), 10**15
     for text in (
         "gar\tbage",
@@ -28,8 +41,8 @@ def test_a_bot_keeps_what_it_refused_and_its_books_follow_the_venues(home):
         QUOTE.format(u=u + 1, bid="900.00", ask="900.10", ms=ms),
     ):
         bot.sim.control("POST", "/say", {"stream": "btcusdt@bookTicker", "text": text})
-    time.sleep(1.5)
-    bot.alive()
+    bot.hears(50)  # they came before these, on one connection
+    until(lambda: {"BTCUSDT", "ETHUSDT"} <= books_of(bot), "both books are answered", bot.tell)
     assert 0 == bot.stop()
 
     code, out = bot.cli("discards", "--again", "--json", "--state-dir", str(bot.state_dir))

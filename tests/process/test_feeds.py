@@ -105,9 +105,9 @@ def test_a_provider_that_is_not_there_is_said_and_the_others_are_measured(home):
 def test_a_running_bots_report_is_read_off_its_logs(home):
     bot = home.bot(home.sim(FAST))
     bot.start()
-    time.sleep(4)
+    bot.hears(150)
     bot.sim.control("POST", "/disconnect", {"streams": "market"})
-    time.sleep(4)
+    bot.hears(150)
     code, out, err = feeds(home, "--state-dir", str(bot.state_dir), "--json")
     assert (0, "") == (code, err)
     (report,) = json.loads(out)["providers"]

@@ -10,7 +10,7 @@ from holdfast.journal.codec import HEADER_BYTES
 from holdfast.journal.segments import segment_name
 from holdfast.vocab.orders import OrderState
 from tests.process.conftest import FULL
-from tests.process.processes import Bot, until
+from tests.process.processes import PATIENCE_S, Bot, until
 from tests.process.reading import faults_of, read_story, read_writes
 from tests.process.strategies import WRITES, counters
 
@@ -18,14 +18,13 @@ pytestmark = pytest.mark.process
 READY_S_MAX = 10.0
 
 
-def ready_to_arm(bot: Bot) -> float:
-    """Start it; how long until a person could arm it."""
+def ready_to_arm(bot: Bot, patience_s: float = PATIENCE_S) -> tuple[float, float]:
+    """Start it; (seconds, seconds of the processor) until a person could arm it."""
     began = time.monotonic()
-    bot.start()
+    bot.start(patience_s)
     assert "halted" == bot.status()["level"]
-
-    until(lambda: armable(bot), "it is reconciled", bot.tell)
-    return time.monotonic() - began
+    until(lambda: armable(bot), "it is reconciled", bot.tell, patience_s)
+    return time.monotonic() - began, bot.worked_s()
 
 
 def armable(bot: Bot) -> bool:
@@ -69,10 +68,10 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
         sim, strategy="Burster", params={"signal": str(home.path / "bot" / "signal"), "trade": True}
     )
     rng = random.Random(3)
-    first_s = ready_to_arm(bot)
+    first_s, _ = ready_to_arm(bot)
     in_flight: list[int] = []
     unwritten: list[int] = []
-    ready: list[float] = []
+    ready: list[tuple[float, float]] = []
     wanted, tries = size(3, 20), 0
     while sum(count > 0 for count in in_flight) < wanted:
         tries += 1
@@ -96,12 +95,14 @@ def test_killed_again_and_again_it_loses_no_order_and_doubles_none(home, size, f
         ready.append(ready_to_arm(bot))
         assert [] == sim.requests("place", "place_algo", "amend", since_seq=seq), "halted is halted"
         assert [] == faults(bot), bot.tell()
+    took, worked = [one for one, _ in ready], [one for _, one in ready]
     figure(
         f"{len(ready)} kills; in flight {in_flight}, of them not at the socket {unwritten}; "
-        f"ready to arm: first start {first_s:.2f} s, then {min(ready):.2f}…{max(ready):.2f} s"
+        f"ready to arm: first start {first_s:.2f} s, then {min(took):.2f}…{max(took):.2f} s, "
+        f"of the processor {min(worked):.2f}…{max(worked):.2f} s"
     )
-    # in the quick size the machine may be busy with others; the proof is the full size's worst
-    assert (max(ready) if FULL else min(ready)) < READY_S_MAX
+    # in the quick size the machine is busy with others: what there was to do is judged, the proof is the full size's worst
+    assert (max(took) if FULL else max(worked)) < READY_S_MAX
     assert ["torn tail cut"] == [row["event"] for row in bot.logged() if "torn" in row["event"]]
     assert 0 == bot.stop(), bot.log()
     assert [] == faults(bot)

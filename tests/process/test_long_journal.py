@@ -7,7 +7,6 @@ least 100,000 back, 100 kills. HOLDFAST_KILLS says another number of them.
 import os
 import random
 import time
-from pathlib import Path
 
 import pytest
 
@@ -20,12 +19,11 @@ from tests.process.long_journal import drop_snapshots_within, lengthen
 from tests.process.processes import until
 from tests.process.reading import OrderStory, Story, faults_of
 from tests.process.strategies import WRITES, counters
-from tests.process.test_kill import READY_S_MAX, armable
+from tests.process.test_kill import READY_S_MAX, ready_to_arm
 
 pytestmark = pytest.mark.process
 KILLS = os.environ.get("HOLDFAST_KILLS", "")
 PATIENCE_S = 180.0  # a machine that is busy with others is slow; how slow is what is measured
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Journal:
@@ -61,23 +59,6 @@ class Journal:
         return faults_of(self.read(), sim.truth(), tag=self.bot.tag, control_url=sim.control_url)
 
 
-def ready_to_arm(bot):
-    """Start it; (seconds, seconds of the processor) until a person could arm it."""
-    began = time.monotonic()
-    bot.spawn()
-
-    def answers():
-        bot.alive()
-        return bot.look("ping") is not None
-
-    until(answers, "the bot answers", bot.log, PATIENCE_S)
-    assert "halted" == bot.status()["level"]
-    until(lambda: armable(bot), "it is reconciled", bot.tell, PATIENCE_S)
-    took_s = time.monotonic() - began
-    fields = Path(f"/proc/{bot.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return took_s, (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
 def orders_flow(bot, count):
     """Wait until so many more orders are written; a machine so busy that the loop comes too late is resumed."""
     written = counters(bot.signal)
@@ -104,7 +85,7 @@ def test_killed_behind_a_long_journal_it_is_soon_ready_and_has_lost_nothing(home
     bot = home.bot(
         sim, strategy="Burster", params={"signal": str(home.path / "bot" / "signal"), "trade": True}
     )
-    ready_to_arm(bot)
+    ready_to_arm(bot, PATIENCE_S)
     assert 0 == bot.stop(), bot.log()
     journal = Journal(bot)
     journal.read()
@@ -113,7 +94,7 @@ def test_killed_behind_a_long_journal_it_is_soon_ready_and_has_lost_nothing(home
     journal.read_to = lengthen(bot.state_dir, records=records, behind=behind, strategy="burster")
 
     rng = random.Random(5)
-    ready_to_arm(bot)
+    ready_to_arm(bot, PATIENCE_S)
     ready, in_flight, distances = [], [], []
     for number in range(kills):
         done, said = bot.tell_to("arm")
@@ -125,7 +106,7 @@ def test_killed_behind_a_long_journal_it_is_soon_ready_and_has_lost_nothing(home
         in_flight.append(sum(order.state is OrderState.SENT for order in story.orders.values()))
         distances.append(drop_snapshots_within(bot.journal_dir, behind=behind, record_count=journal.read_to))
         seq = sim.truth()["requests_total"]
-        ready.append(ready_to_arm(bot))
+        ready.append(ready_to_arm(bot, PATIENCE_S))
         assert [] == sim.requests("place", "place_algo", "amend", since_seq=seq), "halted is halted"
         if number % 10 == 0 or number == kills - 1:
             assert [] == journal.faults(), bot.tell()

@@ -18,7 +18,7 @@ import pytest
 from holdfast.ops.errors import NotRunning
 from holdfast.vocab.facts import HashMark
 from tests.process.conftest import FULL
-from tests.process.processes import Bot, SimProcess, until
+from tests.process.processes import AS_SHIPPED, Bot, SimProcess, until
 from tests.process.proxy import FaultProxy, a_proxy
 from tests.process.reading import faults_of, read_story
 
@@ -191,6 +191,7 @@ def test_whatever_goes_wrong_no_order_is_lost_or_doubled_and_the_books_are_the_v
         bot = home.bot(
             Proxied(sim, proxy),
             strategy="Burster",
+            edits=AS_SHIPPED,
             # together they want more than the limit: the gate has something to refuse
             params={
                 "signal": str(home.path / "bot" / "signal"),

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from holdfast.app.recordings import lines_of, providers
 from holdfast.app.replay import accounting
 from holdfast.core.ingest.depth_book import BookState
 from holdfast.sim.sources import RecordedFrames
+from tests.process.processes import until
 
 pytestmark = pytest.mark.process
 
@@ -37,13 +37,26 @@ class Recorder:
         )
         home.running.append(self.process)
 
-    def wait_for_bytes(self, count=1, *, seconds=20):
-        """Until so many bytes of frames are on the disk."""
-        until = time.monotonic() + seconds
-        while sum(path.stat().st_size for path in self.directory.glob("*.zst")) < count:
-            assert time.monotonic() < until, "nothing was recorded"
+    def files(self):
+        """The files of frames so far."""
+        return [*self.directory.glob("*.zst")]
+
+    def bytes_count(self):
+        """Bytes of frames on the disk."""
+        return sum(path.stat().st_size for path in self.files())
+
+    def until(self, holds, what, pause_s=0.05):
+        """Wait until it holds; it records all the while."""
+
+        def recorded():
             assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.05)
+            return holds()
+
+        until(recorded, what, pause_s=pause_s)
+
+    def wait_for_bytes(self, count=1):
+        """Until so many bytes of frames are on the disk."""
+        self.until(lambda: self.bytes_count() >= count, "something is recorded")
 
     def stop(self):
         """A clean stop: (its answer, its words on stderr)."""
@@ -60,11 +73,20 @@ def replayed(directory):
     return provider, accounting((provider,))
 
 
+def whole_books(recorder, snapshots):
+    """Whether the book of every instrument began that often, and is whole."""
+    provider, _ = replayed(recorder.directory)
+    books = provider.ingest.books
+    return {*INSTRUMENTS} <= {*books} and all(
+        books[name].snapshots >= snapshots and books[name].book.state is BookState.WHOLE
+        for name in INSTRUMENTS
+    )
+
+
 def test_a_recording_is_read_back_whole_through_rotation_and_a_clean_stop(home):
     """No gap in any chain of ids: nothing was lost between the socket and the disk, or where files meet."""
     recorder = Recorder(home, home.sim(FAST), "--file-time", "2s")
-    recorder.wait_for_bytes()
-    time.sleep(5)
+    recorder.until(lambda: len(recorder.files()) > 6, "files follow one another")
     said, err = recorder.stop()
     provider, answer = replayed(recorder.directory)
 
@@ -104,7 +126,7 @@ def test_a_killed_recorder_leaves_a_recording_that_reads(home):
     assert answer["adds_up"]
     assert answer["read"] > 100
     again = Recorder(home, home.running[0])
-    time.sleep(3)
+    again.wait_for_bytes(recorder.bytes_count() + 5_000)
     again.stop()
     _, longer = replayed(recorder.directory)
     assert longer["read"] > answer["read"]
@@ -114,9 +136,9 @@ def test_a_cut_connection_is_said_and_the_books_begin_again(home):
     sim = home.sim(FAST)
     recorder = Recorder(home, sim)
     recorder.wait_for_bytes(10_000)
-    time.sleep(1.5)
+    recorder.until(lambda: whole_books(recorder, 1), "books began", 0.5)
     sim.control("POST", "/disconnect", {"streams": "market"})
-    time.sleep(3.5)
+    recorder.until(lambda: whole_books(recorder, 2), "and begin again", 0.5)
     said, err = recorder.stop()
     provider, answer = replayed(recorder.directory)
     assert said["reconnects"] >= 1

@@ -9,7 +9,7 @@ from holdfast.app.errors import Exit
 from holdfast.vocab.facts import HoldPlaced
 from holdfast.vocab.holds import HoldCause
 from tests.process.conftest import FULL
-from tests.process.processes import Bot, hurried, until
+from tests.process.processes import AS_SHIPPED, Bot, hurried, until
 from tests.process.reading import read_story, read_writes
 from tests.process.strategies import WRITES, counters
 
@@ -49,7 +49,7 @@ def test_a_second_instance_cannot_start_even_while_the_first_is_frozen_and_the_f
     """G2: two bots on one account fight each other; one that wakes must not act on what it had in hand."""
     sim = home.sim()
     flow = home.path / "bot" / "signal"
-    bot = home.bot(sim, strategy="Burster", params={"signal": str(flow)})
+    bot = home.bot(sim, strategy="Burster", params={"signal": str(flow)}, edits=AS_SHIPPED)
     bot.start()
     bot.arm()
 

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.guard.latch import trip_path
 from holdfast.vocab.orders import Did
-from tests.process.processes import until
+from tests.process.processes import AS_SHIPPED, until
 from tests.process.reading import Halt, judge, read_story, read_writes
 
 pytestmark = pytest.mark.process
@@ -18,7 +18,7 @@ def blocker(home):
     """A bot whose strategy blocks for as long as a file says, armed; and how to have it block."""
     sim = home.sim()
     flag = home.path / "bot" / "flag"
-    bot = home.bot(sim, strategy="Blocker", params={"flag": str(flag)})
+    bot = home.bot(sim, strategy="Blocker", params={"flag": str(flag)}, edits=AS_SHIPPED)
     bot.start()
     bot.arm()
 

@@ -8,7 +8,7 @@ import pytest
 from holdfast.app.errors import Exit
 from tests.house.webhooks import a_target
 from tests.process.conftest import FULL
-from tests.process.processes import until, write_private
+from tests.process.processes import AS_SHIPPED, until, write_private
 from tests.process.strategies import WRITES, counters
 
 pytestmark = pytest.mark.process
@@ -28,7 +28,7 @@ key_file = "watchdog-keys.toml"
 key_may = "trade"
 webhook_file = "webhook.toml"
 """
-EDITS = {
+EDITS = AS_SHIPPED | {
     'policy = "cancel"': 'policy = "trip"',  # so that what is cancelled is cancelled from outside
     'clock_offset_max = "2s"': 'clock_offset_max = "500ms"',
 }

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from holdfast.core.ledger.ledger import HOUSE, QUARANTINE
 from holdfast.vocab.orders import Side
-from tests.core.test_ledger import a_fill, a_ledger
+from tests.core.test_ledger import a_bust, a_fill, a_ledger
 from tests.house.naive import FractionPosition
 from tests.house.setup import BTC, MONO_NS
 
@@ -77,6 +77,41 @@ def test_what_closing_now_would_make_is_what_closing_then_makes(trades, price):
     if held:
         row.book(side=Side(-1 if held > 0 else 1), qty_lots=abs(held), price_ticks=price, tick_lot_e8=UNIT)
     assert unrealised == row.realised_e8 - before
+
+
+@given(fills, st.data())
+@settings(max_examples=200, deadline=None)
+def test_an_execution_taken_back_leaves_what_the_others_alone_would(trades, data):
+    """The account's row and money exactly, whatever came behind it; and each strategy's where no exit of the house was
+    shared out among them by what they held then.
+    """
+    if not trades:
+        return
+    gone = data.draw(st.integers(0, len(trades) - 1))
+    *_, (ledger, _, _) = day(trades)
+    side, lots, price, _, _ = trades[gone]
+    ledger.bust(a_bust(f"t{gone}", side, lots, price), mono_ns=MONO_NS)
+    left = a_ledger()
+    for number, (side, lots, price, fee, strategy) in enumerate(trades):
+        if number != gone:
+            left.fill(
+                a_fill(f"t{number}", side, lots, price, fee_e8=fee, strategy=strategy, venue_ns=number),
+                mono_ns=MONO_NS,
+            )
+    row = ledger.position(BTC)
+    left.position(BTC).changed_mono_ns = MONO_NS
+    assert left.position(BTC) == row
+    assert {asset: e8 for asset, e8 in left.wallet_e8.items() if e8} == {
+        asset: e8 for asset, e8 in ledger.wallet_e8.items() if e8
+    }
+    parts = {who: rows[BTC] for who, rows in ledger.attributed.items() if BTC in rows}
+    assert row.position_lots == sum(part.position_lots for part in parts.values())
+    assert row.realised_e8 - row.cost_e8 == sum(part.realised_e8 - part.cost_e8 for part in parts.values())
+    assert row.fee_e8 == sum(part.fee_e8 for part in parts.values())
+    assert row.bought_lots == sum(part.bought_lots for part in parts.values())
+    if all(strategy != HOUSE for *_, strategy in trades):
+        for who, part in parts.items():
+            assert left.position_of(who, BTC) == part
 
 
 @given(fills, st.randoms(use_true_random=False))

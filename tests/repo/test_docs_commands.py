@@ -224,6 +224,7 @@ RUNNABLE = [path.relative_to(ROOT).as_posix() for path in pages() if runnable(pa
 
 @pytest.mark.slow
 @pytest.mark.process
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_the_blocks_marked_runnable_run(name, tmp_path):
     """In one empty folder per page, from top to bottom, as a reader would paste them."""
@@ -241,6 +242,6 @@ def test_the_blocks_marked_runnable_run(name, tmp_path):
     }
     body = "\n".join(runnable(ROOT / name))
     done = subprocess.run(
-        ["sh", "-eu", "-c", body], cwd=home, env=environment, capture_output=True, text=True, timeout=100
+        ["sh", "-eu", "-c", body], cwd=home, env=environment, capture_output=True, text=True, timeout=250
     )
     assert 0 == done.returncode, f"{name}:\n{body}\n{done.stdout}{done.stderr}"

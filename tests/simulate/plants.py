@@ -158,4 +158,4 @@ def risen_does_not_matter(patch):
     patch(flatten, "_risen", lambda state, out, job: False)
 
 
-TAKEN_BACK = {9: opening_counted_whole, 249: risen_does_not_matter}
+TAKEN_BACK = {9: opening_counted_whole, 1022: risen_does_not_matter}

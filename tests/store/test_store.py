@@ -88,6 +88,20 @@ SCRIPT = [
         order_id=(1 << 40) + 2, step=facts.AmendStep.REFUSED, qty_lots=50, price_ticks=9, why="no"
     ),
     moved(2, OrderState.REJECTED, why="-2019"),
+    facts.FillBusted(
+        trade_id="2",
+        order_id=(1 << 40) + 1,
+        instrument="BTCUSDT",
+        side=Side.BUY,
+        qty_lots=2,
+        price_ticks=600_001,
+        booked=True,
+        by="venue",
+        reason="a clear error",
+        venue_ns=6,
+    ),
+    a_fill(11),
+    facts.FillClaimed(key="BTCUSDT/11", order_id=(1 << 40) + 2, strategy="quoter"),
 ]
 
 
@@ -141,7 +155,13 @@ def test_a_refused_basket_is_told_with_its_leg(tmp_path):
 
 def test_fills_refusals_holds_and_the_rest_can_be_asked_for(store):
     """What the CLI and the dashboard show."""
-    assert ["9", "2", "1"] == [fill.trade_id for fill in store.fills()]
+    assert ["11", "9", "2", "1"] == [fill.trade_id for fill in store.fills()]
+    assert [("2", "venue")] == [
+        (fill.trade_id, fill.taken_back_by) for fill in store.fills() if fill.taken_back_by
+    ]
+    claimed = store.fills(order_id=(1 << 40) + 2)
+    assert [("11", "quoter", 0)] == [(fill.trade_id, fill.strategy, fill.quarantined) for fill in claimed]
+    assert 2 == store.orders(order_id=(1 << 40) + 2)[0].filled_lots
     assert [-17, -17] == [fill.fee_e8 for fill in store.fills(order_id=(1 << 40) + 1)]
     assert [] == store.fills(quarantined=True)
     assert ["ann"] == [fill.accepted_by for fill in store.fills(order_id=None) if fill.accepted_by]
@@ -157,9 +177,8 @@ def test_fills_refusals_holds_and_the_rest_can_be_asked_for(store):
     assert ["halt"] == [command.verb for command in store.commands(by="ann")]
     assert [-(2**62)] == [entry.amount_e8 for entry in store.cash(kind="funding")]
     assert [(10**15, 10**15 + 1)] == [(mark.equity_e8, mark.peak_e8) for mark in store.equity(day=19_000)]
-    assert ["flatten_ended", "break_found", "latch_seen", "fill_accepted"] == [
-        one.kind for one in store.alerts()
-    ]
+    kinds = ["fill_claimed", "fill_busted", "flatten_ended", "break_found", "latch_seen", "fill_accepted"]
+    assert kinds == [one.kind for one in store.alerts()]
     assert "not flat: the venue is down" == store.alerts(kind="flatten_ended")[0].text
 
 

@@ -14,8 +14,7 @@ from typing import Final
 from holdfast.app.data import data_dir
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.init import as_of_now, write_operators
-from holdfast.app.options import RunOptions
-from holdfast.app.simulate_venue import END_WITH_PARENT
+from holdfast.app.options import END_WITH_PARENT, RunOptions
 
 HOME: Final = Path(".holdfast") / "demo"
 KEPT_RUNS: Final = 5

@@ -49,6 +49,7 @@ _BY_TYPE = {
     "holdfast.journal.recording_read.NotARecording": Exit.USAGE,
     "holdfast.journal.recording_read.CorruptRecording": Exit.JOURNAL_CORRUPT,
     "holdfast.ports.venue.VenueUnusable": Exit.VENUE_UNUSABLE,
+    "holdfast.ports.journal.OtherAccount": Exit.USAGE,
     "holdfast.ports.journal.JournalFailed": Exit.JOURNAL_FAILED,
     "holdfast.vocab.invariant.InvariantBroken": Exit.INVARIANT_BROKEN,
     "builtins.KeyboardInterrupt": Exit.INTERRUPTED,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from msgspec import Struct
+
+# Of a simulated venue: it ends when its standard input does. Here, for a bot need not load an exchange to be started.
+END_WITH_PARENT: Final = "HOLDFAST_SIM_ENDS_WITH_STDIN"
 
 
 class _Options(Struct, frozen=True, kw_only=True):

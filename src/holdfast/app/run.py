@@ -28,11 +28,11 @@ from holdfast.app.truth import read_truth
 from holdfast.app.venues import account_identity, feed_plan, make_feeds, make_venue, venue_identity
 from holdfast.app.warmup import histories, seen_in_log
 from holdfast.config.load import beside, load
-from holdfast.config.resolve import resolve
+from holdfast.config.resolve import environment_of, resolve
 from holdfast.config.schema import Config, VenueKind
 from holdfast.config.secrets import Secrets, load_secrets
 from holdfast.config.values import BadValue
-from holdfast.core.fit import misfits
+from holdfast.core.fit import elsewhere, misfits
 from holdfast.core.state import Books, State
 from holdfast.core.step.judged import judged_by
 from holdfast.core.step.market import why_refused
@@ -201,8 +201,10 @@ class _Run:
         log: MarketLog | None = None
         control: ControlSocket | None = None
         try:
+            self._belongs(disk, account_number="")  # before anything is asked of the venue
             specs = await renewing(venue.load(), lease, clock)
             number = await renewing(account_number(venue), lease, clock)
+            self._belongs(disk, account_number=number)
             if number not in {"", account}:
                 # one account may have several keys, and a configuration that pins its number or not
                 number_lease = self._take(directory, key_of(venue=venue_name, account=number))
@@ -255,7 +257,10 @@ class _Run:
                 lease=lease,
                 clock=clock,
                 identity=Identity(
-                    build=build_name(), boot_id=boot_id(), epoch_floor=epoch_floor(clock.wall_ns())
+                    build=build_name(),
+                    boot_id=boot_id(),
+                    epoch_floor=epoch_floor(clock.wall_ns()),
+                    account_number=number,
                 ),
                 who_tripped=lambda nonce: _who(latch, nonce),
                 on_alert=self._on_alert,
@@ -341,6 +346,14 @@ class _Run:
                 lease.let_go()  # a start that came to nothing is no death; it must not hide one either
             lease.release()
             latch.close()
+
+    def _belongs(self, disk: OnDisk, *, account_number: str) -> None:
+        """The state directory is of this venue and this account. Errors: HoldfastError where it is of another."""
+        why = elsewhere(
+            disk.kept.books, environment=environment_of(self.config), account_number=account_number
+        )
+        if why:
+            raise HoldfastError(Exit.USAGE, why, str(self.state_dir))
 
     def _take(self, directory: str, key: str) -> Lease:
         """The lease of a key. Errors: HoldfastError when another instance has it."""

@@ -15,13 +15,12 @@ import msgspec
 
 from holdfast.app.data import data_dir
 from holdfast.app.errors import Exit, HoldfastError
-from holdfast.app.options import SimOptions
+from holdfast.app.options import END_WITH_PARENT, SimOptions
 from holdfast.runtime.telemetry import setup_log
 from holdfast.sim.config import LimitsConfig, SimConfig, SourceConfig
 from holdfast.sim.server import SimRefused, SimServer, serve
 from holdfast.sim.sources import SourceUnusable, recorded_paths
 
-END_WITH_PARENT: Final = "HOLDFAST_SIM_ENDS_WITH_STDIN"
 # A demonstration and a drill send more orders than a retail key may: exchangeInfo tells these limits truthfully.
 ROOMY: Final = LimitsConfig(weight_per_minute=60_000, orders_per_10s=10_000, orders_per_minute=60_000)
 

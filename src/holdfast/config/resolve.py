@@ -50,6 +50,11 @@ def _hours(config: Config) -> tuple[Hours, ...]:
     return tuple(Hours(scope=scope, spans=week_spans(texts)) for scope, texts in of)
 
 
+def environment_of(config: Config) -> str:
+    """What a state directory belongs to beside its account: a place's address may change, what it is may not."""
+    return f"{config.account.venue} {config.venue.kind.value}"
+
+
 def resolve(config: Config, specs: Sequence[InstrumentSpec]) -> Settings:
     """The settings that the core decides by.
 
@@ -83,6 +88,7 @@ class _Resolver:
             arm_auto=config.account.arm == "auto",
             config_hash=fingerprint(config),
             account_uid=config.account.uid,
+            environment=environment_of(config),
             day_begins_utc_hour=config.account.day_begins_utc_hour,
             account_limits=self._account(config.limits.account),
             instrument_limits=tuple(

@@ -16,9 +16,26 @@ def grid_of(spec: InstrumentSpec) -> str:
     return f"tick {spec.tick}, lot {spec.lot}, worth {spec.tick_lot_e8}e-8"
 
 
+def elsewhere(books: Books, *, environment: str, account_number: str = "") -> str:
+    """Why these books are of another place or another's money; empty where they are not, or where nobody told."""
+    if books.environment and environment and books.environment != environment:
+        return (
+            f"the books in the state directory are of {books.environment}, the configuration is of {environment}: "
+            "name another paths.state_dir, or the configuration they belong to"
+        )
+    if books.account_number and account_number and books.account_number != account_number:
+        return (
+            f"the books in the state directory are of the venue's account {books.account_number}, the key opens "
+            f"{account_number}: name another paths.state_dir, or the key they belong to"
+        )
+    return ""
+
+
 def misfits(books: Books, settings: Settings) -> tuple[str, ...]:
     """What the books hold that these settings cannot express, one line each; empty where they fit."""
     ledger = books.ledger
+    if why := elsewhere(books, environment=settings.environment):
+        return (why,)
     if books.account and books.account != settings.account:
         return (f"the books are of account {books.account!r}, the configuration is of {settings.account!r}",)
     if ledger.settle_asset and ledger.settle_asset != settings.settle_asset:

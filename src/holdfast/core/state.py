@@ -47,6 +47,8 @@ from holdfast.vocab.facts import (
     Fact,
     FillAccepted,
     FillBooked,
+    FillBusted,
+    FillClaimed,
     FlattenBegan,
     FlattenEnded,
     ForeignOrderSeen,
@@ -99,6 +101,10 @@ class Books(Struct, kw_only=True):
     boot_hold_id: int = 0  # holds up to this one were placed before that: their monotonic times say nothing
     day_prices: dict[str, DayPriced] = {}  # what each instrument's fall is counted from
     watched: dict[str, Watched] = {}  # strategies with criteria, from their first mark on
+    environment: str = (
+        ""  # whose fills these are: a start elsewhere is refused; empty: from before that was told
+    )
+    account_number: str = ""  # the venue's own, from the first start that it was told to
 
     def apply(self, fact: Fact, *, mono_ns: int) -> None:
         """Fold one fact. The same facts in the same order give the same books."""
@@ -116,6 +122,8 @@ def scope_key(scope: Scope) -> str:
 
 def _epoch(books: Books, fact: EpochBegan, mono_ns: int) -> None:
     books.account = fact.account
+    books.environment = books.environment or fact.environment
+    books.account_number = books.account_number or fact.account_number
     books.config_hash = fact.config_hash
     if fact.boot_id != books.boot_id:
         books.boot_id = fact.boot_id
@@ -171,6 +179,18 @@ def _filled(books: Books, fact: FillBooked, mono_ns: int) -> None:
         fee_e8=fact.fee_e8 if fact.fee_asset == ledger.settle_asset else 0,
         window_ns=fact.churn_window_ms * NS_PER_MS,
     )
+
+
+def _busted(books: Books, fact: FillBusted, mono_ns: int) -> None:
+    books.ledger.bust(fact, mono_ns=mono_ns)
+    if not fact.booked and fact.order_id is not None:
+        books.orders.execute(fact.order_id, fact.qty_lots)
+
+
+def _claimed(books: Books, fact: FillClaimed, _: int) -> None:
+    lots = books.ledger.quarantined[fact.key].qty_lots
+    books.ledger.claim(fact)
+    books.orders.execute(fact.order_id, lots)
 
 
 def _watch_fill(books: Books, watched: Watched, fact: FillBooked) -> None:
@@ -277,6 +297,8 @@ _APPLY: Final[dict[type, Callable[..., None]]] = {
     OrderMoved: _moved,
     OrderAmended: lambda books, fact, mono_ns: books.orders.amend(fact, mono_ns=mono_ns),
     FillBooked: _filled,
+    FillBusted: _busted,
+    FillClaimed: _claimed,
     FillAccepted: lambda books, fact, _: books.ledger.accept(fact),
     CashBooked: lambda books, fact, _: books.ledger.cash(fact),
     PositionAdjusted: lambda books, fact, mono_ns: books.ledger.adjust(fact, mono_ns=mono_ns),
@@ -353,6 +375,7 @@ class VenueWords(Struct, kw_only=True):
     orders: Word = msgspec.field(default_factory=Word)
     position_lots: dict[str, int] = {}
     mark_ticks: dict[str, int] = {}
+    cost_e8: dict[str, int] = {}  # what the positions were entered for, where the venue tells it
     wallet_e8: dict[str, int] = {}
     opening: bool = False  # no word on balances has agreed yet with the one that opened our books
     unlisted: tuple[str, ...] = ()
@@ -660,6 +683,7 @@ class State:
         return _hash((_without_empty_rows(self.books), self.session, gates))
 
 
+_NOT_YET_THEN: Final = ("day_prices", "watched", "environment", "account_number")
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
 _NO_PARENTS: Final = Parents()
@@ -691,14 +715,18 @@ def _without_empty_rows(books: Books) -> object:
         by_strategy=_used_within(books.orders.by_strategy, _NO_OPEN),
         parents=_used(books.orders.parents, _NO_PARENTS),
     )
-    used = msgspec.structs.replace(books, ledger=ledger, orders=orders)
-    if used.day_prices and used.watched:
-        return used
-    # the same bytes as before there were any: the hashes in older journals hold
-    return {
+    # The same bytes as before there were any: the hashes in older journals hold. What is kept so that an execution can
+    # be taken back is a copy of facts that are counted already.
+    told = {
         name: value
+        for name, value in msgspec.structs.asdict(ledger).items()
+        if name != "kept" and (value or name != "busted")
+    }
+    used = msgspec.structs.replace(books, orders=orders)
+    return {
+        name: told if name == "ledger" else value
         for name, value in msgspec.structs.asdict(used).items()
-        if value or name not in ("day_prices", "watched")
+        if value or name not in _NOT_YET_THEN
     }
 
 

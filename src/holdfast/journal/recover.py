@@ -23,7 +23,7 @@ from holdfast.journal.segments import (
     segment_name,
 )
 from holdfast.journal.snapshots import Snapshot, SnapshotIgnored, choose, read_snapshots
-from holdfast.ports.journal import JournalFailed
+from holdfast.ports.journal import JournalFailed, OtherAccount
 
 
 class Opened(Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ def _open(
     chain = Chain(directory, wanted=wanted, files=files)
     market_pos = chain.prove()
     if chain.account and chain.account != account:
-        raise JournalFailed(f"{directory}: belongs to account {chain.account!r}, not {account!r}")
+        raise OtherAccount(f"{directory}: belongs to account {chain.account!r}, not {account!r}")
     if chain.tail is not None:
         _zero(directory, chain.tail, files)
     place = chain.place

@@ -347,6 +347,25 @@ TABLE: Final[tuple[Row, ...]] = (
         loosens=True,
     ),
     Row(
+        "bust",
+        "sign that the venue took a fill back, and take it out of the books",
+        Kind.ACT,
+        "risk",
+        (
+            Arg(
+                "trade",
+                ArgKind.NAME,
+                "INSTRUMENT/TRADE, as the break names it (holdfast status)",
+                required=True,
+                positional=True,
+            ),
+            _WHY,
+        ),
+        friction=Friction.REASON,
+        verb="bust",
+        loosens=True,
+    ),
+    Row(
         "adopt",
         "take the venue's word on a position or balance into the books",
         Kind.ACT,

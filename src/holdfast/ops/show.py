@@ -222,7 +222,7 @@ def _fills(data: Data) -> list[str]:
                 " ".join(_t(part) for part in (row["fee"], row["fee_asset"]) if part),
                 "maker" if row["maker"] else "taker",
                 row["order_id"],
-                row["trade_id"],
+                f"{row['trade_id']} taken back" if row["taken_back"] else row["trade_id"],
             )
             for row in data["fills"]
         ],

@@ -75,5 +75,9 @@ class JournalFailed(Exception):
     """The disk refused a write or a sync: what is not written down must not happen."""
 
 
+class OtherAccount(JournalFailed):
+    """The journal there is of another account: a state directory was named that belongs elsewhere."""
+
+
 class JournalFull(JournalFailed):
     """Only the reserve for urgent records is left on the disk: this record was not taken."""

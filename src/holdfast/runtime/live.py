@@ -105,6 +105,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     build: str
     boot_id: str
     epoch_floor: int
+    account_number: str = ""  # the venue's own, where it told one
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -222,6 +223,7 @@ class Live:
                     build=self.identity.build,
                     probes=self._probe is not None,
                     seen=self._seen,
+                    account_number=self.identity.account_number,
                 )
             )
             if self._reference is not None:

@@ -499,6 +499,7 @@ class Looker:
 
     def _fills_view(self, args: Args) -> FillsView:
         specs = self.live.state.specs
+        ledger = self.live.state.books.ledger
         wanted = [
             fill
             for fill in reversed(self._fills)
@@ -507,8 +508,15 @@ class Looker:
             and args.get("instrument", "") in {"", fill.instrument}
         ]
         return FillsView(
-            fills=[_fill_row(fill, specs[fill.instrument]) for fill in wanted[: _limit(args)]],
-            total=self.live.state.books.ledger.fills_count,
+            fills=[
+                _fill_row(
+                    fill,
+                    specs[fill.instrument],
+                    taken_back=ledger.was_taken_back(fill.instrument, fill.trade_id),
+                )
+                for fill in wanted[: _limit(args)]
+            ],
+            total=ledger.fills_count,
         )
 
     def _strategies_view(self, _: Args) -> StrategiesView:
@@ -735,7 +743,7 @@ def _hold_row(hold: Hold) -> HoldRow:
     )
 
 
-def _fill_row(fill: FillBooked, spec: InstrumentSpec) -> FillRow:
+def _fill_row(fill: FillBooked, spec: InstrumentSpec, *, taken_back: bool) -> FillRow:
     return FillRow(
         trade_id=fill.trade_id,
         order_id=fill.order_id,
@@ -750,6 +758,7 @@ def _fill_row(fill: FillBooked, spec: InstrumentSpec) -> FillRow:
         cause=fill.cause.value,
         quarantined=fill.quarantined,
         venue_ns=fill.venue_ns,
+        taken_back=taken_back,
     )
 
 

@@ -283,7 +283,7 @@ class OrdersView(_View, frozen=True, kw_only=True):
 
 
 class FillRow(_View, frozen=True, kw_only=True):
-    """One execution. ``fee`` above zero was paid."""
+    """One execution. ``fee`` above zero was paid. ``taken_back``: the venue took it back, and it counts no more."""
 
     trade_id: str
     order_id: int | None
@@ -298,6 +298,7 @@ class FillRow(_View, frozen=True, kw_only=True):
     cause: str
     quarantined: bool
     venue_ns: int
+    taken_back: bool = False
 
 
 class FillsView(_View, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from holdfast.sim.margin import (
     notional_e8_max,
     unrealised_e8,
 )
-from holdfast.sim.model import Account, Fill, Income, NewOrder, Order, Position, Summary
+from holdfast.sim.model import Account, BustEvent, Fill, Income, NewOrder, Order, Position, Summary
 from holdfast.sim.state import State
 from holdfast.vocab.units import PPM, ceil_div
 
@@ -127,6 +127,50 @@ class Accounts:
             self._income(account, "COMMISSION", asset, -fee_e8, order.symbol, now_ns, trade_id)
         self._state.touched[account.name] = account
         return fill, change_e8
+
+    def bust(self, account: Account, fill: Fill, *, why: str, now_ns: int) -> None:
+        """Take an execution back: position, wallet and lists are as if it had not been. Its order gets nothing back."""
+        book = self._state.books[fill.symbol]
+        unit = book.spec.tick_lot_e8
+        position = self.position(account, fill.symbol, fill.position_side)
+        same = [
+            one
+            for one in account.fills
+            if (one.symbol, one.position_side) == (fill.symbol, fill.position_side)
+        ]
+        with_it, without = Position(symbol=fill.symbol), Position(symbol=fill.symbol)
+        for one in same:
+            for scratch in (with_it, without) if one is not fill else (with_it,):
+                book_fill(
+                    scratch,
+                    side=one.side,
+                    qty_lots=one.qty_lots,
+                    price_ticks=one.price_ticks,
+                    tick_lot_e8=unit,
+                )
+        change_e8 = without.realised_e8 - with_it.realised_e8
+        position.position_lots += without.position_lots - with_it.position_lots
+        position.cost_e8 += without.cost_e8 - with_it.cost_e8
+        position.realised_e8 += change_e8
+        position.fees_e8 -= fill.fee_e8
+        position.updated_ns = account.updated_ns = now_ns
+        asset = book.spec.settle_asset
+        account.balances[asset] = account.balances.get(asset, 0) + change_e8 + fill.fee_e8
+        account.fills.remove(fill)
+        account.fills_count -= 1
+        for kind, amount_e8 in (("REALIZED_PNL", change_e8), ("COMMISSION", fill.fee_e8)):
+            if amount_e8:
+                self._income(account, kind, asset, amount_e8, fill.symbol, now_ns, fill.trade_id)
+        self._state.touched[account.name] = account
+        self._state.emit(account, BustEvent(fill=fill, why=why, now_ns=now_ns))
+        self._state.account_event(
+            account,
+            "ADJUSTMENT",
+            now_ns,
+            asset=asset,
+            change_e8=change_e8 + fill.fee_e8,
+            position=position,
+        )
 
     def move(
         self,

@@ -9,6 +9,7 @@ from holdfast.sim.model import (
     AccountEvent,
     AlgoEvent,
     AlgoOrder,
+    BustEvent,
     ConfigEvent,
     Fill,
     Income,
@@ -19,11 +20,20 @@ from holdfast.sim.model import (
     Refused,
     SimEvent,
 )
-from holdfast.vocab.events import CashHinted, Event, NoticeKind, OrderReported, TradeReported, VenueNotice
+from holdfast.vocab.events import (
+    CashHinted,
+    Event,
+    NoticeKind,
+    OrderReported,
+    TradeBusted,
+    TradeReported,
+    VenueNotice,
+)
 from holdfast.vocab.ids import order_id_from_text
 from holdfast.vocab.orders import OrderTerms, OrderType, TimeInForce
 from holdfast.vocab.outcome import Fatal, Ok, Outcome, Transient, Unknown
 from holdfast.vocab.reports import (
+    BustReport,
     CashReport,
     Done,
     FillCause,
@@ -239,6 +249,9 @@ def events_of(event: SimEvent, *, account_tag: int, wall_ns: int, mono_ns: int) 
         case AlgoEvent(algo=algo):
             report = algo_report(algo, account_tag)
             return (OrderReported(wall_ns=wall_ns, mono_ns=mono_ns, report=report),)
+        case BustEvent(fill=taken, why=why):
+            bust = BustReport(trade=trade_report(taken, account_tag), venue_ns=event.now_ns, why=why)
+            return (TradeBusted(wall_ns=wall_ns, mono_ns=mono_ns, bust=bust),)
         case AccountEvent(reason="ORDER"):
             return ()
         case AccountEvent(reason=reason, balances=balances):

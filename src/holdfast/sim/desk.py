@@ -169,8 +169,10 @@ class Desk:
             raise _Senseless(f"no source {request.source} of positions")
         net: dict[str, int] = {}
         told_ns: dict[str, int] = {}
+        cost_e8: dict[str, int] = {}
         for position in self._exchange.positions(self._account):
             net[position.symbol] = net.get(position.symbol, 0) + position.position_lots
+            cost_e8[position.symbol] = cost_e8.get(position.symbol, 0) + position.cost_e8
             told_ns[position.symbol] = max(told_ns.get(position.symbol, 0), position.updated_ns)
         return Positions(
             positions=tuple(
@@ -179,6 +181,7 @@ class Desk:
                     position_lots=lots,
                     mark_ticks=self._exchange.mark_ticks(symbol),
                     venue_ns=told_ns[symbol],
+                    cost_e8=cost_e8[symbol],
                 )
                 for symbol, lots in net.items()
                 if lots

@@ -19,7 +19,17 @@ from holdfast.sim.codes import refused
 from holdfast.sim.liquidation import Liquidator
 from holdfast.sim.margin import initial_e8, notional_e8_max
 from holdfast.sim.matching import Matcher
-from holdfast.sim.model import Account, AlgoOrder, ConfigEvent, Funding, Listener, NewOrder, Order, Position
+from holdfast.sim.model import (
+    Account,
+    AlgoOrder,
+    ConfigEvent,
+    Fill,
+    Funding,
+    Listener,
+    NewOrder,
+    Order,
+    Position,
+)
 from holdfast.sim.moves import Moves
 from holdfast.sim.queries import Queries
 from holdfast.sim.rules import ExchangeConfig
@@ -333,6 +343,19 @@ class Exchange(Queries):
         self._at(now_ns)
         self._liquidator.deleverage(account, position, lots, now_ns)
         self._settle(now_ns)
+
+    def bust(
+        self, account: Account, symbol: str, trade_id: int, now_ns: int, *, why: str = ""
+    ) -> Fill | None:
+        """The venue takes an execution back; returns it, or None where it knows none of this id any more."""
+        self._at(now_ns)
+        found = next(
+            (one for one in reversed(account.fills) if (one.symbol, one.trade_id) == (symbol, trade_id)), None
+        )
+        if found is not None:
+            self._accounts.bust(account, found, why=why, now_ns=now_ns)
+            self._settle(now_ns)
+        return found
 
     # --- settings ---------------------------------------------------------------------------------------------
 

@@ -326,8 +326,16 @@ class TriggerRejectedEvent(Struct, frozen=True, kw_only=True):
     now_ns: int
 
 
+class BustEvent(Struct, frozen=True, kw_only=True):
+    """The venue took an execution back. Binance's user stream has no word for it: there only the balance changes."""
+
+    fill: Fill
+    why: str
+    now_ns: int
+
+
 SimEvent: TypeAlias = (
-    OrderEvent | AccountEvent | AlgoEvent | ConfigEvent | MarginCallEvent | TriggerRejectedEvent
+    OrderEvent | AccountEvent | AlgoEvent | ConfigEvent | MarginCallEvent | TriggerRejectedEvent | BustEvent
 )
 Listener: TypeAlias = Callable[[Account, SimEvent], None]
 

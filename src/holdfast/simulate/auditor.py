@@ -28,6 +28,8 @@ from holdfast.vocab.facts import (
     EpochBegan,
     FillAccepted,
     FillBooked,
+    FillBusted,
+    FillClaimed,
     FlattenEnded,
     ForeignOrderSeen,
     GlassBroken,
@@ -153,6 +155,7 @@ class World(Struct, frozen=True):
 
     truth: Callable[[], Truth]
     true_fill: Callable[[str, str], Trade | None]
+    was_busted: Callable[[str, str], bool]
     durable_count: Callable[[], int]
     now_mono_ns: Callable[[], int]
     quoted_mono_ns: Callable[[str], int]
@@ -184,6 +187,8 @@ class Auditor:
         self.orders: dict[int, Sent] = {}
         self.live: dict[int, Sent] = {}
         self.fills: dict[tuple[str, str], FillBooked] = {}
+        self.parts: dict[tuple[str, str], list[tuple[str, int]]] = {}  # whose a fill is, and how much of it
+        self.taken_back: set[tuple[str, str]] = set()
         self.adjusted: Counter[str] = Counter()
         self.position: Counter[str] = Counter()
         self.mine: Counter[tuple[str, str]] = Counter()  # (strategy, instrument)
@@ -429,6 +434,7 @@ class Auditor:
     def _filled(self, fact: FillBooked) -> None:
         key = fact.instrument, fact.trade_id
         self.must("I14 a fill is booked once", key not in self.fills, key)
+        self.must("I14 what was taken back is not booked again", key not in self.taken_back, key)
         self.counts["fills"] += 1
         self.fills[key] = fact
         self.position[fact.instrument] += fact.side * fact.qty_lots
@@ -471,14 +477,57 @@ class Auditor:
     def _attribute(self, fact: FillBooked) -> None:
         """An exit of the house closes what the strategies hold, in the order of their names; the rest is its own."""
         left = fact.qty_lots
+        parts = self.parts[fact.instrument, fact.trade_id] = []
         if fact.strategy == HOUSE:
             for who, name in sorted(self.mine):
                 held = self.mine[who, name]
                 if name == fact.instrument and left and held * fact.side < 0:
                     part = min(left, abs(held))
                     self.mine[who, name] += fact.side * part
+                    parts.append((who, part))
                     left -= part
         self.mine[fact.strategy, fact.instrument] += fact.side * left
+        parts.append((fact.strategy, left))
+
+    def _busted(self, fact: FillBusted) -> None:
+        """What the venue took back is in nobody's books; its order has executed it all the same."""
+        key = fact.instrument, fact.trade_id
+        self.counts["busts"] += 1
+        self.must("I14 a fill is taken back once", key not in self.taken_back, key)
+        self.taken_back.add(key)
+        if fact.by != "venue":
+            self._by_person(fact)
+        if fact.booked or fact.by == "venue":
+            self.must("I14 what is taken back, the venue took back", self._world.was_busted(*key), key)
+        fill = self.fills.pop(key, None)
+        self.must("I14 what is taken out was booked", fact.booked == (fill is not None), fact)
+        if fill is not None:
+            side = int(fill.side)
+            self.position[fill.instrument] -= side * fill.qty_lots
+            for who, lots in self.parts.pop(key):
+                self.mine[who, fill.instrument] -= side * lots
+            self.quarantined.pop(f"{fill.instrument}/{fill.trade_id}", None)
+        elif fact.order_id is not None:
+            self._executes(fact.order_id, fact.qty_lots)
+
+    def _executes(self, order_id: int, qty_lots: int) -> None:
+        sent = self.orders[order_id]
+        before = sent.open_lots()
+        sent.filled_lots += qty_lots
+        self._count_open(sent, sent.open_lots() - before)
+        self._settle(order_id, sent)
+
+    def _claimed(self, fact: FillClaimed) -> None:
+        name, _, trade_id = fact.key.partition("/")
+        fill, sent = self.fills[name, trade_id], self.orders[fact.order_id]
+        self.must("I15 only what is in quarantine is claimed", fact.key in self.quarantined, fact)
+        same = sent.terms.instrument == name and sent.terms.side is fill.side
+        self.must("I15 a fill is of its order's instrument and side", same, fact, sent.terms)
+        del self.quarantined[fact.key]
+        self.mine[QUARANTINE, name] -= fill.side * fill.qty_lots
+        self.mine[fact.strategy, name] += fill.side * fill.qty_lots
+        self.parts[name, trade_id] = [(fact.strategy, fill.qty_lots)]
+        self._executes(fact.order_id, fill.qty_lots)
 
     def _accepted(self, fact: FillAccepted) -> None:
         self._by_person(fact)
@@ -693,6 +742,8 @@ _HEARD: Final[dict[type, str]] = {
     OrderAmended: "_amended",
     OrderMoved: "_moved",
     FillBooked: "_filled",
+    FillBusted: "_busted",
+    FillClaimed: "_claimed",
     FillAccepted: "_accepted",
     PositionAdjusted: "_adjusted",
     HoldPlaced: "_placed",

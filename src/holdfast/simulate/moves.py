@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
+from holdfast.core.orders.lifecycle import is_final
 from holdfast.journal.recover import open_for_append
 from holdfast.ports.journal import JournalFailed
 from holdfast.sim.model import NewOrder, Refused
@@ -24,6 +25,7 @@ _EARLY: Final = 0.3
 _FROZEN_MS: Final = 25
 # After this long no request of ours is on its way any more, and what the venue did has been told.
 _OLD_NS: Final = 4 * NS_PER_S
+_BUSTED_OF: Final = 12  # a venue takes back one of the last so many
 
 
 class Moves:
@@ -223,6 +225,45 @@ class Moves:
         lots = self._rng.randrange(1, abs(row.position_lots) + 1)
         world.exchange.deleverage(world.account, row, lots, world.venue_now_ns())
         return True
+
+    def _fill_busted(self) -> bool:
+        """The venue takes one of the last executions back; its stream says so, where it says anything."""
+        world = self.world
+        known = list(world.account.fills)[-_BUSTED_OF:]
+        if not known:
+            return False
+        fill = self._rng.choice(known)
+        world.foreign_act_ns = world.venue_now_ns()
+        world.exchange.bust(world.account, fill.symbol, fill.trade_id, world.venue_now_ns(), why="an error")
+        return True
+
+    def signs_for_busts(self) -> None:
+        """Somebody has the venue's word on what its stream did not say, and signs."""
+        world = self.world
+        if world.bot is None or not world.busted:
+            return
+        books = world.state.books
+        for found in list(books.breaks.values()):
+            name, _, trade_id = found.key.partition("/")
+            if found.kind is BreakKind.FILL_GONE and (name, trade_id) in world.busted:
+                self._says(Verb.BUST, trade_id=found.key)
+            elif found.kind is BreakKind.POSITION and any(
+                instrument == name
+                and books.ledger.knows_trade(name, gone)
+                and not books.ledger.was_taken_back(name, gone)
+                and books.ledger.may_take_back(name, gone) is None
+                for instrument, gone in world.busted
+            ):  # out of the books' reach: the venue's word is taken as it is
+                self._says(Verb.ADOPT, Scope(instrument=name))
+                self._says(Verb.ADOPT, Scope(instrument="USDT"))
+        for order_id, row in list(books.orders.live.items()):
+            unlisted = is_final(row.state) and row.reported_lots > row.filled_lots
+            if (
+                unlisted
+                and order_id in world.busted.values()
+                and world.mono_ns - row.changed_mono_ns > _OLD_NS
+            ):
+                self._says(Verb.RESOLVE, order_id=order_id)
 
     def _transfer(self) -> bool:
         world = self.world
@@ -466,6 +507,7 @@ class Moves:
         if world.bot is None or (self.goes_on and 0 < self._loosens_from_ns - world.mono_ns < 10 * NS_PER_S):
             return False
         state = world.state
+        self.signs_for_busts()
         for key in list(state.books.ledger.quarantined):
             self._says(Verb.QUARANTINE_RELEASE, trade_id=key)
         for hold in list(state.books.holds.holds.values()):
@@ -504,6 +546,7 @@ _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
     ("cancelled_elsewhere", "_cancelled_elsewhere", 1.5),
     ("liquidated", "_liquidated", 0.6),
     ("deleveraged", "_deleveraged", 0.6),
+    ("fill_busted", "_fill_busted", 0.8),
     ("transfer", "_transfer", 0.5),
     ("funding", "_funding", 0.6),
     ("venue_clock_step", "_venue_clock_step", 0.4),

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from holdfast.core.orders.lifecycle import NEXT
+from holdfast.core.orders.lifecycle import NEVER_ASKED, NEXT
 from holdfast.simulate.plan import KINDS
 from holdfast.simulate.run import Outcome
 from holdfast.simulate.walked import name_of
@@ -96,7 +96,8 @@ def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
 
 def told(totals: Totals) -> list[str]:
     """In lines for a person."""
-    rows = len(NEXT)
+    rows = len(NEXT) - len(NEVER_ASKED)
+    unwalked = set(totals.unwalked()) - {name_of(*row) for row in NEVER_ASKED}
     by_group: dict[str, list[str]] = {}
     for name in totals.faults_chosen:
         by_group.setdefault(KINDS[name].value, []).append(f"{name} {totals.faults.get(name, 0):,}")
@@ -109,7 +110,7 @@ def told(totals: Totals) -> list[str]:
         f"checks     {totals.checks:,} of {len(totals.checks_by_rule)} rules",
         f"orders     {totals.orders:,}, fills {totals.fills:,}",
         f"crashes    {totals.crashes:,}, slowest recovery {totals.recovery_ms_max / 1000:.1f} s (virtual)",
-        f"table      {rows - len(totals.unwalked())} of {rows} rows of the order table walked",
+        f"table      {rows - len(unwalked)} of {rows} rows of the order table walked",
         f"doubt      {totals.doubtful_percent()} % of seeds held a fill while UNKNOWN or REDUCE_ONLY",
     ]
 

@@ -21,6 +21,7 @@ from holdfast.config.load import beside, load
 from holdfast.config.reference import as_event, read_reference
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config
+from holdfast.core.fit import misfits
 from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.replay import FACT_TYPES, Replayed, replay
 from holdfast.core.state import State
@@ -36,7 +37,7 @@ from holdfast.runtime.paced import Paced, Schedule
 from holdfast.runtime.recover import Kept, decode_kept, encode_kept, recover
 from holdfast.sim.exchange import Exchange
 from holdfast.sim.files import SimFiles
-from holdfast.sim.model import Account, Fill, OrderEvent, SimEvent
+from holdfast.sim.model import Account, BustEvent, Fill, OrderEvent, SimEvent
 from holdfast.sim.port import SimVenuePort
 from holdfast.sim.sources import Generated, stamped
 from holdfast.simulate import auditor as audit
@@ -70,6 +71,7 @@ OPENING_E8: Final = 100_000 * E8
 JOURNAL: Final = "journal"
 SEGMENT_BYTES: Final = 96 << 10
 RESERVE_BYTES: Final = 24 << 10
+_REAL: Final = "sim live"  # the environment of the configuration that somebody starts it with by mistake
 _DIES_AGAIN: Final = 0.2  # how often a start is itself killed
 _OPENED_INDEX: Final = 60  # by this record the first life has opened its books
 LOOK_EVERY_STEPS: Final = 100
@@ -316,6 +318,9 @@ class World:
         self.weather = Weather(seed, kinds)
         self.storm = Storm(seed, self.weather)
         self.fills: dict[tuple[str, str], audit.Trade] = {}
+        self.busted: dict[
+            tuple[str, str], int | None
+        ] = {}  # what the venue took back, and of which order of ours
         self.exchange.subscribe(self._venue_told)
         self.files = SimFiles()
         self.files.refuses = self._file_call
@@ -325,6 +330,7 @@ class World:
             audit.World(
                 truth=self.truth,
                 true_fill=lambda instrument, trade_id: self.fills.get((instrument, trade_id)),
+                was_busted=lambda instrument, trade_id: (instrument, trade_id) in self.busted,
                 durable_count=lambda: self._journal.anchor().index + 1,
                 now_mono_ns=self.clock.mono_ns,
                 quoted_mono_ns=lambda name: self._quoted.get(name, -(1 << 62)),
@@ -410,6 +416,11 @@ class World:
                 fill.fee_e8,
                 fill.fee_asset,
             )
+
+        elif isinstance(event, BustEvent):
+            taken = event.fill
+            order_id = order_id_from_text(taken.client_id, account_tag=self.tag)
+            self.busted[taken.symbol, str(taken.trade_id)] = order_id
 
     def _price_ticks(self, name: str) -> int:
         return min(self._lows[name].values(), default=0)
@@ -716,6 +727,10 @@ class World:
         except JournalFailed:
             self._crashes()
             return
+        if "wrong_environment" in self.weather.kinds and kept.books.environment:
+            other = structs.replace(self.settings, environment=_REAL)
+            self.auditor.must("I33 books are of one environment", misfits(kept.books, other), _REAL)
+            self.weather.saw("wrong_environment")
         state = State(kept.books)
         self.auditor.begins((record for _, _, record in records), len(records))
         self._saved = dict(kept.saved)

@@ -36,7 +36,10 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 class Fill(Struct, frozen=True, kw_only=True):
-    """An execution in the ledger. ``accepted_by``: who accepted it, where it had been quarantined."""
+    """An execution in the ledger. ``accepted_by``: who accepted it, where it had been quarantined.
+
+    ``taken_back_by``: by whose word it was taken back (a bust); it counts in nothing any more.
+    """
 
     record_index: int
     wall_ns: int
@@ -55,6 +58,7 @@ class Fill(Struct, frozen=True, kw_only=True):
     venue_ns: int
     decision_ticks: int | None
     accepted_by: str
+    taken_back_by: str
 
 
 class RefusalRow(Struct, frozen=True, kw_only=True):

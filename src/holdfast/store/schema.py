@@ -10,7 +10,7 @@ from msgspec import Struct, json, structs
 from holdfast.store.rows import Alert, Cash, Command, Equity, Fill, HoldRow, Order, RefusalRow
 from holdfast.vocab import events, facts
 
-VERSION: Final = 1  # a store of another version is dropped and rebuilt
+VERSION: Final = 2  # a store of another version is dropped and rebuilt
 
 # row type → table, its key, and its further indices
 TABLES: Final[dict[type[Struct], tuple[str, str, tuple[str, ...]]]] = {
@@ -130,6 +130,7 @@ def _fill_booked(fact: facts.FillBooked, index: int, wall_ns: int) -> list[State
         venue_ns=fact.venue_ns,
         decision_ticks=fact.decision_ticks,
         accepted_by="",
+        taken_back_by="",
     )
     if fact.order_id is None:
         return [added(row)]
@@ -142,6 +143,30 @@ def _fill_accepted(fact: facts.FillAccepted, index: int, wall_ns: int) -> list[S
     return [
         (sql, (fact.by, instrument, trade_id)),
         _alert("fill_accepted", fact.key, f"{fact.by}: {fact.reason}", index, wall_ns),
+    ]
+
+
+def _fill_busted(fact: facts.FillBusted, index: int, wall_ns: int) -> list[Statement]:
+    sql = "UPDATE fills SET quarantined = 0, taken_back_by = ? WHERE instrument = ? AND trade_id = ?"
+    told = _alert(
+        "fill_busted", f"{fact.instrument}/{fact.trade_id}", f"{fact.by}: {fact.reason}", index, wall_ns
+    )
+    return [(sql, (fact.by, fact.instrument, fact.trade_id)), told]
+
+
+def _fill_claimed(fact: facts.FillClaimed, index: int, wall_ns: int) -> list[Statement]:
+    instrument, _, trade_id = fact.key.partition("/")
+    named = (
+        "UPDATE fills SET quarantined = 0, order_id = ?, strategy = ? WHERE instrument = ? AND trade_id = ?"
+    )
+    filled = (
+        "UPDATE orders SET updated_wall_ns = ?, filled_lots = filled_lots +"
+        " (SELECT qty_lots FROM fills WHERE instrument = ? AND trade_id = ?) WHERE order_id = ?"
+    )
+    return [
+        (named, (fact.order_id, fact.strategy, instrument, trade_id)),
+        (filled, (wall_ns, instrument, trade_id, fact.order_id)),
+        _alert("fill_claimed", fact.key, f"of order {fact.order_id}", index, wall_ns),
     ]
 
 
@@ -272,6 +297,8 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
     facts.OrderMoved: _order_moved,
     facts.OrderAmended: _order_amended,
     facts.FillBooked: _fill_booked,
+    facts.FillBusted: _fill_busted,
+    facts.FillClaimed: _fill_claimed,
     facts.FillAccepted: _fill_accepted,
     facts.IntentRefused: _intent_refused,
     facts.CashBooked: _cash_booked,

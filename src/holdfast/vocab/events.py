@@ -17,7 +17,7 @@ from holdfast.vocab.orders import ChildOf, OrderType, Side, TimeInForce
 from holdfast.vocab.outcome import Outcome
 from holdfast.vocab.probe import Check
 from holdfast.vocab.reference import Calendar, InstrumentReference
-from holdfast.vocab.reports import OrderReport, TradeReport
+from holdfast.vocab.reports import BustReport, OrderReport, TradeReport
 
 
 class _Event(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -30,7 +30,7 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
 
     ``epoch_floor``: the epoch is at least this, so that ids stay unique even if the state directory is lost.
     ``probes``: the venue's contract is being looked at, and arming waits for what is found (``Probed``). ``seen``: what
-    the market log has beyond what the journal says was seen.
+    the market log has beyond what the journal says was seen. ``account_number``: the venue's own, where it told one.
     """
 
     settings: Settings
@@ -39,6 +39,7 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
     build: str
     probes: bool = False
     seen: tuple[SeenUpTo, ...] = ()
+    account_number: str = ""
 
 
 class Stopping(_Event, frozen=True, kw_only=True, tag="stopping"):
@@ -141,6 +142,7 @@ class Verb(Enum):
     SYNC = "sync"
     RESOLVE = "resolve"
     QUARANTINE_RELEASE = "quarantine_release"
+    BUST = "bust"
     ADOPT = "adopt"
     LIMIT_SET = "limit_set"
     BREAK_GLASS = "break_glass"
@@ -195,6 +197,12 @@ class TradeReported(_Event, frozen=True, kw_only=True, tag="trade_reported"):
 
     trade: TradeReport
     report: OrderReport | None = None
+
+
+class TradeBusted(_Event, frozen=True, kw_only=True, tag="trade_busted"):
+    """The user stream says that the venue takes an execution back."""
+
+    bust: BustReport
 
 
 class CashHinted(_Event, frozen=True, kw_only=True, tag="cash_hinted"):
@@ -385,6 +393,7 @@ Event: TypeAlias = (
     | CallDone
     | OrderReported
     | TradeReported
+    | TradeBusted
     | CashHinted
     | VenueNotice
     | Probed

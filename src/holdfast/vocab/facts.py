@@ -27,7 +27,7 @@ class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
 
     ``tick_lot_e8``: the value of one tick on one lot, per instrument: the ledger counts by it. ``boot_id``: the
     machine's boot; with another one the monotonic clock has begun anew. ``grids``: tick and lot per instrument, as
-    texts: what the books' ticks and lots are counted in.
+    texts: what the books' ticks and lots are counted in. ``environment`` and ``account_number``: what the books are of.
     """
 
     epoch: int
@@ -38,6 +38,8 @@ class EpochBegan(_Fact, frozen=True, kw_only=True, tag="epoch_began"):
     tick_lot_e8: dict[str, int]
     boot_id: str = ""
     grids: dict[str, str] = {}
+    environment: str = ""
+    account_number: str = ""
 
 
 class BooksOpened(_Fact, frozen=True, kw_only=True, tag="books_opened"):
@@ -144,6 +146,35 @@ class FillBooked(_Fact, frozen=True, kw_only=True, tag="fill_booked"):
     venue_ns: int
     decision_ticks: int | None = None
     churn_window_ms: int = 0
+    venue_order_id: str = ""  # of a fill in quarantine: the order that it names may be heard of later
+
+
+class FillBusted(_Fact, frozen=True, kw_only=True, tag="fill_busted"):
+    """The venue took an execution back, by its own word or by a named person's.
+
+    ``booked``: it was in the books, and is taken out of them; else it came too late to be booked, and never will be.
+    An order and its parent count it all the same: a bust gives nobody a size back. ``venue_ns``: when it was taken
+    back, by the venue's clock. ``by`` and ``reason``: whose word it is.
+    """
+
+    trade_id: str
+    order_id: int | None
+    instrument: str
+    side: Side
+    qty_lots: int
+    price_ticks: int
+    booked: bool
+    by: str
+    reason: str
+    venue_ns: int
+
+
+class FillClaimed(_Fact, frozen=True, kw_only=True, tag="fill_claimed"):
+    """The order that a quarantined fill belongs to became known. ``key`` is instrument/trade id."""
+
+    key: str
+    order_id: int
+    strategy: str
 
 
 class FillAccepted(_Fact, frozen=True, kw_only=True, tag="fill_accepted"):
@@ -183,6 +214,9 @@ class PositionAdjusted(_Fact, frozen=True, kw_only=True, tag="position_adjusted"
     price_ticks: int
     by: str
     reason: str
+    cost_e8: int | None = (
+        None  # what the venue says the whole was entered for, signed; None: at ``price_ticks``
+    )
 
 
 class HoldPlaced(_Fact, frozen=True, kw_only=True, tag="hold_placed"):
@@ -323,6 +357,7 @@ class BreakKind(Enum):
     ORDER_FOREIGN = "order_foreign"  # the venue's list has one that is not ours
     ORDER_RISEN = "order_risen"  # the venue's list has one that our books call final
     FILL_FOREIGN = "fill_foreign"
+    FILL_GONE = "fill_gone"  # booked here, and the venue's list has it no more
     OVERFILL = "overfill"
     UNLISTED_POSITION = "unlisted_position"
 
@@ -412,6 +447,8 @@ Fact: TypeAlias = (
     | OrderMoved
     | OrderAmended
     | FillBooked
+    | FillBusted
+    | FillClaimed
     | FillAccepted
     | CashBooked
     | PositionAdjusted

@@ -44,6 +44,7 @@ class HoldCause(Enum):
     CLOCK = "clock"
     RECONCILE_BREAK = "reconcile_break"
     QUARANTINE = "quarantine"
+    FILL_BUSTED = "fill_busted"
     UNKNOWN_ERROR = "unknown_error"
     VENUE_AUTH = "venue_auth"
     VENUE_CONTRACT = "venue_contract"

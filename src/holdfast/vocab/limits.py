@@ -175,3 +175,4 @@ class Settings(Struct, frozen=True, kw_only=True, array_like=True):
     flows: tuple[FlowRules, ...] = ()  # an instrument without has no bound on it
     criteria: tuple[Criteria, ...] = ()  # a strategy without is not watched by them
     group_flows: tuple[GroupFlowRules, ...] = ()  # a group without has no bound on it
+    environment: str = ""  # which venue, and whether its simulation, its practice system or the real one

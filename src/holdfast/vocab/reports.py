@@ -76,13 +76,25 @@ class TradeReport(Struct, frozen=True, kw_only=True, array_like=True, tag="trade
     cause: FillCause = FillCause.ORDER
 
 
+class BustReport(Struct, frozen=True, kw_only=True, array_like=True, tag="bust_report"):
+    """The venue takes an execution back: which, when (by its clock) and why. ``trade`` is what was taken back."""
+
+    trade: TradeReport
+    venue_ns: int
+    why: str = ""
+
+
 class PositionReport(Struct, frozen=True, kw_only=True, array_like=True):
-    """The venue's net position. ``mark_ticks`` is its mark price rounded to the nearest tick, 0 if not given."""
+    """The venue's net position. ``mark_ticks`` is its mark price rounded to the nearest tick, 0 if not given.
+
+    ``cost_e8``: its entry price times the position, signed; None where it tells no entry price.
+    """
 
     instrument: str
     position_lots: int
     mark_ticks: int = 0
     venue_ns: int = 0
+    cost_e8: int | None = None
 
 
 class BalanceReport(Struct, frozen=True, kw_only=True, array_like=True):

@@ -73,6 +73,11 @@ RULES: Final[dict[HoldCause, Rule]] = {
         _R.PERSON,
         "holdfast quarantine release TRADE --reason …; then holdfast resume HOLD --reason …",
     ),
+    HoldCause.FILL_BUSTED: Rule(
+        _L.REDUCE_ONLY,
+        _R.PERSON,
+        "see what the venue took back, and what stands without it; then holdfast resume HOLD --reason …",
+    ),
     HoldCause.UNKNOWN_ERROR: Rule(
         _L.REDUCE_ONLY, _R.PERSON, "read the alert; then holdfast resume HOLD --reason …"
     ),

@@ -8,8 +8,17 @@ from typing import Final
 from msgspec import Struct
 
 from holdfast.core.ledger.positions import TAIL_FILLS_MAX, PositionRow, Tail, TailFill
-from holdfast.vocab.facts import BooksOpened, CashBooked, CashKind, FillAccepted, FillBooked, PositionAdjusted
-from holdfast.vocab.invariant import invariant
+from holdfast.vocab.facts import (
+    BooksOpened,
+    CashBooked,
+    CashKind,
+    FillAccepted,
+    FillBooked,
+    FillBusted,
+    FillClaimed,
+    PositionAdjusted,
+)
+from holdfast.vocab.invariant import InvariantBroken, invariant
 from holdfast.vocab.orders import Side
 
 HOUSE: Final = ""  # the strategy name of orders that no strategy asked for
@@ -17,7 +26,7 @@ QUARANTINE: Final = "?"  # the strategy name of fills that no order explains
 TRADE_IDS_KEPT_MAX: Final = 50_000  # per instrument; older executions are outside every query's window
 
 
-class QuarantinedFill(Struct, frozen=True, kw_only=True):
+class QuarantinedFill(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A fill that no order of ours explains: counted in the position, and held until a person signs for it."""
 
     trade_id: str
@@ -25,6 +34,25 @@ class QuarantinedFill(Struct, frozen=True, kw_only=True):
     side: Side
     qty_lots: int
     price_ticks: int
+    venue_order_id: str = ""  # the order that it names, which may be heard of later
+
+
+class Part(Struct, kw_only=True, array_like=True):
+    """What one execution did to one strategy's row, and what that row was before it."""
+
+    strategy: str
+    qty_lots: int
+    before_lots: int
+    before_cost_e8: int
+    realised_e8: int
+
+
+class Kept(Struct, kw_only=True, array_like=True):
+    """An execution that can still be taken back: one of the last, since the position was last adopted."""
+
+    fact: FillBooked
+    parts: list[Part]
+    mono_ns: int
 
 
 class Ledger(Struct, kw_only=True):
@@ -50,6 +78,10 @@ class Ledger(Struct, kw_only=True):
     cash_counted_venue_ns: int = 0  # entries up to here are in a balance that was taken as a whole
     fills_count: int = 0
     fees_e8: dict[str, int] = {}
+    kept: dict[
+        str, dict[str, Kept]
+    ] = {}  # instrument -> trade id -> the last executions, in order of booking
+    busted: dict[str, dict[str, int]] = {}  # instrument -> trade id -> when the venue took it back
 
     def position(self, instrument: str) -> PositionRow:
         """The account's row, made on first use."""
@@ -77,6 +109,18 @@ class Ledger(Struct, kw_only=True):
         """Whether this execution was booked before, by whatever way it came."""
         return trade_id in self.trade_ids.get(instrument, {})
 
+    def may_take_back(self, instrument: str, trade_id: str) -> Kept | None:
+        """The execution, where it can still be taken out of the books exactly."""
+        kept = self.kept.get(instrument, {}).get(trade_id)
+        tail = self.tails.get(instrument)
+        if kept is None or tail is None or all(one.trade_id != trade_id for one in tail.fills):
+            return None
+        return kept
+
+    def was_taken_back(self, instrument: str, trade_id: str) -> bool:
+        """Whether the venue took this execution back."""
+        return trade_id in self.busted.get(instrument, {})
+
     def remembered_since_venue_ns(self, instrument: str) -> int:
         """From when on every execution that was booked is known as such: older ones must not be asked for."""
         seen = self.trade_ids.get(instrument, {})
@@ -91,6 +135,9 @@ class Ledger(Struct, kw_only=True):
         """Monotonic times of an earlier life say nothing in this one: the machine may have booted between."""
         for row in self.positions.values():
             row.changed_mono_ns = 0
+        for kept in self.kept.values():
+            for one in kept.values():
+                one.mono_ns = 0
 
     def open(self, fact: BooksOpened) -> None:
         """What happened before is not ours to book."""
@@ -103,12 +150,10 @@ class Ledger(Struct, kw_only=True):
 
     def fill(self, fact: FillBooked, *, mono_ns: int) -> None:
         """Book one execution, once."""
-        seen = self.trade_ids.setdefault(fact.instrument, {})
+        seen = self.trade_ids.get(fact.instrument, {})
         invariant(fact.trade_id not in seen, "a fill is booked once", trade_id=fact.trade_id)
         invariant(fact.qty_lots > 0, "a fill has a size", trade_id=fact.trade_id, qty_lots=fact.qty_lots)
-        seen[fact.trade_id] = fact.venue_ns
-        if len(seen) > TRADE_IDS_KEPT_MAX:
-            del seen[next(iter(seen))]
+        self._remember(fact.instrument, fact.trade_id, fact.venue_ns)
         unit = self.tick_lot_e8[fact.instrument]
         row = self.position(fact.instrument)
         realised = self._tail(fact.instrument).book(
@@ -129,8 +174,12 @@ class Ledger(Struct, kw_only=True):
             self.opening_e8[self.settle_asset] = self.opening_e8.get(self.settle_asset, 0) - realised
         else:
             self.wallet_e8[self.settle_asset] = self.wallet_e8.get(self.settle_asset, 0) + realised
-        self._attribute(fact, unit)
+        parts = self._attribute(fact, unit)
         self._pay_fee(fact, row, counted=counted)
+        kept = self.kept.setdefault(fact.instrument, {})
+        kept[fact.trade_id] = Kept(fact=fact, parts=parts, mono_ns=mono_ns)
+        if len(kept) > TAIL_FILLS_MAX:
+            del kept[next(iter(kept))]
         if fact.quarantined:
             self.quarantined[f"{fact.instrument}/{fact.trade_id}"] = QuarantinedFill(
                 trade_id=fact.trade_id,
@@ -138,10 +187,98 @@ class Ledger(Struct, kw_only=True):
                 side=fact.side,
                 qty_lots=fact.qty_lots,
                 price_ticks=fact.price_ticks,
+                venue_order_id=fact.venue_order_id,
             )
         if fact.venue_ns > self.last_fill_venue_ns.get(fact.instrument, 0):
             self.last_fill_venue_ns[fact.instrument] = fact.venue_ns
         self.fills_count += 1
+
+    def _remember(self, instrument: str, trade_id: str, venue_ns: int) -> None:
+        seen = self.trade_ids.setdefault(instrument, {})
+        seen[trade_id] = venue_ns
+        if len(seen) > TRADE_IDS_KEPT_MAX:
+            del seen[next(iter(seen))]
+
+    def bust(self, fact: FillBusted, *, mono_ns: int) -> None:
+        """The venue took one execution back: position, money, fee and attribution are what they were without it."""
+        instrument, trade_id = fact.instrument, fact.trade_id
+        invariant(
+            not self.was_taken_back(instrument, trade_id), "a fill is taken back once", trade_id=trade_id
+        )
+        busted = self.busted.setdefault(instrument, {})
+        busted[trade_id] = fact.venue_ns
+        if len(busted) > TRADE_IDS_KEPT_MAX:
+            del busted[next(iter(busted))]
+        if not fact.booked:  # known from here on, so that it is never booked
+            invariant(not self.knows_trade(instrument, trade_id), "it was not booked", trade_id=trade_id)
+            self._remember(instrument, trade_id, fact.venue_ns)
+            return
+        kept = self.may_take_back(instrument, trade_id)
+        if kept is None:
+            raise InvariantBroken("only a fill that is kept is taken back", trade_id=trade_id)
+        unit = self.tick_lot_e8[instrument]
+        row = self.position(instrument)
+        change_e8 = self._tail(instrument).take_back(row, trade_id, tick_lot_e8=unit)
+        row.changed_mono_ns = mono_ns
+        # a balance that was taken as a whole since has the bust in it
+        counted = fact.venue_ns <= self.opened_venue_ns
+        into = self.opening_e8 if counted else self.wallet_e8
+        asset = self.settle_asset
+        into[asset] = into.get(asset, 0) + (-change_e8 if counted else change_e8)
+        booked = kept.fact
+        if booked.fee_e8:
+            fee_e8 = booked.fee_e8
+            into[booked.fee_asset] = into.get(booked.fee_asset, 0) + (-fee_e8 if counted else fee_e8)
+            self.fees_e8[booked.fee_asset] -= fee_e8
+            if booked.fee_asset == asset:
+                row.fee_e8 -= fee_e8
+                self.position_of(booked.strategy, instrument).fee_e8 -= fee_e8
+        self._take_from_strategies(kept, unit)
+        del self.kept[instrument][trade_id]
+        self.quarantined.pop(f"{instrument}/{trade_id}", None)
+        self.fills_count -= 1
+
+    def _take_from_strategies(self, kept: Kept, unit: int) -> None:
+        """Each strategy's row as it was before this execution, and what came behind booked on it again."""
+        instrument = kept.fact.instrument
+        booked = list(self.kept[instrument].values())
+        later = booked[booked.index(kept) + 1 :]
+        # an exit of the house may close what the house itself holds, and open the rest: two parts of one row
+        for strategy in dict.fromkeys(part.strategy for part in kept.parts):
+            row = self.position_of(strategy, instrument)
+            gone = [part for part in kept.parts if part.strategy == strategy]
+            behind = [(one.fact, part) for one in later for part in one.parts if part.strategy == strategy]
+            before_e8 = sum(part.realised_e8 for part in (*gone, *(part for _, part in behind)))
+            scratch = PositionRow(position_lots=gone[0].before_lots, cost_e8=gone[0].before_cost_e8)
+            for fact, part in behind:
+                part.before_lots, part.before_cost_e8 = scratch.position_lots, scratch.cost_e8
+                part.realised_e8 = scratch.book(
+                    side=fact.side, qty_lots=part.qty_lots, price_ticks=fact.price_ticks, tick_lot_e8=unit
+                )
+            for part in gone:
+                row.forget(side=kept.fact.side, qty_lots=part.qty_lots)
+            row.position_lots, row.cost_e8 = scratch.position_lots, scratch.cost_e8
+            row.realised_e8 += scratch.realised_e8 - before_e8
+
+    def claim(self, fact: FillClaimed) -> None:
+        """A fill in quarantine is its order's: the order's strategy has it from now on."""
+        found = self.quarantined.get(fact.key)
+        if found is None:
+            raise InvariantBroken("only a quarantined fill is claimed", key=fact.key)
+        del self.quarantined[fact.key]
+        unit = self.tick_lot_e8[found.instrument]
+        side, lots, price = found.side, found.qty_lots, found.price_ticks
+        nobody = self.position_of(QUARANTINE, found.instrument)
+        nobody.book(side=Side(-side), qty_lots=lots, price_ticks=price, tick_lot_e8=unit)
+        nobody.forget(side=Side(-side), qty_lots=lots)
+        nobody.forget(side=side, qty_lots=lots)
+        owner = self.position_of(fact.strategy, found.instrument)
+        owner.book(side=side, qty_lots=lots, price_ticks=price, tick_lot_e8=unit)
+        # two rows have moved out of the order of booking: none of the executions so far can be taken out of them
+        kept = self.kept.pop(found.instrument, {}).get(found.trade_id)
+        if kept is not None and kept.fact.fee_asset == self.settle_asset:
+            nobody.fee_e8 -= kept.fact.fee_e8
+            owner.fee_e8 += kept.fact.fee_e8
 
     def accept(self, fact: FillAccepted) -> None:
         """A person signed for a fill in quarantine: its position was counted all along."""
@@ -174,12 +311,21 @@ class Ledger(Struct, kw_only=True):
         unit = self.tick_lot_e8[fact.instrument]
         for row in (self.position(fact.instrument), self.position_of(QUARANTINE, fact.instrument)):
             row.book(side=side, qty_lots=abs(fact.delta_lots), price_ticks=fact.price_ticks, tick_lot_e8=unit)
+            if fact.cost_e8 is not None:
+                # entered at the venue's price and not at the one named; what holds nothing has no cost
+                other_e8 = fact.cost_e8 - fact.delta_lots * fact.price_ticks * unit
+                if row.position_lots:
+                    row.cost_e8 += other_e8
+                else:
+                    row.realised_e8 -= other_e8
         self.position(fact.instrument).changed_mono_ns = mono_ns
+        # nothing from before can be taken out any more: what the venue took back of it is in what it told
         self._tail(fact.instrument).begin_at(self.position(fact.instrument))
         # the wallet follows the venue's word by a CashBooked of its own
 
-    def _attribute(self, fact: FillBooked, unit: int) -> None:
+    def _attribute(self, fact: FillBooked, unit: int) -> list[Part]:
         left = fact.qty_lots
+        parts: list[Part] = []
         if fact.strategy == HOUSE:
             # an exit for the account closes what the strategies hold, in the order of their names
             for name in sorted(self.attributed):
@@ -187,11 +333,12 @@ class Ledger(Struct, kw_only=True):
                 if row is None or left == 0 or row.position_lots * fact.side >= 0:
                     continue
                 part = min(left, abs(row.position_lots))
-                row.book(side=fact.side, qty_lots=part, price_ticks=fact.price_ticks, tick_lot_e8=unit)
+                parts.append(_part(name, row, fact, qty_lots=part, unit=unit))
                 left -= part
         if left:
             row = self.position_of(fact.strategy, fact.instrument)
-            row.book(side=fact.side, qty_lots=left, price_ticks=fact.price_ticks, tick_lot_e8=unit)
+            parts.append(_part(fact.strategy, row, fact, qty_lots=left, unit=unit))
+        return parts
 
     def _pay_fee(self, fact: FillBooked, row: PositionRow, *, counted: bool) -> None:
         if not fact.fee_e8:
@@ -205,3 +352,16 @@ class Ledger(Struct, kw_only=True):
         if asset == self.settle_asset:
             row.fee_e8 += fact.fee_e8
             self.position_of(fact.strategy, fact.instrument).fee_e8 += fact.fee_e8
+
+
+def _part(strategy: str, row: PositionRow, fact: FillBooked, *, qty_lots: int, unit: int) -> Part:
+    """Book so much of an execution on a strategy's row."""
+    before_lots, before_cost_e8 = row.position_lots, row.cost_e8
+    realised_e8 = row.book(side=fact.side, qty_lots=qty_lots, price_ticks=fact.price_ticks, tick_lot_e8=unit)
+    return Part(
+        strategy=strategy,
+        qty_lots=qty_lots,
+        before_lots=before_lots,
+        before_cost_e8=before_cost_e8,
+        realised_e8=realised_e8,
+    )

@@ -63,6 +63,14 @@ class PositionRow:
             self.cost_e8 += side * opening * price_ticks * tick_lot_e8
         return realised_e8
 
+    def forget(self, *, side: Side, qty_lots: int) -> None:
+        """One execution less in the counts; position and money are the caller's."""
+        if side > 0:
+            self.bought_lots -= qty_lots
+        else:
+            self.sold_lots -= qty_lots
+        self.fills_count -= 1
+
     def unrealised_e8(self, *, price_ticks: int, tick_lot_e8: int) -> int:
         """What closing everything at this price would make, fees not included."""
         return self.position_lots * price_ticks * tick_lot_e8 - self.cost_e8
@@ -120,6 +128,18 @@ class Tail(Struct, kw_only=True):
             _book(oldest, fills.pop(0), tick_lot_e8)
             self.position_lots, self.cost_e8 = oldest.position_lots, oldest.cost_e8
         return change
+
+    def take_back(self, row: PositionRow, trade_id: str, *, tick_lot_e8: int) -> int:
+        """Take an execution out again, as if it had never been; returns by how much the realised P&L changed."""
+        fill = next(one for one in self.fills if one.trade_id == trade_id)
+        before, _ = self._again(tick_lot_e8)
+        self.fills.remove(fill)
+        after, scratch = self._again(tick_lot_e8)
+        row.forget(side=fill.side, qty_lots=fill.qty_lots)
+        row.position_lots = scratch.position_lots
+        row.cost_e8 = scratch.cost_e8
+        row.realised_e8 += after - before
+        return after - before
 
     def begin_at(self, row: PositionRow) -> None:
         """What came before this is settled as it is."""

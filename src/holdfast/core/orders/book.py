@@ -304,7 +304,7 @@ class OrderBook(Struct, kw_only=True):
         if fact.venue_order_id and not (row.named and fact.waiting):
             row.venue_order_id = fact.venue_order_id
             row.named = not fact.waiting
-        # the venue's cumulative word never decreases without a bust
+        # the venue's cumulative word never decreases: a bust takes out of the ledger, and gives an order nothing back
         row.reported_lots = max(row.reported_lots, fact.reported_lots)
         if fact.did is Did.CANCEL_ASK:
             row.cancel_wanted = True
@@ -337,13 +337,17 @@ class OrderBook(Struct, kw_only=True):
         """One execution of an order of ours."""
         if fact.order_id is None:
             return
-        row = self.row(fact.order_id)
+        self.execute(fact.order_id, fact.qty_lots)
+
+    def execute(self, order_id: int, qty_lots: int) -> None:
+        """So much of an order was executed, whatever became of the execution since."""
+        row = self.row(order_id)
         if row is None:
             return
         before = row.open_lots()
-        row.filled_lots += fact.qty_lots
+        row.filled_lots += qty_lots
         row.reported_lots = max(row.reported_lots, row.filled_lots)
-        self._recount(row, before, filled_lots=fact.qty_lots)
+        self._recount(row, before, filled_lots=qty_lots)
 
     def see_foreign(self, fact: ForeignOrderSeen) -> None:
         """An order that is not ours, counted in the instrument; zero open lots: it is gone."""

@@ -7,8 +7,11 @@ from typing import Final
 
 from holdfast.core.holds.ladder import LADDER, Push, Rung
 from holdfast.core.holds.rules import remedy_of
+from holdfast.core.orders.book import OrderRow
+from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
-from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold
+from holdfast.core.step.busts import take_back
+from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold, touch
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.ladder import climb, cool_left_ms, rung
@@ -26,6 +29,7 @@ from holdfast.vocab.facts import (
     CashBooked,
     CashKind,
     FillAccepted,
+    FillBusted,
     HoldPlaced,
     PositionAdjusted,
 )
@@ -269,6 +273,8 @@ def _resolve(state: State, out: Out, command: Command) -> Answer:
     row = state.books.orders.live.get(command.order_id)
     if row is None:
         return False, f"no open order {command.order_id}"
+    if is_final(row.state) and row.reported_lots > row.filled_lots:
+        return _resolve_fills(state, out, command, row)
     if row.state is not OrderState.UNKNOWN:
         return False, f"order {command.order_id} is {row.state.value}, not unknown: the venue decides"
     if not command.reason:
@@ -276,6 +282,32 @@ def _resolve(state: State, out: Out, command: Command) -> Answer:
     move(state, out, row.order_id, Did.RESOLVED, why=f"{command.by}: {command.reason}")
     state.live.chases.pop(row.order_id, None)
     return True, f"order {command.order_id} closed by {command.by}"
+
+
+def _resolve_fills(state: State, out: Out, command: Command, row: OrderRow) -> Answer:
+    """The venue reported executions of a final order that no list of it has: taken back before we heard of them."""
+    if not command.reason:
+        return False, "a reason is needed to resolve"
+    lots = row.reported_lots - row.filled_lots
+    emit(
+        state,
+        out,
+        FillBusted(
+            trade_id=f"never told/{row.order_id}/{row.reported_lots}",
+            order_id=row.order_id,
+            instrument=row.terms.instrument,
+            side=row.terms.side,
+            qty_lots=lots,
+            price_ticks=row.price_ticks or 0,
+            booked=False,
+            by=command.by,
+            reason=command.reason,
+            venue_ns=venue_ns_at(state, state.live.now_mono_ns),
+        ),
+    )
+    touch(state, row.terms.instrument)
+    state.live.chases.pop(row.order_id, None)
+    return True, f"{lots} lots of order {row.order_id} closed as never executed by {command.by}"
 
 
 def _quarantine_release(state: State, out: Out, command: Command) -> Answer:
@@ -286,6 +318,34 @@ def _quarantine_release(state: State, out: Out, command: Command) -> Answer:
         return False, "a reason is needed"
     emit(state, out, FillAccepted(key=command.trade_id, by=command.by, reason=command.reason))
     return True, f"fill {command.trade_id} accepted into the books by {command.by}"
+
+
+def _bust(state: State, out: Out, command: Command) -> Answer:
+    """A person signs that the venue took an execution back, of which its stream said nothing."""
+    name, _, trade_id = command.trade_id.partition("/")
+    ledger = state.books.ledger
+    if ledger.was_taken_back(name, trade_id):
+        return True, f"fill {command.trade_id} is taken back already"
+    kept = ledger.may_take_back(name, trade_id)
+    if kept is None:
+        return False, (
+            f"no fill {command.trade_id!r} among the last of its instrument since a position was adopted there: "
+            f"INSTRUMENT/TRADE as in holdfast fills; an older one: holdfast adopt {name or 'INSTRUMENT'}"
+        )
+    differs = (f"{BreakKind.FILL_GONE.value}/{command.trade_id}", f"{BreakKind.POSITION.value}/{name}")
+    if all(found not in state.books.breaks for found in differs):
+        return False, "the venue's word does not differ from the books there: holdfast reconcile asks again"
+    if not command.reason:
+        return False, "a reason is needed"
+    take_back(
+        state,
+        out,
+        kept,
+        by=command.by,
+        reason=command.reason,
+        venue_ns=venue_ns_at(state, state.live.now_mono_ns),
+    )
+    return True, f"fill {command.trade_id} taken out of the books by {command.by}"
 
 
 def _not_adoptable(state: State, found: BreakFound) -> str:
@@ -315,6 +375,15 @@ def _adopted_ticks(state: State, instrument: str) -> int:
     return session.words.mark_ticks.get(instrument, 0) or (market.price_ticks() if market else 0)
 
 
+def _entry_cost_e8(state: State, instrument: str) -> int | None:
+    """What the venue says its position was entered for, where all of it is adopted: the unrealised result is then the
+    venue's. Of a part of a position the venue tells no price.
+    """
+    if state.books.ledger.position(instrument).position_lots:
+        return None
+    return state.live.words.cost_e8.get(instrument)
+
+
 def _adopt(state: State, out: Out, command: Command) -> Answer:
     """Make our position (and wallet) follow the venue's last word, by a named person."""
     if not command.reason:
@@ -325,7 +394,10 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
     wanted = {
         name: found
         for name, found in state.books.breaks.items()
-        if not command.scope.instrument or found.key == command.scope.instrument
+        if not command.scope.instrument
+        or found.key == command.scope.instrument
+        # with a position the executions that explain it are adopted too
+        or (found.kind is BreakKind.FILL_GONE and found.key.startswith(f"{command.scope.instrument}/"))
     }
     for found in wanted.values():
         why = _not_adoptable(state, found)
@@ -346,6 +418,7 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
                         price_ticks=_adopted_ticks(state, found.key),
                         by=command.by,
                         reason=command.reason,
+                        cost_e8=_entry_cost_e8(state, found.key),
                     ),
                 )
             heal_break(state, out, found.kind, found.key)
@@ -366,7 +439,7 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
             )
             heal_break(state, out, found.kind, found.key)
             done.append(name)
-        elif found.kind in (BreakKind.OVERFILL, BreakKind.ORDER_RISEN):
+        elif found.kind in (BreakKind.OVERFILL, BreakKind.ORDER_RISEN, BreakKind.FILL_GONE):
             heal_break(state, out, found.kind, found.key)
             done.append(name)
     if not done:
@@ -394,6 +467,7 @@ _ACTS: Final[dict[Verb, Callable[[State, Out, Command], Answer]]] = {
     Verb.SYNC: _reconcile,
     Verb.RESOLVE: _resolve,
     Verb.QUARANTINE_RELEASE: _quarantine_release,
+    Verb.BUST: _bust,
     Verb.ADOPT: _adopt,
     Verb.LIMIT_SET: set_limit,
     Verb.BREAK_GLASS: break_glass,

@@ -17,6 +17,7 @@ from holdfast.vocab.facts import (
     Fact,
     FillAccepted,
     FillBooked,
+    FillBusted,
     HoldPlaced,
     HoldReleased,
     OrderAmended,
@@ -30,7 +31,7 @@ from holdfast.vocab.units import NS_PER_MS
 
 Out = list[Effect]
 
-_MOVES_A_POSITION: Final = frozenset({FillBooked, FillAccepted, PositionAdjusted, BooksOpened})
+_MOVES_A_POSITION: Final = frozenset({FillBooked, FillBusted, FillAccepted, PositionAdjusted, BooksOpened})
 _QUIET: Final = (HoldCause.STARTUP, HoldCause.DEADMAN_UNARMED)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from holdfast.core.fit import grid_of
 from holdfast.core.state import State
 from holdfast.core.step import (
+    busts,
     commands,
     feeds,
     intents,
@@ -56,6 +57,8 @@ def _started(state: State, event: events.Started) -> Out:
             tick_lot_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
             boot_id=event.boot_id,
             grids={spec.instrument: grid_of(spec) for spec in settings.instruments},
+            environment=settings.environment,
+            account_number=event.account_number,
         ),
     )
     state.begin(event)  # again: now the ledger knows the units
@@ -82,6 +85,13 @@ def _trade_reported(state: State, event: events.TradeReported) -> Out:
     reports.trade_report(state, out, event.trade)
     if event.report is not None:
         reports.order_report(state, out, event.report, fresh=True)
+    _after_word(state, out)
+    return out
+
+
+def _trade_busted(state: State, event: events.TradeBusted) -> Out:
+    out: Out = []
+    busts.bust_report(state, out, event.bust)
     _after_word(state, out)
     return out
 
@@ -199,6 +209,7 @@ STAGES: Final[dict[type, Callable[..., Out]]] = {
     events.CallDone: _timed(replies.on_call_done),
     events.OrderReported: _timed(_order_reported),
     events.TradeReported: _timed(_trade_reported),
+    events.TradeBusted: _timed(_trade_busted),
     events.CashHinted: _timed(_cash_hinted),
     events.VenueNotice: _timed(_notice),
     events.Probed: _timed(_probed),

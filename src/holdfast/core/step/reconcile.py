@@ -412,6 +412,9 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
     words.mark_ticks = {
         report.instrument: report.mark_ticks for report in answer.positions if report.mark_ticks
     }
+    words.cost_e8 = {
+        report.instrument: report.cost_e8 for report in answer.positions if report.cost_e8 is not None
+    }
     # what no desk trades is no less held for that: an adapter may know more instruments than are configured
     strange = [report.instrument for report in answer.positions if report.instrument not in state.specs]
     words.unlisted = (*answer.unlisted, *strange)

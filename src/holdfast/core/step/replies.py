@@ -9,6 +9,7 @@ from holdfast.core.holds.rules import FAULT_HOLDS
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
+from holdfast.core.step.busts import look_for_gone
 from holdfast.core.step.emit import Out, after_ms, alert, emit, move, place_hold, touch
 from holdfast.core.step.flatten import positions_failed, positions_read, work
 from holdfast.core.step.market import depth_answer
@@ -302,6 +303,13 @@ def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, ou
     if isinstance(outcome, Ok) and isinstance(outcome.value, Trades):
         trades = outcome.value.trades
         waiting = [trade for trade in trades if trade_report(state, out, trade)]
+        look_for_gone(
+            state,
+            out,
+            outcome.value,
+            since_venue_ns=request.since_venue_ns,
+            asked_mono_ns=asked_mono_ns,
+        )
         if not outcome.value.complete:
             last = max((trade.venue_ns for trade in trades), default=0)
             if last > request.since_venue_ns:

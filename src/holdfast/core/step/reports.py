@@ -13,7 +13,14 @@ from holdfast.core.step.criteria import watch_size
 from holdfast.core.step.emit import Out, alert, emit, find_break, move, place_hold, touch
 from holdfast.core.step.orders import cancel_again, chase, chase_fills, fetch_trades
 from holdfast.vocab.effects import Severity
-from holdfast.vocab.facts import AmendStep, BreakKind, FillBooked, ForeignOrderSeen, OrderAmended
+from holdfast.vocab.facts import (
+    AmendStep,
+    BreakKind,
+    FillBooked,
+    FillClaimed,
+    ForeignOrderSeen,
+    OrderAmended,
+)
 from holdfast.vocab.holds import HoldCause, Scope
 from holdfast.vocab.orders import Did, OrderState, OrderType
 from holdfast.vocab.reports import FillCause, OrderReport, TradeReport, VenueStatus
@@ -57,6 +64,8 @@ def order_report(
             reported_lots=report.filled_lots,
             waiting=report.conditional,
         )
+        if state.books.ledger.quarantined:
+            _claim(state, out, row.order_id)
         if row.reported_lots > row.filled_lots:
             chase_fills(state, out, row)
         # one that was shown to us before may be told of by a word that its end has overtaken: the lists will tell
@@ -73,6 +82,8 @@ def order_report(
         reported_lots=report.filled_lots,
         waiting=report.conditional,
     )
+    if state.books.ledger.quarantined:
+        _claim(state, out, row.order_id)
     session = state.live
     if row.settled():
         session.chases.pop(row.order_id, None)
@@ -224,6 +235,8 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
         )
         return False
     if books.ledger.knows_trade(trade.instrument, trade.trade_id):
+        if books.ledger.quarantined and trade.order_id is not None:
+            _claim(state, out, trade.order_id, key=f"{trade.instrument}/{trade.trade_id}")
         return False
     if trade.order_id is not None:
         row = books.orders.row(trade.order_id)
@@ -255,6 +268,7 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
         venue_ns=trade.venue_ns,
         decision_ticks=row.decision_ticks if row is not None else None,
         churn_window_ms=churn_window_ms(state, strategy, trade.instrument),
+        venue_order_id=trade.venue_order_id if quarantined else "",
     )
     emit(state, out, fill)
     touch(state, trade.instrument)
@@ -280,6 +294,28 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
             reason=f"the venue itself traded {trade.qty_lots} lots of {trade.instrument} ({trade.cause.value})",
         )
     return False
+
+
+def _claim(state: State, out: Out, order_id: int, *, key: str = "") -> None:
+    """Take what is in quarantine for this order: the execution of this ``key``, or those that name it."""
+    row = state.books.orders.row(order_id)
+    if row is None:
+        return
+    terms = row.terms
+    for name, fill in list(state.books.ledger.quarantined.items()):
+        named = row.named and bool(fill.venue_order_id) and fill.venue_order_id == row.venue_order_id
+        if fill.instrument != terms.instrument or fill.side is not terms.side or not (name == key or named):
+            continue
+        emit(state, out, FillClaimed(key=name, order_id=order_id, strategy=row.strategy))
+        touch(state, terms.instrument)
+        alert(
+            out,
+            Severity.WARNING,
+            "fill.claimed",
+            f"fill {name}, which was in quarantine, is of order {order_id} of {row.strategy or 'no strategy'}: "
+            "it counts there now; the hold is a person's to lift",
+        )
+        _filled(state, out, row)
 
 
 def _may_be_ours(state: State, out: Out, trade: TradeReport) -> bool:

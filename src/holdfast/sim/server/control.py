@@ -92,6 +92,18 @@ class _Misbook(Struct, forbid_unknown_fields=True):
     account: str = ""
 
 
+class _Bust(Struct, forbid_unknown_fields=True):
+    """POST /bust: an execution is taken back, with its fee; ``trade_id`` 0: the newest of the symbol.
+
+    Position, balance and the list of executions are as if it had not been. The user stream has no event for it: only
+    ACCOUNT_UPDATE says that the balance was adjusted.
+    """
+
+    symbol: str
+    trade_id: int = 0
+    account: str = ""
+
+
 class _Halt(Struct, forbid_unknown_fields=True):
     """POST /halt: the venue takes no orders in a symbol from now on, and says so; ``halted`` false: it does again."""
 
@@ -170,6 +182,7 @@ class Control:
             ("POST", "/legacy_ws"): self._legacy_ws,
             ("POST", "/account"): self._change_account,
             ("POST", "/misbook"): self._misbook,
+            ("POST", "/bust"): self._bust,
             ("POST", "/halt"): self._halt,
             ("POST", "/reshape"): self._reshape,
             ("DELETE", "/reshape"): self._keep_shape,
@@ -355,6 +368,16 @@ class Control:
         row.position_lots += lots
         row.cost_e8 += lots * exchange.mark_ticks(view.symbol) * exchange.specs[view.symbol].tick_lot_e8
         return {"position_lots": row.position_lots}
+
+    def _bust(self, asked: dict[str, str], body: bytes) -> object:
+        wish = msgspec.json.decode(body, type=_Bust)
+        exchange, symbol = self._venue.exchange, self._venue.view(wish.symbol).symbol
+        account = self._account(wish.account)
+        newest = next((one.trade_id for one in reversed(account.fills) if one.symbol == symbol), 0)
+        taken = exchange.bust(account, symbol, wish.trade_id or newest, self._venue.now_ns(), why="control")
+        if taken is None:
+            raise BadRequest(f"no execution {wish.trade_id or 'at all'} of {symbol} to take back")
+        return {"trade_id": taken.trade_id, "quantity": self._venue.view(symbol).numerals.qty(taken.qty_lots)}
 
     def _reshape(self, asked: dict[str, str], body: bytes) -> object:
         wish = msgspec.json.decode(body, type=Reshape)

@@ -12,6 +12,7 @@ from holdfast.sim.model import (
     AccountEvent,
     AlgoEvent,
     AlgoOrder,
+    BustEvent,
     ConfigEvent,
     MarginCallEvent,
     Order,
@@ -275,6 +276,8 @@ def messages_of(venue: Venue, account: Account, event: SimEvent) -> Sequence[tup
             return [("ACCOUNT_CONFIG_UPDATE", event.symbol, changed)]
         case MarginCallEvent():
             return [("MARGIN_CALL", "", _margin_call(venue, event, times["event_ms"]))]
+        case BustEvent():
+            return []  # Binance has no word for it: the ACCOUNT_UPDATE behind it is all that is told
         case TriggerRejectedEvent():
             refusal = TriggerReject(symbol=event.symbol, order_id=event.order_id, reason=event.reason)
             kind = "CONDITIONAL_ORDER_TRIGGER_REJECT"

@@ -433,7 +433,15 @@ def position_report(book: Book, position: Mapping[str, Any]) -> PositionReport |
         position_lots=lots if side == "long" else -lots,
         mark_ticks=grid.ticks_near(position.get("markPrice")),
         venue_ns=_time_ns(position, "timestamp"),
+        cost_e8=_cost_e8(grid, position.get("entryPrice"), lots if side == "long" else -lots),
     )
+
+
+def _cost_e8(grid: Grid, entry_price: Any, lots: int) -> int | None:
+    """What a position was entered for, signed, rounded against us; None where no entry price is told."""
+    if not entry_price:
+        return None
+    return _ceiling(number(entry_price) / grid.tick * lots * grid.spec.tick_lot_e8)
 
 
 def balance_reports(balance: Mapping[str, Any]) -> tuple[BalanceReport, ...]:

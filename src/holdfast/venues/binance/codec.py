@@ -6,7 +6,7 @@ Errors: Unreadable (with what could not be read) for a reply that does not say w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final, TypeVar
 
 import msgspec
@@ -67,6 +67,11 @@ class Grid(Struct, frozen=True, kw_only=True):
     def ticks(self, text: str) -> int:
         """A price in ticks, exactly. Raises Unreadable."""
         return _whole(text, self.tick, self.spec.instrument)
+
+    def cost_e8(self, entry_price: str, lots: int) -> int:
+        """What a position was entered for, signed, in 10⁻⁸, against us; 0 without a price. Raises Unreadable."""
+        exact = _decimal(entry_price or "0") / self.tick * lots * self.spec.tick_lot_e8
+        return int(exact.to_integral_value(rounding=ROUND_CEILING))
 
     def ticks_or_none(self, text: str | None) -> int | None:
         """A price in ticks, None for none (Binance writes 0)."""
@@ -387,6 +392,7 @@ def positions_report(book: Book, rows: Iterable[wire.PositionRow], *, source: in
     """All non-zero positions, net per instrument. Raises Unreadable."""
     lots: dict[str, int] = {}
     rest: dict[str, tuple[int, int]] = {}
+    costs: dict[str, int] = {}
     unlisted: dict[str, None] = {}
     for row in rows:
         grid = book.grids.get(row.symbol)
@@ -394,13 +400,19 @@ def positions_report(book: Book, rows: Iterable[wire.PositionRow], *, source: in
             if _decimal(row.position_amt):
                 unlisted[row.symbol] = None
             continue
-        lots[row.symbol] = lots.get(row.symbol, 0) + grid.lots(row.position_amt)
+        amount = grid.lots(row.position_amt)
+        lots[row.symbol] = lots.get(row.symbol, 0) + amount
+        costs[row.symbol] = costs.get(row.symbol, 0) + grid.cost_e8(row.entry_price, amount)
         mark = _decimal(row.mark_price or "0") / grid.tick
         rest[row.symbol] = (int(mark + Decimal("0.5")), row.update_time * NS_PER_MS)
     return Positions(
         positions=tuple(
             PositionReport(
-                instrument=symbol, position_lots=amount, mark_ticks=rest[symbol][0], venue_ns=rest[symbol][1]
+                instrument=symbol,
+                position_lots=amount,
+                mark_ticks=rest[symbol][0],
+                venue_ns=rest[symbol][1],
+                cost_e8=costs[symbol] or None,
             )
             for symbol, amount in lots.items()
             if amount

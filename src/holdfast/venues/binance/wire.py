@@ -70,6 +70,7 @@ class PositionRow(Struct, rename="camel"):
 
     symbol: str
     position_amt: str
+    entry_price: str = ""
     mark_price: str = ""
     update_time: int = 0
 
