@@ -45,6 +45,7 @@ TARGETS: Final = (
     "core/gate/desk.py",
     "core/gate/flow.py",
     "core/gate/gate.py",
+    "core/gate/basket.py",
     "core/gate/exposure.py",
     "core/gate/resting.py",
     "core/holds/rules.py",
