@@ -179,7 +179,8 @@ class Auditor:
             assert e8 * 10**6 <= share * account.equity_e8, (terms.instrument, e8, share)
         told = {row.instrument: row for row in room.state.session.reference.instruments}
         row = told[terms.instrument]
-        assert terms.qty_lots * 10 <= row.adv_lots, "a tenth of the daily volume"
+        volume_ppm = room.state.instrument_limits[terms.instrument].adv_share_ppm_max  # people change it
+        assert terms.qty_lots * 10**6 <= volume_ppm * row.adv_lots, "its share of the daily volume"
         assert terms.price_ticks is None or terms.price_ticks <= row.band_high_ticks
 
     def _within_caps(self, room, strategy, instrument, side, level):
