@@ -10,12 +10,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import resource
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,6 +119,24 @@ def rss_mib() -> float:
     return pages * resource.getpagesize() / (1 << 20)
 
 
+@contextmanager
+def core_of_its_own() -> Iterator[int]:
+    """This process on all cores but one, for as long; that one, for the sender. -1: there is no second core.
+
+    A sender that is not late needs a core at the very moment a reader that keeps up needs one too.
+    """
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        yield -1
+        return
+    sender_core = max(cores)
+    os.sched_setaffinity(0, cores - {sender_core})
+    try:
+        yield sender_core
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 async def pace(directory: Path, *, rate: int, seconds: float, halts: int = 5) -> dict[str, Any]:
     """One pace for so long; then some halts under it."""
     specs = instruments(INSTRUMENTS + 2)[2:]
@@ -124,7 +145,10 @@ async def pace(directory: Path, *, rate: int, seconds: float, halts: int = 5) ->
     dice = random.Random(3)
     late_us: list[float] = []
     whole_s = WARM_S + seconds + (1 + 0.8 * halts if halts else 0)
-    with child("-m", "bench.overload_sender", "0", str(rate), str(whole_s)) as sender:
+    with (
+        core_of_its_own() as sender_core,
+        child("-m", "bench.overload_sender", "0", str(rate), str(whole_s), str(sender_core)) as sender,
+    ):
         feed = BinanceFeed(
             FeedConfig(
                 ws_url=f"ws://127.0.0.1:{int(said(sender))}", legacy_streams=True, marks=False, silence_s=0

@@ -1,15 +1,17 @@
-"""A venue that says more than one can look at, at a given pace: ``python -m bench.overload_sender PORT RATE SECONDS``.
+"""A venue that says more than one can look at, at a given pace: ``… PORT RATE SECONDS CORE``.
 
 RATE frames a second of 100 instruments, one in a hundred a print, the rest quotes. No two frames are the same: number,
-price and time are patched into each block of a thousand before it is sent. The times are those of the sending, so
-whoever falls behind sees it in them. PORT 0: a free one. Prints the port; then, once it has sent everything, what it
-sent; ends with its standard input.
+price and time are patched into each block of a hundred before it is sent, and blocks are sent one by one when they are
+due, so that no burst of ours is beyond anybody's high-water mark by itself. The times are those at which they were due:
+whoever falls behind sees it in them. PORT 0: a free one. CORE: where to run, so that the reader has its own; -1:
+anywhere. Prints the port; then, once it has sent everything, what it sent; ends with its standard input.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -21,10 +23,12 @@ from bench.machine import ran_and_waited_ns
 from holdfast.sim.server.hub import frame
 
 INSTRUMENTS: Final = 100
-QUOTES: Final = 990  # of a block; with the prints it is a thousand frames
-PRINTS: Final = 10
+QUOTES: Final = 99  # of a block; with the print it is a hundred frames
+PRINTS: Final = 1
 BLOCK: Final = QUOTES + PRINTS
+KINDS: Final = 100  # of blocks: each leaves another instrument without a quote, and prints it
 _WRITE_BYTES: Final = 512 * 1024
+REST_NS_MAX: Final = 200_000
 FIRST: Final = 10**11  # numbers of twelve digits
 
 
@@ -57,54 +61,65 @@ class Patched:
 
 
 class Blocks:
-    """Block after block. The last three digits of a number are the frame's place in its block."""
+    """Block after block. The last two digits of a number are the frame's place in its block."""
 
     def __init__(self) -> None:
         self.number = 0
-        self._quotes = Patched(
-            [
-                (
-                    f'{{"e":"bookTicker","u":{FIRST + place},"s":"{name_of(place % INSTRUMENTS)}",'
-                    f'"b":"61800.{place // INSTRUMENTS % 9}0","B":"{1 + place % 9}.{place:03d}",'
-                    f'"a":"61800.{place // INSTRUMENTS % 9 + 1}0","A":"1.000","T":{10**12},"E":{10**12}}}'
-                ).encode()
-                for place in range(QUOTES)
-            ],
-            {
-                "number": (b'"u":', 9),
-                "bid": (b'"b":"6180', 1),
-                "ask": (b'"a":"6180', 1),
-                "at": (b'"T":', 13),
-                "event": (b'"E":', 13),
-            },
-        )
-        self._prints = Patched(
-            [
-                (
-                    f'{{"e":"trade","E":{10**12},"T":{10**12},"s":"{name_of(place)}","t":{FIRST + place},'
-                    f'"p":"61800.{place % 9}0","q":"{1 + place % 9}.{place:03d}","X":"MARKET","m":false}}'
-                ).encode()
-                for place in range(PRINTS)
-            ],
-            {
-                "number": (b'"t":', 9),
-                "price": (b'"p":"6180', 1),
-                "at": (b'"T":', 13),
-                "event": (b'"E":', 13),
-            },
-        )
+        self._quotes = [_quotes(kind) for kind in range(KINDS)]
+        self._prints = [_print(kind) for kind in range(KINDS)]
 
     def next(self, at_ms: int) -> bytes:
-        """The next thousand frames, said now."""
-        number, at, price = f"{(FIRST // 1_000 + self.number):09d}", f"{at_ms:013d}", str(self.number % 10)
-        for patched, prices in ((self._quotes, ("bid", "ask")), (self._prints, ("price",))):
+        """The next hundred frames, said now."""
+        number, at, price = f"{(FIRST // BLOCK + self.number):010d}", f"{at_ms:013d}", str(self.number % 10)
+        kind = self.number % KINDS
+        quotes, prints = self._quotes[kind], self._prints[kind]
+        for patched, prices in ((quotes, ("bid", "ask")), (prints, ("price",))):
             patched.patch("number", number)
             patched.patch("at", at)
             patched.patch("event", at)
             for name in prices:
                 patched.patch(name, price)
         self.number += 1
-        return bytes(self._quotes.bytes + self._prints.bytes)
+        return bytes(quotes.bytes + prints.bytes)
+
+
+def _quotes(kind: int) -> Patched:
+    """A quote of every instrument but one."""
+    names = [name_of((kind + 1 + place) % INSTRUMENTS) for place in range(QUOTES)]
+    return Patched(
+        [
+            (
+                f'{{"e":"bookTicker","u":{FIRST + place},"s":"{name}",'
+                f'"b":"61800.{kind % 9}0","B":"{1 + place % 9}.{place:03d}",'
+                f'"a":"61800.{kind % 9 + 1}0","A":"1.{kind:03d}","T":{10**12},"E":{10**12}}}'
+            ).encode()
+            for place, name in enumerate(names)
+        ],
+        {
+            "number": (b'"u":', 10),
+            "bid": (b'"b":"6180', 1),
+            "ask": (b'"a":"6180', 1),
+            "at": (b'"T":', 13),
+            "event": (b'"E":', 13),
+        },
+    )
+
+
+def _print(kind: int) -> Patched:
+    """A print of that one."""
+    payload = (
+        f'{{"e":"trade","E":{10**12},"T":{10**12},"s":"{name_of(kind)}","t":{FIRST + QUOTES},'
+        f'"p":"61800.{kind % 9}0","q":"{1 + kind % 9}.{kind:03d}","X":"MARKET","m":false}}'
+    )
+    return Patched(
+        [payload.encode()],
+        {
+            "number": (b'"t":', 10),
+            "price": (b'"p":"6180', 1),
+            "at": (b'"T":', 13),
+            "event": (b'"E":', 13),
+        },
+    )
 
 
 class Server(WSListener):
@@ -142,7 +157,12 @@ class Server(WSListener):
                 took_s = (now_ns - began_ns) / 1e9
             while waiting and wire.get_write_buffer_size() < _WRITE_BYTES:
                 wire.write(waiting.popleft())
-            await asyncio.sleep(0 if due_ns <= time.monotonic_ns() and due_ns < end_ns else 0.0003)
+            await asyncio.sleep(0)  # what the kernel did not take goes out here
+            rest_ns = min(due_ns - time.monotonic_ns(), REST_NS_MAX)
+            if rest_ns > 0 and not waiting:
+                time.sleep(
+                    rest_ns / 1e9
+                )  # asyncio's own shortest sleep is a millisecond: four hundred frames
         while wire.get_write_buffer_size():
             await asyncio.sleep(0.01)
         now_ran_ns, now_waited_ns = ran_and_waited_ns()
@@ -171,4 +191,6 @@ async def main(port: int, rate: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    if int(sys.argv[4]) >= 0:
+        os.sched_setaffinity(0, {int(sys.argv[4])})
     asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))

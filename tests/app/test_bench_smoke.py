@@ -72,7 +72,7 @@ def test_an_overload_is_accounted_for_frame_by_frame(tmp_path):
 
 def test_no_two_frames_of_the_overload_are_the_same():
     blocks = Blocks()
-    sent = b"".join(blocks.next(at_ms) for at_ms in range(10**12, 10**12 + 12))
+    sent = b"".join(blocks.next(at_ms) for at_ms in range(10**12, 10**12 + 120))
     frames = sent.split(b"\x81")[1:]
     assert 12_000 == len(frames) == len(set(frames))
     decode = decoder(instruments(102)[2:])

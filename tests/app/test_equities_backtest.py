@@ -1,12 +1,14 @@
 """A backtest of equities as LEAN keeps them: traded up to a split's day, held and priced by nobody from there on.
 
 The files here are made: two minutes before and after a midnight. ``HOLDFAST_FULL=1`` takes Apple's of June 2014, with
-the weekend before the split in virtual time.
+the weekend before the split in virtual time. Hours in which nothing comes are passed over, and nobody can tell.
 """
 
 import json
 import os
 import re
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -17,7 +19,9 @@ from holdfast.app.options import BacktestOptions
 from holdfast.config.errors import ConfigError
 from holdfast.config.load import load
 from holdfast.journal.chain import iterate
-from holdfast.vocab.facts import HoldPlaced, OrderApproved
+from holdfast.runtime import paced
+from holdfast.vocab.events import HoursPassed, TimerFired
+from holdfast.vocab.facts import DayRolled, HoldPlaced, OrderApproved
 from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.units import NS_PER_S
 from tests.house.recorded import data_dir  # noqa: F401
@@ -129,7 +133,13 @@ def held_and_traded(state_dir):
 
 
 def check(config, state_dir, *, midnight_s):
-    result = backtest(config, BacktestOptions(), state_dir)
+    """By the shipped command."""
+    words = ("backtest", "--config", config.path, "--state-dir", str(state_dir), "--json")
+    done = subprocess.run(
+        [sys.executable, "-m", "holdfast", *words], capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
     holds, orders = held_and_traded(state_dir)
     ((hold, at_ns),) = holds
     assert ("AAPL", "its prices are the old ones times 1/7 from today on") == (
@@ -174,7 +184,73 @@ def test_a_directory_that_is_not_there_is_named(apple):
         a_config(apple, files="equity", factors="", maps="map_files")
 
 
-@pytest.mark.skipif(not FULL, reason="a weekend in virtual time takes minutes: HOLDFAST_FULL=1")
+def a_silence(home, *, minutes):
+    """Quotes before and behind a silence, and intervals that have one minute in common."""
+    config_of(home)
+    file = home / "holdfast.toml"
+    text = file.read_text().replace('clock_interval = "10s"', 'clock_interval = "6s"')
+    text = text.replace('swing_window = "5min"', 'swing_window = "1min"')
+    file.write_text(text)
+    for path in (home / "equity").rglob("*.zip"):
+        path.unlink()
+    a_day(home, 20140605, [(600, 6_455_700), (601, 6_456_000), (601 + minutes, 6_450_000)])
+    return load(file)
+
+
+def events_of(state_dir, kind):
+    return [record for _, _, record in iterate(str(state_dir / "journal")) if isinstance(record, kind)]
+
+
+def test_hours_passed_over_leave_the_state_that_walking_through_them_leaves(apple, monkeypatch):
+    """What comes of a strategy must not depend on how a backtest spends the night."""
+    config = a_silence(apple, minutes=16)
+    passed = backtest(config, BacktestOptions(), apple / "passed")
+    monkeypatch.setattr(paced, "CLOSED_NS_MIN", paced.NEVER)
+    walked = backtest(config, BacktestOptions(), apple / "walked")
+    hours = events_of(apple / "passed", HoursPassed)
+    assert sum(one.by_ns for one in hours) > 8 * 60 * NS_PER_S
+    assert [] == events_of(apple / "walked", HoursPassed)
+    assert 1.5 * len(events_of(apple / "passed", TimerFired)) < len(events_of(apple / "walked", TimerFired))
+    for name in (
+        "state_hash",
+        "replay_hash",
+        "books_hash",
+        "orders",
+        "fills",
+        "equity",
+        "books_equal",
+        "alerts",
+    ):
+        assert walked[name] == passed[name], name
+
+
+def test_hours_are_walked_while_an_order_rests_at_the_venue(apple):
+    """It may be filled, cancelled by a countdown, or time out: nothing is as before."""
+    config = a_silence(apple, minutes=16)
+    (apple / "buyer.py").write_text(STRATEGY.replace("quote.ask_ticks, ioc=True", "quote.bid_ticks - 100"))
+    backtest(config, BacktestOptions(), apple / "state")
+    assert [] == events_of(apple / "state", HoursPassed)
+
+
+def test_what_time_alone_brings_about_is_not_passed_over(apple):
+    """A day of the account ends within the silence: its peak and its caps begin anew then, not at the next quote."""
+    a_silence(apple, minutes=16)
+    file = apple / "holdfast.toml"
+    text = file.read_text()
+    file.write_text(re.sub(r"day_begins_utc_hour = \d+", "day_begins_utc_hour = 14", text))
+    # New York: 14:00 UTC is 10:00, the 600th minute
+    a_day(apple, 20140605, [(585, 6_455_700), (586, 6_456_000), (603, 6_450_000)])
+    backtest(load(file), BacktestOptions(), apple / "state")
+    fourteen_ns = 1_401_976_800 * NS_PER_S
+    (rolled,) = events_of(apple / "state", DayRolled)
+    assert 0 <= rolled.wall_ns - fourteen_ns < NS_PER_S  # equity is marked each second
+    assert len(events_of(apple / "state", HoursPassed)) >= 1
+
+
+@pytest.mark.skipif(
+    not FULL, reason="two days of minutes and all their timers take a minute or two: HOLDFAST_FULL=1"
+)
+@pytest.mark.timeout(1_200)
 def test_apple_is_not_traded_on_the_day_of_its_split(tmp_path, data_dir):  # noqa: F811
     folder = tmp_path / "equity" / "minute" / "aapl"
     folder.mkdir(parents=True)

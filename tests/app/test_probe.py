@@ -65,6 +65,49 @@ def test_one_line_for_each_check_and_the_words_that_a_script_may_rely_on(doctor)
     assert all(len(row) == 4 for row in told["checks"])
 
 
+BACKUPS = """[feeds]
+dead_after = "5s"
+too_old_after = "500ms"
+back_after = "30s"
+
+"""
+
+
+def backup(name, **keys):
+    rows = "".join(f"{key} = {value}\n" for key, value in keys.items())
+    return f"[feeds.backup.{name}]\n{rows}\n"
+
+
+def test_every_feed_is_listened_to_and_a_backup_that_brings_nothing_fails(sim, doctor):
+    """It is found out today, and not on the day on which it is needed."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        dead = f"ws://127.0.0.1:{nobody.getsockname()[1]}"
+        feeds = BACKUPS + backup("second", source='"binance"')
+        feeds += backup("third", source='"binance"', url=f'"{dead}"')
+        code, said = doctor(("[paths]", feeds + "[paths]"), json_wanted=True)
+    checks = {row[0]: row[1:] for row in json.loads(said)["checks"] if row[0].startswith("feed ")}
+    assert Exit.REFUSED == code
+    assert {"feed binance": "ok", "feed second": "ok", "feed third": "FAIL"} == {
+        name: row[0] for name, row in checks.items()
+    }
+    assert checks["feed second"][1].startswith("quotes of all 2 instruments, the first after ")
+    assert checks["feed third"][1].startswith("brings no quote: ")
+
+
+def test_a_backup_that_prices_something_else_fails(sim, doctor):
+    """Bitcoin named as ether: from its first word on each quote of ours would be refused."""
+    urls = {"url": f'"{sim.url.replace("http", "ws", 1)}"', "rest_url": f'"{sim.url}"'}
+    other = backup(
+        "other", source='"ccxt"', venue='"binanceusdm"', instruments='{ ETHUSDT = "BTC/USDT:USDT" }', **urls
+    )
+    code, said = doctor(("[paths]", BACKUPS + other + "[paths]"))
+    (line,) = [line for line in said.splitlines() if "feed other" in line]
+    assert Exit.REFUSED == code
+    assert line.startswith("FAIL  feed other")
+    assert "from the primary feed's; is it the same thing there?" in line
+
+
 def test_a_venue_that_cannot_be_used_at_all_is_one_line(sim, doctor):
     sim.control("POST", "/account", {"dual_side": True})
     try:

@@ -21,8 +21,8 @@ from holdfast.vocab.refusals import (
     QtyOutOfRange,
     TooManyOrders,
 )
-from holdfast.vocab.reports import Done
-from holdfast.vocab.requests import AmendOrder, PlaceOrder, QueryOrder
+from holdfast.vocab.reports import Done, Orders
+from holdfast.vocab.requests import AmendOrder, PlaceOrder, QueryOpenOrders, QueryOrder
 from tests.house.events import an_order_report
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, account_limits, timings
@@ -367,6 +367,28 @@ def test_a_size_that_is_not_ours_is_counted_as_the_venue_shows_it_and_told():
     room.venue.order(order.order_id).qty = 20
     room.run(s=60)
     assert (20, (20, 20)) == (order.qty_lots, counted(room))
+    assert 1 == len(room.alerted("order.changed"))
+
+
+def test_a_smaller_size_in_an_answer_counts_once_it_is_shown_again():
+    """A list may be older than its question, and what it shows then frees room that is not there."""
+    room = a_running_core()
+    order = room.buys(30)
+    room.run(ms=1)
+    room.holds_answers()
+
+    def listed(lots):
+        room.run(s=10)
+        answers(
+            room,
+            QueryOpenOrders,
+            Ok(value=Orders(orders=(a_word(room, order, lots=lots, at=order.price_ticks),))),
+        )
+        return order.qty_lots, counted(room)
+
+    assert [(30, (30, 30)), (30, (30, 30)), (30, (30, 30)), (20, (20, 20))] == [
+        listed(lots) for lots in (20, 30, 20, 20)
+    ]
     assert 1 == len(room.alerted("order.changed"))
 
 

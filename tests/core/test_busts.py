@@ -236,7 +236,8 @@ def test_a_person_signs_for_it_and_the_books_are_right_again():
 def test_where_the_position_is_adopted_instead_nothing_of_it_is_left():
     room, trade, _ = a_silent_bust()
     room.run(s=15)
-    assert room.says("adopt", reason="they told us").accepted
+    for name in (BTC, "USDT"):
+        assert room.says("adopt", instrument=name, reason="they told us").accepted
     room.run(s=20)
     assert (10, {}) == (room.position(), room.books.breaks)
     room.hears(a_bust(trade))  # the word comes after all: what was adopted has it already
@@ -346,7 +347,7 @@ def test_what_moved_out_of_its_place_in_the_books_is_not_taken_out_by_them():
     assert (4, []) == (room.position(), room.facts_of(FillBusted))
     assert "too late" in room.alerted("fill.busted")[0].text
     room.run(s=20)
-    assert room.says("adopt", reason="their notice").accepted
+    assert room.says("adopt", instrument=BTC, reason="their notice").accepted
     assert 0 == room.position()
 
 

@@ -143,9 +143,9 @@ def test_a_break_forbids_resuming_until_it_is_adopted_by_a_named_person():
     room.run(s=15)
     hold = room.hold("reconcile_break")
     assert f"position/{BTC}" in room.says("resume", hold_id=hold.hold_id).text
-    assert not room.says("adopt", reason="").accepted
+    assert not room.says("adopt", instrument=BTC, reason="").accepted
     assert "nothing to adopt" in room.says("adopt", instrument=ETH).text
-    assert room.says("adopt", reason="moved by hand in the app").accepted
+    assert room.says("adopt", instrument=BTC, reason="moved by hand in the app").accepted
     fact = room.facts_of(PositionAdjusted)[-1]
     assert (3, "ann", "moved by hand in the app") == (fact.delta_lots, fact.by, fact.reason)
     assert (3, {}) == (room.position(), room.books.breaks)
@@ -154,13 +154,27 @@ def test_a_break_forbids_resuming_until_it_is_adopted_by_a_named_person():
     assert [] == room.causes()
 
 
+def test_an_adoption_takes_over_the_difference_that_it_names_and_no_other():
+    """A signature for one must not take over another that was found since that person looked, and may be a lie."""
+    room = a_running_core()
+    drifts(room, 3)
+    room.venue.wallet_e8 -= 5 * E8
+    room.run(s=30)
+    assert {f"position/{BTC}", "balance/USDT"} == set(room.books.breaks)
+    assert "by name" in room.says("adopt", reason="moved by hand in the app").text
+    assert (0, []) == (room.position(), room.facts_of(PositionAdjusted))
+    answer = room.says("adopt", instrument="USDT", reason="a fee by hand")
+    assert (True, "adopted by ann: balance/USDT") == (answer.accepted, answer.text)
+    assert (0, {f"position/{BTC}"}) == (room.position(), set(room.books.breaks))
+
+
 def test_adopting_needs_a_fresh_word():
     room = a_running_core()
     drifts(room, 3)
     room.run(s=15)
     room.venue.breaks(QueryPositions)
     room.says("reconcile")
-    assert "not answered" in room.says("adopt").text
+    assert "not answered" in room.says("adopt", instrument=BTC).text
 
 
 def test_adopting_waits_for_the_lists_that_may_still_explain_the_difference():
@@ -170,7 +184,7 @@ def test_adopting_waits_for_the_lists_that_may_still_explain_the_difference():
     room.venue.breaks(QueryCash)
     room.run(s=40)
     assert ["retries_spent", "reconcile_break"] == room.causes()
-    assert "no fresh word on income" in room.says("adopt").text
+    assert "no fresh word on income" in room.says("adopt", instrument="USDT").text
     room.venue.mends(QueryCash)
     room.run(s=25)
     assert {} == room.books.breaks
@@ -181,7 +195,7 @@ def test_what_was_adopted_as_a_whole_is_not_booked_again_when_its_entry_comes():
     room.venue.pays("FUNDING_FEE", -3 * E8, instrument=BTC)
     late = room.venue.cash.pop()
     room.run(s=15)
-    assert room.says("adopt").accepted
+    assert room.says("adopt", instrument="USDT").accepted
     room.venue.cash.append(late)
     room.run(s=30)
     assert ({}, 9_997 * E8) == (room.books.breaks, room.books.ledger.wallet_e8["USDT"])
@@ -236,7 +250,7 @@ def test_cash_that_moved_for_no_reason_is_a_break_after_two_looks():
     assert ["reconcile_break"] == room.causes()
     assert [BreakKind.BALANCE] == [fact.kind for fact in room.facts_of(BreakFound)]
     hold = room.hold("reconcile_break")
-    assert room.says("adopt", reason="a fee by hand").accepted
+    assert room.says("adopt", instrument="USDT", reason="a fee by hand").accepted
     assert 9_995 * E8 == room.books.ledger.wallet_e8["USDT"]
     assert room.says("resume", hold_id=hold.hold_id).accepted
 

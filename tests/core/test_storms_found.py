@@ -364,6 +364,22 @@ def test_an_execution_waits_for_the_name_of_the_order_it_may_be_of_whatever_wait
     assert (S.FILLED, S.FILLED, 17) == (first.state, second.state, room.position(of="alpha"))
 
 
+def test_what_a_start_finds_held_counts_in_the_gross_notional_before_it_can_be_armed():
+    """It was counted while no price was known: until the next mark of equity it filled no part of the limit."""
+    room = a_running_core()
+    room.takes(1, 10)
+    before = room.state.live.account.gross_e8
+    room.quoting = False
+    room.holds_answers()
+    room.restarts()
+    room.quotes()
+    room.answers_now()
+    room.run(ms=20)
+    assert room.state.live.ready
+    assert before > 0
+    assert before == room.state.live.account.gross_e8
+
+
 def test_books_of_another_environment_or_account_do_not_fit():
     """A practice system's positions are not the real one's, whatever the account is called."""
     room = a_running_core(environment="binanceusdm testnet")

@@ -611,9 +611,13 @@ class Walk:
             scope = {}
         room.says(verb, protective=rng.random() < 0.3, by=rng.choice(["ann", "bob"]), **scope)
 
+    def adopts(self):
+        for found in list(self.room.books.breaks.values()):
+            self.room.says("adopt", instrument=found.key)
+
     def loosen(self):
         rng, room = self.rng, self.room
-        room.says("adopt")
+        self.adopts()
         for key in list(room.books.ledger.quarantined):
             room.says("quarantine_release", trade_id=key)
         for hold in list(room.books.holds.holds.values()):
@@ -687,7 +691,7 @@ class Walk:
     def ends_well(self):
         """Once the faults stop, books and venue agree; a replay agrees with both."""
         self.calm_down()
-        self.room.says("adopt")
+        self.adopts()
         self.room.run(s=30)
         room = self.room
         self.look()

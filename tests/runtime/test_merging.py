@@ -8,7 +8,7 @@ import pytest
 from holdfast.runtime.merging import HELD_MAX, SAID_AGAIN_NS, Member, Merge, MergeTimes
 from holdfast.venues.anyccxt.feed import decode_read
 from holdfast.vocab.events import Event, ReferencePriced, StreamKind
-from holdfast.vocab.market import Malformed, Quote, Trade
+from holdfast.vocab.market import Depth, Malformed, Quote, Trade
 from holdfast.vocab.units import NS_PER_MS
 from tests.house.events import a_quote
 from tests.house.room import a_running_core
@@ -25,6 +25,10 @@ def quote(seq, *, at_ms=0, instrument=BTC):
 
 def trade(seq, *, at_ms=0):
     return Trade(BTC, seq, 100, 1, 1, True, at_ms * NS_PER_MS, 0, 0)
+
+
+def changes(after, to):
+    return Depth(BTC, after + 1, to, after, ((100, 1),), (), False, 0, 0, 0)
 
 
 class Bench:
@@ -103,6 +107,73 @@ def test_a_backup_that_lags_takes_over_and_repeats_nothing():
     bench.says(0, quote(5))  # it is back already, and missed the fourth
     bench.says(1, quote(4), quote(5))
     assert ([1, 2, 3, 4, 5], [1]) == (bench.seqs(), bench.feeds())
+
+
+def test_prints_that_the_first_left_out_are_waited_for_where_a_slower_one_may_bring_them():
+    """Its connection stands and its silence was short: once the next print has gone out, nobody takes the others."""
+    bench = Bench()
+    for feed in (0, 1):
+        bench.says(feed, quote(1), trade(1))
+    bench.says(0, trade(2), trade(5), trade(6))
+    assert [1, 2] == bench.seqs(Trade)
+    bench.passes(200)
+    bench.says(1, trade(2), trade(3), trade(4))
+    bench.says(0, trade(7))
+    bench.says(1, trade(5), trade(6), trade(7))
+    assert [1, 2, 3, 4, 5, 6, 7] == bench.seqs(Trade)
+    (choice,) = bench.choices
+    assert (StreamKind.TRADE, 1, "a left something out", 0) == (
+        choice.kind,
+        choice.feed,
+        choice.why,
+        choice.missing_count,
+    )
+    for ms in range(0, 12_000, 100):  # both speak on, and the first is preferred again
+        bench.passes(100)
+        for feed in (0, 1):
+            bench.says(feed, quote(2 + ms, at_ms=ms), trade(8 + ms // 100, at_ms=ms))
+    assert [1, 0] == [choice.feed for choice in bench.choices if choice.kind is StreamKind.TRADE]
+    assert list(range(1, 128)) == bench.seqs(Trade)
+
+
+def test_what_no_feed_brings_is_waited_for_no_longer_than_a_feed_may_be_behind():
+    bench = Bench()
+    for feed in (0, 1):
+        bench.says(feed, quote(1), trade(1))
+    bench.says(0, trade(4))
+    bench.passes(900)
+    bench.says(1, quote(2))
+    assert [1] == bench.seqs(Trade)
+    bench.passes(200)
+    assert [1, 4] == bench.seqs(Trade)
+    assert [0, 2] == [choice.missing_count for choice in bench.choices]
+
+
+def test_nobody_waits_for_a_feed_that_does_not_speak():
+    bench = Bench()
+    for feed in (0, 1):
+        bench.says(feed, quote(1), trade(1))
+    bench.passes(2_000)
+    bench.says(0, quote(2), trade(4))
+    assert [1, 4] == bench.seqs(Trade)
+
+
+def test_changes_of_a_book_that_the_first_left_out_are_waited_for_too():
+    """Else the book is lost, and with it what depends on it until another snapshot came."""
+    bench = Bench()
+    for feed in (0, 1):
+        bench.says(feed, quote(1), changes(5, 9), changes(9, 12))
+    bench.says(0, changes(20, 30))
+    bench.says(1, changes(12, 20), changes(20, 30))
+    assert [9, 12, 20, 30] == bench.seqs(Depth)
+
+
+def test_quotes_leave_numbers_out_and_nobody_waits():
+    bench = Bench()
+    for feed in (0, 1):
+        bench.says(feed, quote(1))
+    bench.says(0, quote(7))
+    assert ([1, 7], []) == (bench.seqs(), bench.choices)
 
 
 def test_one_mute_stream_goes_over_and_the_others_stay():

@@ -26,20 +26,24 @@ def events(path):
     return [frame.event for frame in frames_of(lean_file(path))]
 
 
+def crossed(quotes):
+    return sum(quote.bid_ticks > quote.ask_ticks for quote in quotes)
+
+
+def locked(quotes):
+    return sum(quote.bid_ticks == quote.ask_ticks for quote in quotes)
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(
-    ("day", "rows", "crossed", "locked"), [("20131007", 107_998, 86, 648), ("20131010", 104_222, 49, 238)]
+    ("day", "rows", "over", "equal"), [("20131007", 107_998, 86, 648), ("20131010", 104_222, 49, 238)]
 )
-def test_the_running_touch_is_crossed_and_locked_as_often_as_known(data_dir, day, rows, crossed, locked):  # noqa: F811
+def test_the_running_touch_is_crossed_and_locked_as_often_as_known(data_dir, day, rows, over, equal):  # noqa: F811
     """One side a row: a quote per exchange would look crossed nearly always."""
     file = lean_file(data_dir / "equities_lean" / "tick" / "ibm" / f"{day}_quote.zip")
     start, end = (file.midnight_ns + at_ms * NS_PER_MS for at_ms in (OPEN_MS, CLOSE_MS))
     quotes = [frame.event for frame in frames_of(file) if start <= frame.venue_ns < end]
-    assert (rows, crossed, locked) == (
-        len(quotes),
-        sum(quote.bid_ticks > quote.ask_ticks for quote in quotes),
-        sum(quote.bid_ticks == quote.ask_ticks for quote in quotes),
-    )
+    assert (rows, over, equal) == (len(quotes), crossed(quotes), locked(quotes))
 
 
 @pytest.mark.data
@@ -59,10 +63,33 @@ def test_every_row_is_an_event(data_dir, place, count, kind):  # noqa: F811
     assert sorted(event.seq for event in found) == [event.seq for event in found]
 
 
+# by the data's own table: rows and locked bars of each day's seconds
+SECONDS = {
+    "ibm": ((11_676, 2), (12_801, 7), (12_640, 2), (11_599, 1), (10_934, 11)),
+    "spy": ((27_409, 481), (29_832, 627), (28_658, 537), (31_107, 698), (27_880, 390)),
+}
+
+
 @pytest.mark.data
-def test_locked_seconds_are_as_many_as_known(data_dir):  # noqa: F811
-    found = events(data_dir / "equities_lean" / "second" / "spy" / "20131010_quote.zip")
-    assert 698 == sum(quote.bid_ticks == quote.ask_ticks for quote in found)
+@pytest.mark.parametrize("ticker", SECONDS)
+def test_seconds_are_locked_as_often_as_known_and_never_crossed(data_dir, ticker):  # noqa: F811
+    folder = data_dir / "equities_lean" / "second" / ticker
+    days = [events(path) for path in sorted(folder.glob("*_quote.zip"))]
+    assert SECONDS[ticker] == tuple((len(found), locked(found)) for found in days)
+    assert 0 == sum(crossed(found) for found in days)
+
+
+@pytest.mark.data
+def test_minutes_are_as_many_as_known_and_never_crossed(data_dir):  # noqa: F811
+    """Each company's rows over all of its days, less those that come before both sides were seen."""
+    rows = {"aapl": 2_512, "aig": 3_042, "bac": 3_853, "foxa": 913 - 4, "goog": 740, "ibm": 3_398}
+    rows |= {"nwsa": 932 - 3, "shy": 910, "spy": 6_373, "twx": 1_469 - 5}
+    counted = {}
+    for path in sorted((data_dir / "equities_lean" / "minute").glob("*/*_quote.zip")):
+        found = events(path)
+        assert 0 == crossed(found), path
+        counted[path.parent.name] = counted.get(path.parent.name, 0) + len(found)
+    assert rows == counted
 
 
 @pytest.mark.data

@@ -50,6 +50,7 @@ def judge(seed):
     return road.did
 
 
+@pytest.mark.timeout(1_200 if FULL else 120)  # a thousand beside other work
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_nothing_wrong_is_accepted_and_nothing_goes_uncounted(chunk):
     did = Counter()

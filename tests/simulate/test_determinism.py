@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.simulate.conftest import FIRST_SEED
+
 ROOT = Path(__file__).parents[2]
-SEEDS = range(100, 110)
+SEEDS = range(FIRST_SEED, FIRST_SEED + 10)
 SCRIPT = f"""
 from holdfast.simulate.plan import KINDS
 from holdfast.simulate.run import run_seed

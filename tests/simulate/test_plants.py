@@ -10,6 +10,7 @@ FIRST_SEED = 1
 STEPS = 3_000
 
 
+@pytest.mark.timeout(600)  # ten seconds where nothing else runs
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_a_planted_fault_is_found(plant, monkeypatch):
     """A simulation that finds nothing says nothing, unless it is known what it would find."""

@@ -12,9 +12,10 @@ import msgspec
 from msgspec import to_builtins
 
 from holdfast.app.errors import Exit
+from holdfast.app.feed_probe import look_at_feeds
 from holdfast.app.options import DoctorOptions
 from holdfast.app.renewing import account_number, renewing
-from holdfast.app.venues import account_identity, make_venue, venue_identity
+from holdfast.app.venues import account_identity, make_feeds, make_venue, venue_identity
 from holdfast.config.load import CONFIG_NAME, load
 from holdfast.config.resolve import resolve
 from holdfast.config.schema import Config, VenueKind
@@ -65,13 +66,32 @@ async def _look(config: Config, secrets: Secrets) -> tuple[Sequence[Check], Exit
     venue = make_venue(config, secrets, clock=clock)
     try:
         specs = await venue.load()
-        checks = [*await venue.probe(expected_of(config)), await _proof(config, secrets, venue, specs, clock)]
+        checks = [
+            *await venue.probe(expected_of(config)),
+            *await _feeds(config, venue, specs, clock),
+            await _proof(config, secrets, venue, specs, clock),
+        ]
     except VenueUnusable as error:
         return [Check(name="venue", verdict=Verdict.FAIL, found=str(error))], Exit.VENUE_UNUSABLE
     finally:
         await venue.close()
     failed = any(check.verdict is Verdict.FAIL for check in checks)
     return checks, Exit.REFUSED if failed else Exit.OK
+
+
+async def _feeds(
+    config: Config, venue: ProbedVenue, specs: Sequence[InstrumentSpec], clock: SystemClock
+) -> list[Check]:
+    """The primary feed and every backup, whatever the venue said of itself: each for at most some seconds."""
+    backups = {} if config.feeds is None else config.feeds.backup
+    names = [spec.instrument for spec in specs]
+    limits = {one.instrument: one for one in resolve(config, specs).instrument_limits}
+    return await look_at_feeds(
+        make_feeds(config, venue, specs, clock=clock),
+        [names, *(list(backup.instruments) or names for backup in backups.values())],
+        limits,
+        clock=clock,
+    )
 
 
 async def _proof(

@@ -392,6 +392,7 @@ class VenueWords(Struct, kw_only=True):
     amended_venue_ns: dict[
         int, int
     ] = {}  # by order: when its size or price last changed, by the venue's time
+    smaller_lots: dict[int, int] = {}  # by order: a size below ours that the last answer showed
     # conditional orders that were asked after by name because of such an execution: when
     named_mono_ns: dict[int, int] = {}
 

@@ -367,14 +367,14 @@ TABLE: Final[tuple[Row, ...]] = (
     ),
     Row(
         "adopt",
-        "take the venue's word on a position or balance into the books",
+        "take the venue's word on one position, balance or order into the books",
         Kind.ACT,
         "risk",
         (
             Arg(
                 "instrument",
                 ArgKind.INSTRUMENT,
-                "the instrument or asset that differs (holdfast status)",
+                "what differs (holdfast status): an instrument, an asset, an order",
                 required=True,
                 positional=True,
             ),

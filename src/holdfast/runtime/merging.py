@@ -9,6 +9,8 @@ When is another chosen?
 
 * A feed lost its connection: at once, if another one of the same numbering was heard since it connected; else at the
   first thing that such a one says. The lost one does not lead when it comes again: it missed what the other has.
+* The chosen feed left out prints, or changes of a book, that a slower one may still bring: what it says behind the hole
+  waits until then, and at most ``too_old``. Quotes need no such care: the next one says all.
 * A feed is behind: another one of the same numbering said something ``too_old`` ago that it has not said yet.
 * A feed that cannot be compared by number (another venue, or one that counts for itself) takes over from one that said
   nothing for ``dead``, or for ``too_old`` with its connection lost. Its numbers begin anew; older venue times are left
@@ -232,6 +234,19 @@ class Merge:
                             wall_ns,
                             mono_ns,
                         )
+                    if (
+                        lane.last >= 0
+                        and (kind is Trade or kind is Depth)
+                        and _begins_behind(event) > lane.last
+                        and (slower := self._slower(lane, mono_ns)) is not None
+                    ):
+                        if out:
+                            self._hand(member, out_raws, out, wall_ns, mono_ns)
+                            out_raws, out = [], []
+                        why = f"{one.name} left something out"
+                        self._go_over(lane, slower, why, wall_ns, mono_ns)
+                        self._hold(lane, member, place, event.venue_ns, mono_ns, raw)  # type: ignore[union-attr]
+                        continue
                     lane.last, lane.venue_ns = place, event.venue_ns  # type: ignore[union-attr]
                 out_raws.append(raw)
                 out.append(event)
@@ -294,6 +309,21 @@ class Merge:
         """Who of the same numbering was heard since it connected, by rank."""
         for member, heard_ns in enumerate(lane.heard):
             if member != lane.chosen and heard_ns != FAR_PAST_NS and self._comparable(lane, member):
+                return member
+        return None
+
+    def _slower(self, lane: _Lane, mono_ns: int) -> int | None:
+        """Who of the same numbering lives (by its quotes: prints may be rare) and may bring what is missing, by rank.
+
+        What it has already was looked at before.
+        """
+        quotes = self._lanes[Quote][lane.instrument].heard
+        for member, heard_ns in enumerate(quotes):
+            if (
+                member != lane.chosen
+                and self._comparable(lane, member)
+                and mono_ns - max(heard_ns, lane.heard[member]) <= self._times.too_old_ns
+            ):
                 return member
         return None
 
@@ -434,6 +464,13 @@ class Merge:
             missing_count=missing_count,
         )
         self._choose(choice, wall_ns, mono_ns)
+
+
+def _begins_behind(event: MarketEvent) -> int:
+    """The number right before a print or a change of a book; -1 for a snapshot, which follows on anything."""
+    if type(event) is Depth:
+        return -1 if event.snapshot else event.seq_prev
+    return event.seq - 1  # type: ignore[union-attr]
 
 
 def _place(event: MarketEvent) -> int:

@@ -15,6 +15,7 @@ from holdfast.core.state import State
 from holdfast.ports.journal import JournalPort, MarketLogPort
 from holdfast.ports.venue import EventSink, MaySend
 from holdfast.runtime.clock import ToldClock
+from holdfast.runtime.closed import ClosedHours
 from holdfast.runtime.engine import Engine
 from holdfast.runtime.live import Identity, LiveHost
 from holdfast.vocab.effects import Alert, Call, ClearLatch, CommandAnswered, EndProcess, Record, TripLatch
@@ -27,6 +28,7 @@ from holdfast.vocab.requests import Request
 
 ENDING_NS: Final = 20_000_000_000
 NEVER: Final = 1 << 62
+CLOSED_NS_MIN: Final = 600_000_000_000  # a silence of the market that is looked at for hours to pass over
 _WALL: Final = attrgetter("wall_ns")
 _MONO: Final = attrgetter("mono_ns")
 _RISK: Final = Lane.RISK  # a member looked up on its Enum costs 100 ns under Python 3.11
@@ -39,6 +41,7 @@ class VirtualVenue(Protocol):
     def submit(
         self, request: Request, lane: Lane, may_send: MaySend, done: Callable[[Outcome], None]
     ) -> None: ...
+    def next_act_wall_ns(self) -> int: ...
 
 
 class Schedule:
@@ -207,6 +210,9 @@ class Paced:
     def _until(self, mono_ns: int, wall_ns: int) -> None:
         """Let everything happen that is due by then, each at its own time; then it is then."""
         clock = self.clock
+        closed = None
+        if mono_ns - clock.mono_ns() > CLOSED_NS_MIN:
+            closed = ClosedHours(self.state, self.engine.timers, end_mono_ns=mono_ns)
         while self.ended is None:
             due = self._next_due()
             if due > mono_ns:
@@ -222,6 +228,25 @@ class Paced:
                     self.engine.put(event)
             self.engine.fire_due(mono_ns=due, wall_ns=wall_then)
             self._flush()
+            if closed is not None and closed.lasts:
+                self._pass_over(closed)
+
+    def _pass_over(self, closed: ClosedHours) -> None:
+        """Be behind the hours that are as the last period was, if there are any."""
+        if self._schedule.due_mono_ns != NEVER:
+            return  # something travels
+        clock = self.clock
+        venue_acts_mono_ns = clock.mono_ns() + self._venue.next_act_wall_ns() - clock.wall_ns()
+        host_due = self.host.next_due_mono_ns()
+        passed = closed.look(
+            next_act_mono_ns=min(venue_acts_mono_ns, NEVER if host_due is None else host_due)
+        )
+        if passed is None:
+            return
+        clock.tell(wall_ns=passed.wall_ns, mono_ns=passed.mono_ns)
+        self.engine.timers.shift(passed.by_ns)
+        self.engine.put(passed)
+        self._flush()
 
     def _need_flush(self) -> None:
         self._flush_due = True

@@ -31,6 +31,15 @@ class Timers:
         self._heap.clear()
         self._due.clear()
 
+    def waiting(self, *, mono_ns: int) -> list[tuple[int, str]]:
+        """What is armed: in how many ns from then, and what for."""
+        return sorted((due - mono_ns, kind) for (kind, _), due in self._due.items())
+
+    def shift(self, by_ns: int) -> None:
+        """Everything falls due as much later."""
+        self._heap = sorted((due + by_ns, *name) for name, due in self._due.items())
+        self._due = {name: due + by_ns for name, due in self._due.items()}
+
     def next_due_mono_ns(self) -> int | None:
         """When the next one is due; replaced ones are dropped on the way."""
         heap = self._heap

@@ -210,6 +210,10 @@ class Exchange(Queries):
         self.now_ns = max(self.now_ns, now_ns)
         self._timetable.advance(now_ns)
 
+    def funding_due_ns(self) -> int:
+        """When funding is paid next; 0 before the first time is told."""
+        return self._timetable.funding_ns
+
     def funding(self, symbol: str) -> Funding:
         """The funding rate that will be paid, and when."""
         book = self._state.book(symbol)

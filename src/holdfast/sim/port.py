@@ -184,6 +184,10 @@ class SimVenuePort:
         """The venue's clock, now; it never goes back, whatever ours does."""
         return max(self._clock.wall_ns() + self.venue_offset_ns, self.exchange.now_ns)
 
+    def next_act_wall_ns(self) -> int:
+        """When the venue next does something by itself that befalls an account without orders, by our wall clock."""
+        return self.exchange.funding_due_ns() - self.venue_offset_ns
+
     def ground_truth(self) -> GroundTruth:
         """What is true of the account."""
         return self.exchange.ground_truth(self.account, self.venue_now_ns())

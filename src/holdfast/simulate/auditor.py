@@ -25,6 +25,8 @@ from holdfast.vocab.events import (
 )
 from holdfast.vocab.facts import (
     AmendStep,
+    CashBooked,
+    CashKind,
     EpochBegan,
     FillAccepted,
     FillBooked,
@@ -96,6 +98,8 @@ class Truth(Struct, frozen=True, kw_only=True):
     open_order_ids: frozenset[int]  # ours, plain and conditional
     foreign_ids: frozenset[str]  # everybody else's, by the venue's id
     wallet_e8: dict[str, int]
+    equity_e8: int  # the settle asset's wallet, and what closing everything would make
+    equity_apart_e8: int  # by so much what others value it at may differ
 
 
 class Claims(Struct, frozen=True, kw_only=True):
@@ -108,6 +112,7 @@ class Claims(Struct, frozen=True, kw_only=True):
     holds: dict[int, int]
     order_states: dict[int, OrderState]
     wallet_e8: dict[str, int]
+    equity_e8: int  # as last marked, less what was transferred
     foreign_ids: frozenset[str]
     calls_count: int
     chased_count: int
@@ -126,6 +131,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     gross_e8_max: int
     quote_age_ns_max: int
     recover_cooling_ns: int
+    receive_window_ns: int
 
 
 class Sent(Struct):
@@ -142,6 +148,7 @@ class Sent(Struct):
     amended_index: int = -1
     filled_lots: int = 0
     reported_lots: int = 0
+    signed_mono_ns: int = 1 << 62  # when its last request was written, at the latest
 
     def open_lots(self) -> int:
         """What may still come of it, at the worst."""
@@ -173,7 +180,6 @@ class Auditor:
         self._world = world
         self.counts: Counter[str] = Counter()
         self.checks: Counter[str] = Counter()
-        self.walked: Counter[tuple[OrderState, Did]] = Counter()
         self.tripped = False
         self.doubtful_fills = 0  # booked while their order was UNKNOWN, or while only reducing was allowed
         self.arrived: set[int] = set()
@@ -190,6 +196,8 @@ class Auditor:
         self.parts: dict[tuple[str, str], list[tuple[str, int]]] = {}  # whose a fill is, and how much of it
         self.taken_back: set[tuple[str, str]] = set()
         self.adjusted: Counter[str] = Counter()
+        self.transfers_e8 = 0
+        self.acts_asked: dict[str, int] = {}  # what people asked to loosen, and since when
         self.position: Counter[str] = Counter()
         self.mine: Counter[tuple[str, str]] = Counter()  # (strategy, instrument)
         self.foreign: dict[str, tuple[str, int, int]] = {}
@@ -209,6 +217,7 @@ class Auditor:
         self._quiet = False
         self._positions_asked: set[int] = set()
         self._asked_of: dict[int, int] = {}  # of this life's calls, by id: which order each is about
+        self._asked_mono_ns: dict[int, int] = {}  # and when each was asked
 
     def must(self, rule: str, holds: object, *said: object) -> None:
         """Assert a rule, and count that it was asked."""
@@ -223,7 +232,9 @@ class Auditor:
         self._unalerted = {}
         self._positions_asked = set()
         self._asked_of = {}
+        self._asked_mono_ns = {}
         if count == self.count:
+            self._signed_by_now()
             return
         self._reset()
         self._quiet = True
@@ -231,6 +242,12 @@ class Auditor:
             self.record(self.count, record)
         self._quiet = False
         self._unalerted = {}
+        self._signed_by_now()
+
+    def _signed_by_now(self) -> None:
+        """The monotonic clock may have begun anew: whatever was sent may be on its way from now on."""
+        for sent in self.live.values():
+            sent.signed_mono_ns = self._world.now_mono_ns()
 
     # --- what it writes down --------------------------------------------------------------------------------------
 
@@ -263,6 +280,7 @@ class Auditor:
         if type(event) is Started and event.boot_id != self._boot_id:
             self._boot_id = event.boot_id
             self._since = dict.fromkeys(self._since, event.mono_ns)  # every delay begins anew
+            self.acts_asked = dict.fromkeys(self.acts_asked, event.mono_ns)
 
     def _epoch(self, _: EpochBegan) -> None:
         self._startup_due = True
@@ -348,8 +366,8 @@ class Auditor:
             scope = hold.scope
             if (
                 hold.level > worst
-                and scope.strategy in {"", strategy}
-                and scope.instrument in {"", instrument}
+                and (not scope.strategy or scope.strategy == strategy)
+                and (not scope.instrument or scope.instrument == instrument)
             ):
                 worst = hold.level
         return worst
@@ -383,7 +401,6 @@ class Auditor:
         if sent is None:
             return
         was, before = sent.state, sent.open_lots()
-        self.walked[was, fact.did] += 1
         self.must("I17 final is final", was not in FINAL or fact.state is was, was.value, fact.did.value)
         event = self.last_event
         if fact.state is not was and not self._quiet:
@@ -407,6 +424,9 @@ class Auditor:
                     and isinstance(event.outcome.value, NoSuchOrder)
                 )
                 self.must("I19 absence is the venue's word", proof, fact)
+                asked = self._asked_mono_ns.get(event.call_id, 0) if isinstance(event, CallDone) else 0
+                late = asked - sent.signed_mono_ns >= self._world.rules(self.limits).receive_window_ns
+                self.must("I19 absence is asked for when nothing is on its way", late, fact, asked, sent)
             elif was is OrderState.UNKNOWN and fact.state in FINAL:
                 proof = (
                     isinstance(event, OrderReported | TradeReported)
@@ -540,6 +560,10 @@ class Auditor:
         self.position[fact.instrument] += fact.delta_lots
         self.mine[QUARANTINE, fact.instrument] += fact.delta_lots
 
+    def _cash(self, fact: CashBooked) -> None:
+        if fact.kind is CashKind.TRANSFER:
+            self.transfers_e8 += fact.amount_e8
+
     def _by_person(self, fact: object) -> None:
         self.must("I32 a person's act follows a command", isinstance(self.last_event, Command), fact)
 
@@ -577,7 +601,16 @@ class Auditor:
     def _loosened(self, fact: LimitChanged | GlassBroken | LoosenAsked) -> None:
         self._by_person(fact)
         self.must("I32 a limit changes with a name and a reason", bool(fact.by and fact.reason), fact)
+        now = 0 if self.last_event is None else self.last_event.mono_ns
+        if isinstance(fact, LoosenAsked):
+            self.acts_asked[fact.act] = now
         if isinstance(fact, LimitChanged):
+            if fact.new > fact.old and not self._quiet:
+                two = bool(fact.second_by) and fact.second_by != fact.by
+                since = self.acts_asked.get(fact.act)
+                cooling_ns = self._world.rules(self.limits).recover_cooling_ns
+                waited = fact.alone and since is not None and now - since >= cooling_ns
+                self.must("I32 a limit is loosened by two people or a delay", two or waited, fact)
             asked = self.last_event
             same = isinstance(asked, Command) and (asked.limit, asked.value) == (fact.name, fact.new)
             self.must("I32 a limit becomes what was asked for", same, fact, asked)
@@ -627,6 +660,7 @@ class Auditor:
             and request.order_id is not None
         ):
             self._asked_of[call.call_id] = request.order_id
+            self._asked_mono_ns[call.call_id] = self._world.now_mono_ns()
 
     def writes(self, call: Call) -> None:
         """The last hop let a call pass."""
@@ -643,6 +677,7 @@ class Auditor:
         else:
             asked = request.qty_lots == sent.amend_lots
             self.must("I1 an amend is sent as it was approved", asked, request, sent)
+        sent.signed_mono_ns = self._world.now_mono_ns()
         index = sent.amended_index if amends else sent.index
         durable = self._world.durable_count()
         self.must("I22 an order is durable before it leaves", index < durable, index, durable)
@@ -659,6 +694,13 @@ class Auditor:
             return
         self.must("I25 a client order id is used once", request.order_id not in self.arrived, request)
         self.arrived.add(request.order_id)
+        sent = self.orders.get(request.order_id)
+        self.must(
+            "I19 nothing arrives of an order that is over",
+            sent is None or sent.state not in FINAL,
+            request,
+            sent,
+        )
 
     def alerted(self, alert: Alert) -> None:
         """People are told."""
@@ -729,6 +771,12 @@ class Auditor:
             found.append(f"L1 open orders differ: {odd}")
         if claims.foreign_ids != truth.foreign_ids:
             found.append(f"I15 foreign orders: ours {claims.foreign_ids}, the venue's {truth.foreign_ids}")
+        equity = claims.equity_e8 + self.transfers_e8
+        apart = truth.equity_apart_e8 + 4 * (len(self.fills) + 1)
+        if not self.adjusted and abs(equity - truth.equity_e8) > apart:  # what was adopted has another cost
+            found.append(
+                f"I20 equity with what was transferred: ours {equity}, the venue's {truth.equity_e8}"
+            )
         for asset, wallet in truth.wallet_e8.items():
             mine = claims.wallet_e8.get(asset, 0)
             if abs(mine - wallet) > 2 * (len(self.fills) + 1):
@@ -746,6 +794,7 @@ _HEARD: Final[dict[type, str]] = {
     FillClaimed: "_claimed",
     FillAccepted: "_accepted",
     PositionAdjusted: "_adjusted",
+    CashBooked: "_cash",
     HoldPlaced: "_placed",
     HoldReleased: "_released",
     LimitChanged: "_loosened",

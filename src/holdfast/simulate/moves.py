@@ -110,6 +110,14 @@ class Moves:
                 world.silent_until[name] = until
         return False
 
+    def _feed_lags(self) -> bool:
+        """For a while an instrument's feed tells everything so much later, in its order."""
+        world, rng = self.world, self._rng
+        world.lags(
+            rng.choice(world.names), ms=rng.choice((300, 1_500, 3_000)), for_ms=rng.choice((2_000, 5_000))
+        )
+        return False  # seen where a quote came too late
+
     def _spec_changed(self) -> bool:
         self.world.storm.other_specs = frozenset({self._rng.choice(self.world.names)})
         world = self.world
@@ -278,6 +286,12 @@ class Moves:
         return (
             world.exchange.pay_funding(name, self._rng.choice((-900_000, 500_000)), world.venue_now_ns()) > 0
         )
+
+    def _funding_of_all(self) -> bool:
+        """As it is at a venue: of every instrument at one instant."""
+        world = self.world
+        rate_ppb, now_ns = self._rng.choice((-900_000, 500_000)), world.venue_now_ns()
+        return sum([world.exchange.pay_funding(name, rate_ppb, now_ns) for name in world.names]) > 1
 
     # --- clocks -----------------------------------------------------------------------------------------------------
 
@@ -483,6 +497,31 @@ class Moves:
     def _limit_tightened(self) -> bool:
         return self._limit(lambda lots: max(1, lots * 9 // 10))
 
+    def _gross_tightened(self) -> bool:
+        """The account may hold much less for a while, and as much as before when two people say so."""
+        world, rng = self.world, self._rng
+        name, most = "account.gross_notional_max", world.settings.account_limits.gross_notional_e8_max
+        accepted = world.says(Verb.LIMIT_SET, limit=name, value=most // rng.choice((30, 10, 4)))
+
+        def as_before() -> None:
+            if self.goes_on and not world.standing_still:
+                world.says(Verb.LIMIT_SET, limit=name, value=most, second_by="bob")
+
+        world.later(rng.choice((6_000, 20_000)), as_before)
+        return accepted
+
+    def _signed_twice(self) -> bool:
+        """One person signs for two: that is one person."""
+        world = self.world
+        holds = world.state.books.holds.holds.values()
+        if any(hold.release is Release.TWO_PERSONS for hold in holds):
+            self.world.says(Verb.RECOVER, second_by="ann")
+            return True
+        limits = self._rng.choice(world.state.live.settings.instrument_limits)
+        name, more = f"instrument.{limits.instrument}.position_max", limits.position_lots_max + 1
+        world.says(Verb.LIMIT_SET, limit=name, value=more, second_by="ann")
+        return True
+
     def _resolve(self) -> bool:
         """A person who has looked at the venue signs that an UNKNOWN order is over."""
         world = self.world
@@ -517,9 +556,11 @@ class Moves:
                 self._says(Verb.RECOVER, second_by=self._rng.choice(("bob", "")))
             elif hold.release is Release.PERSON:
                 self._says(Verb.RESUME, hold_id=hold.hold_id)
-        if any(found.kind is BreakKind.ORDER_RISEN for found in state.books.breaks.values()):
+        risen = [found.key for found in state.books.breaks.values() if found.kind is BreakKind.ORDER_RISEN]
+        if risen:
             self._says(Verb.CANCEL, protective=True)
-            self._says(Verb.ADOPT)
+        for key in risen:  # by name: a position that the venue denies just now may be there all the same
+            self._says(Verb.ADOPT, Scope(instrument=key))
         return True
 
     def _asks(self) -> bool:
@@ -534,6 +575,7 @@ _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
     ("stream_cut", "_stream_cut", 1.2),
     ("stream_mute", "_stream_mute", 1.5),
     ("feed_silent", "_feed_silent", 1),
+    ("feed_lags", "_feed_lags", 1),
     ("partition", "_partition", 0.8),
     ("deadman_fires", "_deadman_fires", 1.2),
     ("orders_wiped", "_orders_wiped", 1.0),
@@ -549,6 +591,7 @@ _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
     ("fill_busted", "_fill_busted", 0.8),
     ("transfer", "_transfer", 0.5),
     ("funding", "_funding", 0.6),
+    ("funding_of_all", "_funding_of_all", 0.6),
     ("venue_clock_step", "_venue_clock_step", 0.4),
     ("venue_clock_drift", "_venue_clock_drift", 0.3),
     ("wall_clock_step", "_wall_clock_step", 0.3),
@@ -570,5 +613,7 @@ _TABLE: Final[tuple[tuple[str, str, float], ...]] = (
     ("command_replayed", "_command_replayed", 0.4),
     ("limit_typo", "_limit_typo", 0.4),
     ("limit_tightened", "_limit_tightened", 0.6),
+    ("gross_tightened", "_gross_tightened", 0.8),
+    ("signed_twice", "_signed_twice", 0.4),
     ("resolve", "_resolve", 4),
 )

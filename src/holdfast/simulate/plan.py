@@ -42,6 +42,7 @@ WEATHER: Final[dict[str, Group]] = {  # may strike at each call, answer, event o
     "answer_unreadable": _V,
     "request_lost": _N,
     "request_slow": _N,
+    "request_given_up": _N,
     "event_lost": _N,
     "event_late": _N,
     "event_doubled": _N,
@@ -74,6 +75,7 @@ MOVES: Final[dict[str, Group]] = {  # happen at their moments
     "stream_cut": _N,
     "stream_mute": _N,
     "feed_silent": _N,
+    "feed_lags": _N,
     "partition": _N,
     "deadman_fires": _V,
     "orders_wiped": _V,
@@ -89,6 +91,7 @@ MOVES: Final[dict[str, Group]] = {  # happen at their moments
     "fill_busted": _V,
     "transfer": _V,
     "funding": _V,
+    "funding_of_all": _V,
     "venue_clock_step": _C,
     "venue_clock_drift": _C,
     "wall_clock_step": _C,
@@ -115,6 +118,8 @@ MOVES: Final[dict[str, Group]] = {  # happen at their moments
     "command_replayed": _H,
     "limit_typo": _H,
     "limit_tightened": _H,
+    "gross_tightened": _H,
+    "signed_twice": _H,
     "resolve": _H,
 }
 KINDS: Final[dict[str, Group]] = {**WEATHER, **MOVES}

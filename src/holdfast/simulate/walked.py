@@ -15,15 +15,18 @@ class Walked(dict[tuple[OrderState, Did], OrderState]):
 
     def __init__(self, table: dict[tuple[OrderState, Did], OrderState]) -> None:
         super().__init__(table)
-        self._counts: Counter[tuple[OrderState, Did]] = Counter()
+        self._asked: list[
+            tuple[OrderState, Did]
+        ] = []  # counted at the end: the hash of a member is a Python call
 
     def get(self, key: tuple[OrderState, Did], default: OrderState | None = None) -> OrderState | None:  # type: ignore[override]
-        self._counts[key] += 1
+        self._asked.append(key)
         return super().get(key, default)
 
     def counted(self) -> dict[str, int]:
         """By ``state + what happened``; illegal pairs are not rows."""
-        return {name_of(*key): count for key, count in sorted(self._counts.items(), key=_name) if key in self}
+        counts = Counter(self._asked)
+        return {name_of(*key): count for key, count in sorted(counts.items(), key=_name) if key in self}
 
 
 def _name(item: tuple[tuple[OrderState, Did], int]) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, NoReturn
 
@@ -26,7 +28,8 @@ from holdfast.core.ledger.positions import PositionRow
 from holdfast.core.replay import FACT_TYPES, Replayed, replay
 from holdfast.core.state import State
 from holdfast.journal.chain import iterate
-from holdfast.journal.recover import open_for_append
+from holdfast.journal.codec import CorruptJournal
+from holdfast.journal.recover import Opened, open_for_append
 from holdfast.journal.segments import Journal
 from holdfast.journal.snapshots import save_snapshot
 from holdfast.ports.journal import JournalFailed
@@ -49,6 +52,7 @@ from holdfast.strategy.examples.momentum_taker import MomentumTaker
 from holdfast.strategy.examples.two_sided_quoter import TwoSidedQuoter
 from holdfast.vocab.effects import Call, ClearLatch, CommandAnswered, Record, TripLatch
 from holdfast.vocab.events import CallDone, Command, Event, LatchSeen, StrategySaved, Verb
+from holdfast.vocab.facts import OrderAmended
 from holdfast.vocab.holds import ACCOUNT, Scope
 from holdfast.vocab.ids import order_id_from_text
 from holdfast.vocab.instruments import InstrumentSpec
@@ -63,7 +67,8 @@ from holdfast.vocab.limits import (
 )
 from holdfast.vocab.market import Depth, Mark, MarketEvent, Quote, Trade
 from holdfast.vocab.orders import Lane
-from holdfast.vocab.outcome import Outcome, Withheld
+from holdfast.vocab.outcome import Outcome, Suppressed, Unknown, Withheld
+from holdfast.vocab.requests import PlaceOrder
 from holdfast.vocab.units import E8, NS_PER_MS, NS_PER_S, PPM
 
 MONO_START_NS: Final = 3_600 * NS_PER_S
@@ -75,6 +80,8 @@ _REAL: Final = "sim live"  # the environment of the configuration that somebody 
 _DIES_AGAIN: Final = 0.2  # how often a start is itself killed
 _OPENED_INDEX: Final = 60  # by this record the first life has opened its books
 LOOK_EVERY_STEPS: Final = 100
+APART: Final = 200  # half a percent: how far the middle and what the bot values by stand apart in the calm
+GIVEN_UP_MS_MAX: Final = 900  # within the receive window: the venue refuses what comes later
 PRICES_KEPT_S: Final = 10  # with an older price no bot trades any more
 STRATEGIES: Final = ("quoter", "momentum", "restless")
 _WRITES: Final = frozenset({"write", "allocate", "make_dir", "rename", "remove"})
@@ -93,21 +100,36 @@ class Standstill(BaseException):
         self.seconds = seconds
 
 
+@dataclass(slots=True)
+class Lag:
+    """A feed that is late: by how much, until when, and what is on its way."""
+
+    lag_ns: int
+    until_mono_ns: int
+    waiting: deque[MarketEvent] = field(default_factory=deque)
+
+
 class Mutable:
     """The strategy host, whose wishes can be held back: the end of a run wants nobody to trade."""
 
     def __init__(self, host: StrategyHost, world: World) -> None:
         self._host = host
         self._world = world
+        self.next_due_mono_ns = host.next_due_mono_ns  # asked at every turn: not by way of ``__getattr__``
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._host, name)
+
+    @property
+    def waits(self) -> bool:
+        return self._host.waits
 
     def _heard(self, wants: Sequence[Event]) -> Sequence[Event]:
         return () if self._world.muted else wants
 
     def on_market(self, event: MarketEvent) -> Sequence[Event]:
-        return self._heard(self._host.on_market(event))
+        wants = self._host.on_market(event)
+        return wants if not wants or not self._world.muted else ()
 
     def on_fact(self, fact: Any, *, wall_ns: int, mono_ns: int) -> Sequence[Event]:
         return self._heard(self._host.on_fact(fact, wall_ns=wall_ns, mono_ns=mono_ns))
@@ -144,8 +166,37 @@ class Bot(Paced):
                 world.auditor.writes(call)
             return withheld
 
-        self._venue.submit(call.request, call.lane, last_hop, done)
+        request = call.request
+        if type(request) is PlaceOrder and world.weather.strikes("request_given_up"):
+            self._gives_up(request, call.lane, last_hop, done)
+        else:
+            self._venue.submit(request, call.lane, last_hop, done)
         world.may_die()
+
+    def _gives_up(
+        self,
+        request: PlaceOrder,
+        lane: Lane,
+        last_hop: Callable[[], Withheld | None],
+        done: Callable[[Outcome], None],
+    ) -> None:
+        """The connection breaks behind the write: nobody hears the answer, and the order arrives all the same, late."""
+        world, withheld = self.world, last_hop()
+        if withheld is not None:
+            done(Suppressed(by=withheld))
+            return
+        world.weather.saw("request_given_up")
+        world.later(world.rng.randrange(1, 50), lambda: done(Unknown(why="connection reset by peer")))
+        port = world.port
+        world.storm.last_slow_ns = world.venue_now_ns()
+
+        def arrives() -> None:
+            usual = port.latency
+            port.latency = structs.replace(usual, request_ns=0)
+            port.submit(request, lane, lambda: None, lambda _: None)
+            port.latency = usual
+
+        world.later(world.rng.randrange(100, GIVEN_UP_MS_MAX), arrives)
 
     def trip_latch(self, trip: TripLatch) -> None:
         self.world.auditor.tripped = True
@@ -188,7 +239,8 @@ class Bot(Paced):
 
     def until(self, mono_ns: int, wall_ns: int) -> None:
         """Let everything happen that is due by then."""
-        self._until(mono_ns, wall_ns)
+        if self._next_due() <= mono_ns:
+            self._until(mono_ns, wall_ns)
 
 
 class MemoryLog:
@@ -291,6 +343,7 @@ class World:
         source = Generated(seed=seed)
         self.specs = source.specs
         self.names = tuple(spec.instrument for spec in self.specs)
+        self._unit_e8 = {spec.instrument: spec.tick_lot_e8 for spec in self.specs}
         base = _base(self.specs)
         self.settings = structs.replace(
             base,
@@ -362,6 +415,8 @@ class World:
         self.venue_step_ns = 0  # the venue's clock against the market's
         self._journal: Journal
         self._depth_untrue = False
+        self._lags: dict[str, Lag] = {}  # by instrument, while its feed is late
+        self._told_late: MarketEvent | None = None  # the venue has taken it long ago
         self._quoted: dict[str, int] = {}
         self._standing_still: list[tuple[Bot, Event]] | None = None
         self._boot = 0
@@ -384,6 +439,13 @@ class World:
         account = self.account
         ours: set[int] = set()
         foreign: set[str] = set()
+        equity_e8, apart_e8 = account.balances.get("USDT", 0), 0
+        for (name, _), row in account.positions.items():
+            if row.position_lots:
+                bid, _, ask, _ = self.exchange.touch(name)
+                worth_e8 = row.position_lots * self._unit_e8[name] * (bid + ask) // 2
+                equity_e8 += worth_e8 - row.cost_e8
+                apart_e8 += abs(worth_e8) // APART
         for client_id, venue_id in [
             *((order.client_id, order.order_id) for order in account.open_orders.values()),
             *((algo.client_algo_id, algo.algo_id) for algo in account.open_algo_orders.values()),
@@ -400,6 +462,8 @@ class World:
             open_order_ids=frozenset(ours),
             foreign_ids=frozenset(foreign),
             wallet_e8=dict(account.balances),
+            equity_e8=equity_e8,
+            equity_apart_e8=apart_e8,
         )
 
     def _venue_told(self, account: Account, event: SimEvent) -> None:
@@ -446,10 +510,13 @@ class World:
                     for (who, name), one in limits.items()
                 },
                 collar_ppm={one.instrument: one.collar_ppm for one in settings.instrument_limits},
-                unit_e8={spec.instrument: spec.tick_lot_e8 for spec in settings.instruments},
-                gross_e8_max=settings.account_limits.gross_notional_e8_max,
+                unit_e8=self._unit_e8,
+                gross_e8_max=changed.get(
+                    "account.gross_notional_max", settings.account_limits.gross_notional_e8_max
+                ),
                 quote_age_ns_max=settings.timings.quote_age_ms_max * NS_PER_MS,
                 recover_cooling_ns=settings.account_limits.recover_cooling_ms * NS_PER_MS,
+                receive_window_ns=settings.timings.receive_window_ms * NS_PER_MS,
             )
             self._rules_of = dict(changed), rules
         return self._rules_of[1]
@@ -485,6 +552,7 @@ class World:
             holds={hold_id: int(hold.level) for hold_id, hold in books.holds.holds.items()},
             order_states={order_id: row.state for order_id, row in orders.live.items()},
             wallet_e8=dict(ledger.wallet_e8),
+            equity_e8=books.drawdown.equity_e8,
             foreign_ids=frozenset(orders.foreign),
             calls_count=len(session.calls),
             chased_count=len(session.chases),
@@ -522,62 +590,89 @@ class World:
         self.schedule(round(ms * NS_PER_MS), act)
 
     def _feed(self) -> Iterator[MarketEvent]:
-        """The market, as received: stamped with the clocks of now."""
+        """The market, as received: stamped with the clocks of now, at its own price or another, its book whole or thin.
+
+        Written out in one piece: half of what a simulation does is to go through here.
+        """
+        first_ns, pace = self._first_ns, self.pace
         for frame in self._frames:
-            event = frame.event
+            event: Any = frame.event
             kind = type(event)
-            if self.price_ppm != PPM or self.thin_lots:
+            ppm, most = self.price_ppm, self.thin_lots
+            if most or ppm != PPM:
                 self._depth_untrue = True  # for good: what is told are differences
-                event = self._elsewhere(event)
+                most = most or 1 << 62
             if kind is Depth and self._depth_untrue:
                 continue
-            since = (frame.recv_ns - self._first_ns) * self.pace
+            recorded = frame.recv_ns - first_ns
+            since = recorded * pace
+            later_ns = self.venue_step_ns + since - recorded
+            wall_ns = first_ns + since + self.wall_skew_ns
+            mono_ns = self._mono_start_ns + since
             if kind is Quote:
-                self._quoted_at_venue(event, since // NS_PER_S)
-            mono = self._mono_start_ns + since
-            if mono >= self._end_ns or self.steps >= self._steps_end:
+                bid, bid_lots, ask, ask_lots = (
+                    event.bid_ticks,
+                    event.bid_lots,
+                    event.ask_ticks,
+                    event.ask_lots,
+                )
+                if most:
+                    spread = ask - bid
+                    bid = bid * ppm // PPM
+                    ask = bid + spread
+                    bid_lots, ask_lots = min(bid_lots, most), min(ask_lots, most)
+                self._quoted_at_venue(event.instrument, bid, since // NS_PER_S)
+                event = Quote(
+                    event.instrument,
+                    event.seq,
+                    bid,
+                    bid_lots,
+                    ask,
+                    ask_lots,
+                    event.venue_ns + later_ns,
+                    wall_ns,
+                    mono_ns,
+                )
+            elif kind is Trade and most:
+                event = Trade(
+                    event.instrument,
+                    event.seq,
+                    event.price_ticks * ppm // PPM,
+                    min(event.qty_lots, most),
+                    event.aggressor,
+                    event.market,
+                    event.venue_ns + later_ns,
+                    wall_ns,
+                    mono_ns,
+                )
+            else:
+                if kind is Mark and most:
+                    event = structs.replace(event, mark_ticks=event.mark_ticks * ppm // PPM)
+                event = stamped(event, offset_ns=later_ns, wall_ns=wall_ns, mono_ns=mono_ns)
+            if mono_ns >= self._end_ns or self.steps >= self._steps_end:
                 return
-            yield stamped(
-                event,
-                offset_ns=self.venue_step_ns + since - (frame.recv_ns - self._first_ns),
-                wall_ns=self._first_ns + since + self.wall_skew_ns,
-                mono_ns=mono,
-            )
+            yield event
 
-    def _quoted_at_venue(self, quote: Any, second: int) -> None:
-        lows = self._lows[quote.instrument]
+    def _quoted_at_venue(self, name: str, bid_ticks: int, second: int) -> None:
+        lows = self._lows[name]
         low = lows.get(second)
         if low is None:
-            lows[second] = quote.bid_ticks
+            lows[second] = bid_ticks
             for old in [one for one in lows if one < second - PRICES_KEPT_S]:
                 del lows[old]
-        elif quote.bid_ticks < low:
-            lows[second] = quote.bid_ticks
-
-    def _elsewhere(self, event: MarketEvent) -> MarketEvent:
-        """The same market at another price, or with less in its book."""
-        ppm, most = self.price_ppm, self.thin_lots or 1 << 62
-        if type(event) is Quote:
-            bid = event.bid_ticks * ppm // PPM
-            return structs.replace(
-                event,
-                bid_ticks=bid,
-                ask_ticks=bid + event.ask_ticks - event.bid_ticks,
-                bid_lots=min(event.bid_lots, most),
-                ask_lots=min(event.ask_lots, most),
-            )
-        if type(event) is Trade:
-            return structs.replace(
-                event, price_ticks=event.price_ticks * ppm // PPM, qty_lots=min(event.qty_lots, most)
-            )
-        if type(event) is Mark:
-            return structs.replace(event, mark_ticks=event.mark_ticks * ppm // PPM)
-        return event
+        elif bid_ticks < low:
+            lows[second] = bid_ticks
 
     def _venue_takes(self, event: MarketEvent, wall_ns: int) -> None:
-        now_ns = self.port.venue_now_ns()
-        self.exchange.advance(now_ns)  # the venue's clock may be stepped back; its stamps never go back
-        self.exchange.on_market(event, now_ns)
+        if event is self._told_late:
+            return
+        exchange = self.exchange
+        now_ns = wall_ns + self.port.venue_offset_ns
+        if now_ns > exchange.now_ns:
+            exchange.now_ns = now_ns
+        else:
+            now_ns = exchange.now_ns  # the venue's clock may be stepped back; its stamps never go back
+        exchange.on_market(event, now_ns)  # which does first what is due by then
 
     def _heard(self, events: Iterator[MarketEvent]) -> Iterator[MarketEvent]:
         """What the feeds carry to the bot; the exchange sees all of it."""
@@ -585,18 +680,59 @@ class World:
             if type(event) is Depth or event.mono_ns < self.silent_until.get(event.instrument, 0):
                 if type(event) is not Depth:
                     self.weather.saw("feed_silent")
-                if self.bot is not None:
-                    self.bot.until(event.mono_ns, event.wall_ns)
-                self.clock.tell(wall_ns=event.wall_ns, mono_ns=event.mono_ns)
-                self._venue_takes(event, event.wall_ns)
+                self._passes_by(event)
                 continue
-            self.steps += 1
-            self.weather.now_mono_ns = event.mono_ns
-            if self.steps >= self._look_at or self.weather.look_due:
-                self.look()
+            if event.instrument in self._lags:
+                self._passes_by(event)
+                for late in self._late(event):
+                    self._told_late = late
+                    self._counts_step(late)
+                    if type(late) is Quote and self._on_time(late):
+                        self._quoted[late.instrument] = late.mono_ns
+                    yield late
+                continue
+            self._counts_step(event)
             if type(event) is Quote:
                 self._quoted[event.instrument] = event.mono_ns
             yield event
+
+    def _counts_step(self, event: MarketEvent) -> None:
+        self.steps += 1
+        self.weather.now_mono_ns = event.mono_ns
+        if self.steps >= self._look_at or self.weather.look_due:
+            self.look()
+
+    def _passes_by(self, event: MarketEvent) -> None:
+        """The venue takes it, and the bot hears nothing of it now; for both it is now that time."""
+        wall, mono = event.wall_ns, event.mono_ns
+        if self.bot is not None:
+            self.bot.until(mono, wall)
+        self.clock.tell(wall_ns=wall, mono_ns=mono)
+        self._venue_takes(event, wall)
+
+    def lags(self, name: str, *, ms: int, for_ms: int) -> None:
+        """From now on the feed of an instrument is so late, for so long."""
+        if name not in self._lags:
+            self._lags[name] = Lag(ms * NS_PER_MS, self.mono_ns + for_ms * NS_PER_MS)
+
+    def _late(self, now: MarketEvent) -> Iterator[MarketEvent]:
+        """What comes now of an instrument whose feed is late: what is old enough; when it is late no more, all."""
+        lag = self._lags[now.instrument]
+        lag.waiting.append(now)
+        over = now.mono_ns >= lag.until_mono_ns
+        if over:
+            del self._lags[now.instrument]
+        while lag.waiting and (over or lag.waiting[0].mono_ns + lag.lag_ns <= now.mono_ns):
+            event = lag.waiting.popleft()
+            yield structs.replace(event, wall_ns=now.wall_ns, mono_ns=now.mono_ns)
+
+    def _on_time(self, quote: Quote) -> bool:
+        """Whether it is as young as a quote must be when it comes, by what the bot may know of the venue's clock."""
+        late_ns = quote.wall_ns + self.state.live.offset_ns - quote.venue_ns
+        if late_ns <= self.settings.timings.quote_age_ms_max * NS_PER_MS:
+            return True
+        self.weather.seen["feed_lags"] += 1  # in great numbers: no reason to look at everything
+        return False
 
     def run(self, *, steps: int | None = None, seconds: float = 3_600) -> None:
         """Let the market go on for so many steps, or for this long; dead bots start again."""
@@ -674,12 +810,13 @@ class World:
         self._end_ns, self._steps_end = until, 1 << 62
         clock, schedule = self.clock, self.schedule
         for event in self._feed():
-            while schedule.due_mono_ns <= event.mono_ns:
-                at = max(schedule.due_mono_ns, clock.mono_ns())
-                clock.tell(wall_ns=event.wall_ns - (event.mono_ns - at), mono_ns=at)
+            wall, mono = event.wall_ns, event.mono_ns
+            while schedule.due_mono_ns <= mono:
+                at = max(schedule.due_mono_ns, clock.told_mono_ns)
+                clock.tell(wall_ns=wall - (mono - at), mono_ns=at)
                 schedule.pop()()
-            clock.tell(wall_ns=event.wall_ns, mono_ns=event.mono_ns)
-            self._venue_takes(event, event.wall_ns)
+            clock.told_wall_ns, clock.told_mono_ns = wall, mono
+            self._venue_takes(event, wall)
         self._end_ns, self._steps_end = end_ns, steps_end
 
     # --- lives ----------------------------------------------------------------------------------------------------
@@ -698,8 +835,12 @@ class World:
         self.storm.port = port
         return port
 
-    def _opened(self) -> tuple[Journal, Kept, list[tuple[int, int, Record]]]:
-        """As ``app.parts.open_state``: the newest snapshot that fits the chain, and the facts behind it."""
+    def _opened(self, *, whole: bool = True) -> tuple[Opened, Kept, list[Record]]:
+        """As ``app.parts.open_state``: the newest snapshot that fits the chain, and the facts behind it.
+
+        And every record, where they are not just those that the auditor has heard: what was lost never was.
+        ``whole``: prove the chain once more on the way.
+        """
         opened = open_for_append(
             JOURNAL,
             account="demo",
@@ -707,35 +848,39 @@ class World:
             segment_bytes=SEGMENT_BYTES,
             reserve_bytes=RESERVE_BYTES,
         )
-        records = list(iterate(JOURNAL, files=self.files))
         kept, first = None, 0
         if opened.snapshot is not None:
             kept = decode_kept(opened.snapshot.payload)
             first = opened.snapshot.at.index + 1
-        return opened.journal, recover((record for _, _, record in records[first:]), kept), records
+        begin = first if opened.journal.record_count == self.auditor.count else 0
+        records = [record for _, _, record in iterate(JOURNAL, begin, whole=whole, files=self.files)]
+        return opened, recover(records[first - begin :], kept), records
 
     def _starts(self) -> None:
         """Fold the journal, and begin another life; a start that dies leaves nobody."""
         if self.lives and "killed_in_recovery" in self.weather.kinds and self.rng.random() < _DIES_AGAIN:
             self.die_after = self.rng.randrange(1, 40)
         try:
-            self._journal, kept, records = self._opened()
+            opened, kept, records = self._opened()
         except Crash:
             self.weather.saw("killed_in_recovery")
             self._crashes()
             return
+        except CorruptJournal:
+            raise  # no later start fares better: nobody would ever live again
         except JournalFailed:
             self._crashes()
             return
+        self._journal = opened.journal
         if "wrong_environment" in self.weather.kinds and kept.books.environment:
             other = structs.replace(self.settings, environment=_REAL)
             self.auditor.must("I33 books are of one environment", misfits(kept.books, other), _REAL)
             self.weather.saw("wrong_environment")
         state = State(kept.books)
-        self.auditor.begins((record for _, _, record in records), len(records))
+        self.auditor.begins(records, opened.journal.record_count)
         self._saved = dict(kept.saved)
         self.lives += 1
-        self.log.at_least(max((pos for _, pos, _ in records), default=0))
+        self.log.at_least(opened.market_pos)
         port = self.port = self._a_port()
         self.storm.awaited.clear()
         bot = self.bot = Bot(
@@ -809,8 +954,11 @@ class World:
             self.steps += 1
             if type(record) is StrategySaved:
                 self._saved[record.strategy] = record.state
+        elif type(record) is OrderAmended:
+            self.weather.look_due = True  # two sizes of one order, until it is answered
         self.auditor.record(index, record)
-        self.may_die()
+        if self.die_after is not None:
+            self.may_die()
 
     def may_die(self) -> None:
         """SIGKILL may come at any record and at any call."""
@@ -840,6 +988,7 @@ class World:
             self.bot.dead = True
             self.bot = None
         self.port.listen(None)
+        self._lags = {}
         self.die_after = None
         self.tear_next_write = self._torn = False
         if power:
@@ -947,6 +1096,7 @@ class World:
         """Nothing goes wrong any more: not the network, not the feeds, not the machine."""
         self.storm.calms_down()
         self.silent_until = {}
+        self._lags = {}
         self.thin_lots = 0
         self.read_only = False
         self.die_after = None
@@ -966,8 +1116,8 @@ class World:
 
     def recovers(self) -> str:
         """Hash of the books that a start would find, which then goes no further."""
-        journal, kept, _ = self._opened()
-        journal.close()
+        opened, kept, _ = self._opened(whole=False)
+        opened.journal.close()
         return State(kept.books).books_hash()
 
     def records(self) -> list[tuple[int, int, Record]]:
@@ -982,6 +1132,6 @@ class World:
             if name.endswith(".seg")
         ]
 
-    def replayed(self) -> Replayed:
+    def replayed(self, records: Iterable[tuple[int, int, Record]]) -> Replayed:
         """Step the journal's events and the market log again. Errors: ReplayDiffers at the first difference."""
-        return replay(iter(self.records()), iter(enumerate(self.log.events)))
+        return replay(records, iter(enumerate(self.log.events)))

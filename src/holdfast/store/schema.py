@@ -9,6 +9,7 @@ from msgspec import Struct, json, structs
 
 from holdfast.store.rows import Alert, Cash, Command, Equity, Fill, HoldRow, Order, RefusalRow
 from holdfast.vocab import events, facts
+from holdfast.vocab.units import NS_PER_S
 
 VERSION: Final = 2  # a store of another version is dropped and rebuilt
 
@@ -374,6 +375,9 @@ APPLY: Final[dict[type, Callable[[Any, int, int], list[Statement]]]] = {
     events.StreamSilent: _told(
         lambda event: f"{event.feed} {event.instrument or 'all'} {event.kind.value}",
         lambda event: f"silent for {event.silent_ms} ms" if event.silent else "speaks again",
+    ),
+    events.HoursPassed: _told(
+        _no_key, lambda event: f"{event.by_ns // NS_PER_S} s in which nothing came were passed over"
     ),
     events.PressureChanged: _told(
         _no_key,

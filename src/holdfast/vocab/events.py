@@ -338,6 +338,17 @@ class TimerFired(_Event, frozen=True, kw_only=True, tag="timer_fired"):
     key: int
 
 
+class HoursPassed(_Event, frozen=True, kw_only=True, tag="hours_passed"):
+    """In virtual time: hours were passed over in which nothing came and everything regular went on as before.
+
+    ``by_ns``: how long, a multiple of everything that is done regularly. ``calls_count``: questions that would have
+    been asked of the venue meanwhile, and answered as the last ones of their kind were.
+    """
+
+    by_ns: int
+    calls_count: int
+
+
 class LatchSeen(_Event, frozen=True, kw_only=True, tag="latch_seen"):
     """The latch was found tripped (or unreadable, then ``nonce`` is 0): journal of who and why."""
 
@@ -403,6 +414,7 @@ Event: TypeAlias = (
     | StreamSilent
     | PressureChanged
     | TimerFired
+    | HoursPassed
     | LatchSeen
     | LeaseLost
     | StrategyFailed

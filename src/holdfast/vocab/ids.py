@@ -16,6 +16,7 @@ SEQUENCE_BITS: Final = 40
 EPOCH_MAX: Final = (1 << 23) - 1
 SEQUENCE_MAX: Final = (1 << SEQUENCE_BITS) - 1
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_DIGITS: Final = frozenset(_ALPHABET)
 _CLIENT_ID_DIGITS: Final = 25  # 36**25 > 2**128
 CLIENT_ID_PREFIX: Final = "hf"
 
@@ -53,7 +54,7 @@ def order_id_from_text(text: str, *, account_tag: int) -> int | None:
     if len(text) != len(CLIENT_ID_PREFIX) + _CLIENT_ID_DIGITS or not text.startswith(CLIENT_ID_PREFIX):
         return None
     digits = text[len(CLIENT_ID_PREFIX) :]
-    if any(digit not in _ALPHABET for digit in digits):
+    if not _DIGITS.issuperset(digits):
         return None
     number = int(digits, 36)
     if number >> 64 != account_tag:

@@ -385,17 +385,21 @@ def _entry_cost_e8(state: State, instrument: str) -> int | None:
 
 
 def _adopt(state: State, out: Out, command: Command) -> Answer:
-    """Make our position (and wallet) follow the venue's last word, by a named person."""
+    """Make a position, a balance or the word on an order follow the venue's last one, by a named person.
+
+    Only the difference that is named: another one may have been found since that person looked, and be a lie.
+    """
     if not command.reason:
         return False, "a reason is needed to adopt"
+    if not command.scope.instrument:
+        return False, "adopt by name: each difference (holdfast status) is signed for by itself"
     session = state.live
     words = session.words
     ledger = state.books.ledger
     wanted = {
         name: found
         for name, found in state.books.breaks.items()
-        if not command.scope.instrument
-        or found.key == command.scope.instrument
+        if found.key == command.scope.instrument
         # with a position the executions that explain it are adopted too
         or (found.kind is BreakKind.FILL_GONE and found.key.startswith(f"{command.scope.instrument}/"))
     }

@@ -56,6 +56,7 @@ POSITION_SOURCES_MAX: Final = 4
 # A difference must be seen this many times in a row, with nothing of ours moving in between, to be a break:
 # the venue's own lists lag its streams by moments.
 CONFIRMATIONS: Final = 2
+GONE: Final = "gone/"  # and the id: a suspect that is open and somebody else's, and not in the venue's list
 RISEN: Final = "risen/"  # and the id: a suspect that is final with us, and in the venue's list of open orders
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
 ROUNDING_E8_PER_FILL: Final = 2
@@ -159,6 +160,8 @@ def _become_ready(state: State, out: Out) -> None:
     session.ready = True
     took_ms = (session.now_mono_ns - session.started_mono_ns) // NS_PER_MS
     alert(out, Severity.INFO, "start.reconciled", f"reconciled with the venue in {took_ms} ms")
+    for instrument in state.specs:  # what is held was counted before it had a price
+        state.refresh_gross(instrument)
     mark_equity(state, out)  # the day's peak counts from here, not from the first timer
     if session.settings.arm_auto:
         arm_if_possible(state, out, by="auto", reason="arm = auto")
@@ -348,20 +351,31 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
     for name in list(session.suspects):
         if name.startswith(RISEN) and name not in risen:
             del session.suspects[name]  # not in a row
+    gone: dict[str, bool] = {}
     for venue_order_id, foreign in list(orders.foreign.items()):
-        if venue_order_id not in seen:
-            emit(
-                state,
-                out,
-                ForeignOrderSeen(
-                    venue_order_id=venue_order_id,
-                    instrument=foreign.instrument,
-                    side=foreign.side,
-                    open_lots=0,
-                    conditional=foreign.conditional,
-                ),
-            )
-            touch(state, foreign.instrument)
+        if venue_order_id in seen:
+            continue
+        name = f"{GONE}{venue_order_id}"
+        gone[name] = True
+        session.suspects[name] = session.suspects.get(name, 0) + 1
+        if session.suspects[name] < CONFIRMATIONS:
+            continue  # one empty list is not believed: an old one may have come late
+        emit(
+            state,
+            out,
+            ForeignOrderSeen(
+                venue_order_id=venue_order_id,
+                instrument=foreign.instrument,
+                side=foreign.side,
+                open_lots=0,
+                conditional=foreign.conditional,
+            ),
+        )
+        touch(state, foreign.instrument)
+        del session.suspects[name]
+    for name in list(session.suspects):
+        if name.startswith(GONE) and name not in gone:
+            del session.suspects[name]
     ours = [
         OwnOrder(
             order_id=row.order_id,

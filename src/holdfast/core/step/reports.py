@@ -88,6 +88,7 @@ def order_report(
     if row.settled():
         session.chases.pop(row.order_id, None)
         session.words.amended_venue_ns.pop(row.order_id, None)
+        session.words.smaller_lots.pop(row.order_id, None)
         return
     hunt = session.chases.get(row.order_id)
     if not is_final(row.state):
@@ -138,7 +139,8 @@ def settle_size(
     An unanswered amend is proven by its own size and price, in its own answer, in that to a later question, or in a
     word of the stream from later than the last amend that took effect: an order that is amended back has shown both
     before. Where no amend is asked, a size or price that is not ours is the venue's truth all the same, and people
-    are told: an amend that was given up may have taken effect, or somebody else changed the order.
+    are told: an amend that was given up may have taken effect, or somebody else changed the order. A smaller size in
+    an answer must be shown twice in a row: lists may be older than their question, and a start knows of no times.
     """
     price = report.price_ticks
     if row.terms.order_type is not OrderType.LIMIT or price is None or report.qty_lots <= 0:
@@ -158,7 +160,12 @@ def settle_size(
     else:
         newer = later if asked_mono_ns is None else asked_mono_ns > row.changed_mono_ns
         why = "the venue shows it so"
+        smaller = state.live.words.smaller_lots
+        before = smaller.pop(row.order_id, 0)
         if not newer or shown == (row.qty_lots, row.price_ticks) or report.status not in _OPEN:
+            return
+        if asked_mono_ns is not None and report.qty_lots < row.qty_lots and report.qty_lots != before:
+            smaller[row.order_id] = report.qty_lots
             return
         alert(
             out,
@@ -393,3 +400,4 @@ def _filled(state: State, out: Out, row: OrderRow) -> None:
     if row.settled():
         state.live.chases.pop(row.order_id, None)
         state.live.words.amended_venue_ns.pop(row.order_id, None)
+        state.live.words.smaller_lots.pop(row.order_id, None)

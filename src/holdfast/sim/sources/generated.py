@@ -169,6 +169,9 @@ class _Market:
         self._common_ppb = 0
         self._own_ppb = [0] * len(instruments)
         self._regime = Regime.CALM
+        self._manner = _MANNERS[
+            self._regime
+        ]  # looked up when it changes: the hash of a member is a Python call
         self._drift_ppb = 0
         self._regime_end_ns = start_ns + 3 * NS_PER_S
         self._turn = 0
@@ -190,13 +193,14 @@ class _Market:
         word = self._word()
         if self.now_ns >= self._regime_end_ns:
             self._change_regime(word)
-        manner = _MANNERS[self._regime]
+        manner = self._manner
+        books = self._books
         # between 1/8 and 15/8 of the mean, shared out over the instruments
-        self.now_ns += manner.step_ns * (1 + (word & 0xFF) * 14 // 255) // (8 * len(self._books)) + 1
-        turn = self._turn = (self._turn + 1 + (word >> 8 & 1)) % len(self._books)
+        self.now_ns += manner.step_ns * (1 + (word & 0xFF) * 14 // 255) // (8 * len(books)) + 1
+        turn = self._turn = (self._turn + 1 + (word >> 8 & 1)) % len(books)
         if (word >> 16 & 0xFF) < manner.move_odds:
             self._move(turn, word, manner)
-        one, book = self._instruments[turn], self._books[turn]
+        one, book = self._instruments[turn], books[turn]
         share_ppb = self._common_ppb * one.share_ppm // 10**6 + self._own_ppb[turn]
         fair_ticks = max(one.start_ticks * (_PPB + share_ppb) // _PPB, 50)
         frames = book.follow(
@@ -221,7 +225,7 @@ class _Market:
 
     def _change_regime(self, word: int) -> None:
         following = self._regime = _FOLLOWS[self._regime][word >> 24 & 3]
-        manner = _MANNERS[following]
+        manner = self._manner = _MANNERS[following]
         self._drift_ppb = manner.drift_ppb if word >> 28 & 1 else -manner.drift_ppb
         if abs(self._common_ppb) > 20_000_000:  # 2 % away: a trend leads back
             self._drift_ppb = -abs(self._drift_ppb) if self._common_ppb > 0 else abs(self._drift_ppb)

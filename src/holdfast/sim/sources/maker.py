@@ -67,10 +67,11 @@ class GeneratedBook:
 
     def quote(self, now_ns: int) -> Frame:
         """The touch as it is now."""
-        name, bid, ask = self.spec.instrument, self._bid, self._ask
-        self._shown = (bid, self._bids[bid], ask, self._asks[ask])
-        event = Quote(name, self._book_id, bid, self._bids[bid], ask, self._asks[ask], now_ns, 0, 0)
-        return Frame(now_ns, now_ns, name, self._quotes, None, event, self.spec)
+        spec, bid, ask = self.spec, self._bid, self._ask
+        name, bid_lots, ask_lots = spec.instrument, self._bids[bid], self._asks[ask]
+        self._shown = (bid, bid_lots, ask, ask_lots)
+        event = Quote(name, self._book_id, bid, bid_lots, ask, ask_lots, now_ns, 0, 0)
+        return Frame(now_ns, now_ns, name, self._quotes, None, event, spec)
 
     def diff(self, now_ns: int) -> list[Frame]:
         """What changed since the last diff; nothing if nothing did."""
