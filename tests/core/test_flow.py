@@ -231,3 +231,12 @@ def test_only_an_exit_makes_the_next_exit_wait():
     takes(flow, 1_000, exits=True)
     assert not flow.exit_passes("alpha", Side.BUY, now_mono_ns=2_599 * NS_PER_MS)
     assert flow.exit_passes("alpha", Side.BUY, now_mono_ns=2_600 * NS_PER_MS)
+
+
+def test_a_copy_of_what_was_sent_is_the_same_and_changes_alone():
+    flow = takes(a_flow(), 0, 100, 200)
+    again = flow.copied()
+    assert flow == again
+    takes(again, 201)
+    assert flow != again
+    assert flow == takes(a_flow(), 0, 100, 200)
