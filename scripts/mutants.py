@@ -88,7 +88,6 @@ REASONS: Final[dict[str, str]] = {  # by the mutant's name; … stands for whate
     "Parents.supposing: if parent is not None: … -> if True:": "equivalent: a copy of none is none",
     "Together.refusal_of: if desk.account.duplicate_window_ns: … -> if True:": f"{_TIME}: asked for in a window only",
     "Together.refusal_of: if intent.child_of is not None: … -> if True:": f"{_TIME}: asked for by a child only",
-    "_take_together: if not same: … -> if False:": f"{_TIME}: a sum of nothing is counted",
     "judge_basket: if desk.account.duplicate_window_ns: … -> if True:": f"{_TIME}: as in judge",
     "Flow.used_e8: side > 0 -> side >= 0": _SIDE,
     "Flow.take: side > 0 -> side >= 0": _SIDE,
