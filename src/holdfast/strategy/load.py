@@ -7,8 +7,9 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from zlib import crc32
 
 from holdfast.strategy.api import CALLBACKS, Strategy
@@ -46,12 +47,19 @@ def _from_package(place: str, where: str) -> ModuleType:
         raise StrategyUnusable(f"{where}: cannot be imported: {_one_line(error)}") from error
 
 
+class _AsWritten(SourceFileLoader):
+    """Reads the text itself: bytecode kept beside it goes by second and size, and may be of the text before."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _from_file(path: Path, where: str) -> ModuleType:
     if not path.is_file():
         raise StrategyUnusable(f"{where}: no such file")
     # under a name of its own, so that two files with one stem stay apart
     name = f"holdfast_strategy_{path.stem}_{crc32(str(path.resolve()).encode()):08x}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsWritten(name, str(path)))
     if spec is None or spec.loader is None:
         raise StrategyUnusable(f"{where}: not a Python file")
     module = importlib.util.module_from_spec(spec)
