@@ -8,13 +8,14 @@ from holdfast.vocab.events import TradeBusted, TradeReported
 from holdfast.vocab.facts import BreakKind, FillBooked, FillBusted
 from holdfast.vocab.holds import HoldCause, HoldLevel
 from holdfast.vocab.orders import OrderState, Side
+from holdfast.vocab.outcome import Ok
 from holdfast.vocab.refusals import NotReducing
-from holdfast.vocab.reports import BustReport, FillCause
-from holdfast.vocab.requests import PlaceOrder
+from holdfast.vocab.reports import BalanceReport, Balances, BustReport, FillCause
+from holdfast.vocab.requests import PlaceOrder, QueryBalances
 from tests.house.events import a_trade_report
 from tests.house.records import folded
 from tests.house.room import a_running_core
-from tests.house.setup import BTC, BTC_TICKS, ETH, WALL_NS
+from tests.house.setup import BTC, BTC_TICKS, ETH, OPENING_E8, WALL_NS, settings
 from tests.house.venue import NaiveVenue
 
 S = OrderState
@@ -231,6 +232,28 @@ def test_a_person_signs_for_it_and_the_books_are_right_again():
     assert {} == room.books.breaks
     (fact,) = room.facts_of(FillBusted)
     assert (True, "their mail") == (fact.booked, fact.reason)
+
+
+def test_signed_for_before_a_word_agreed_with_the_opening_balance_it_moves_the_wallet_once():
+    """What differs is the fill: the balance without it is no opening, which the signature would then move again."""
+    venue = NaiveVenue(settings().instruments)
+    early = Balances(balances=(BalanceReport(asset="USDT", wallet_e8=OPENING_E8 - 1_000),))
+    venue.will_answer(QueryBalances, Ok(value=early))
+    room = a_running_core(venue=venue)
+    venue.breaks(QueryBalances)
+    room.takes(Side.BUY, 10)
+    trade = venue.trades[-1]
+    room.run(s=3)
+    venue.takes_back(trade, told=False)
+    room.run(s=12)
+    assert (True, False) == (f"position/{BTC}" in room.books.breaks, room.books.ledger.opening_agreed)
+    venue.mends(QueryBalances)
+    room.run(s=15)
+    assert room.says("bust", trade_id=f"{BTC}/{trade.trade_id}", reason="their mail").accepted
+    room.run(s=30)
+    ledger = room.books.ledger
+    assert (int(venue.wallet_e8), True) == (ledger.wallet_e8["USDT"], ledger.opening_agreed)
+    assert {} == room.books.breaks
 
 
 def test_where_the_position_is_adopted_instead_nothing_of_it_is_left():

@@ -406,3 +406,19 @@ def test_an_account_that_opened_with_nothing_and_was_funded_is_compared_like_any
         room.restarts()
     room.run(s=60)
     assert ["balance/USDT"] == [*room.books.breaks]
+
+
+def test_a_life_that_traded_before_a_word_agreed_with_the_opening_balance_leaves_the_question_open():
+    """A fill came while the balance was on its way. The next life takes the opening again and calls it no break."""
+    venue = NaiveVenue(settings().instruments)
+    early = Balances(balances=(BalanceReport(asset="USDT", wallet_e8=OPENING_E8 - 1_000),))
+    venue.will_answer(QueryBalances, Ok(value=early))
+    room = a_running_core(venue=venue)
+    room.takes(Side.BUY, 3)
+    ledger = room.books.ledger
+    assert (1, False) == (ledger.fills_count, ledger.opening_agreed)
+    room.restarts()
+    room.run(s=60)
+    ledger = room.books.ledger
+    assert (int(room.venue.wallet_e8), True) == (ledger.wallet_e8["USDT"], ledger.opening_agreed)
+    assert {} == room.books.breaks

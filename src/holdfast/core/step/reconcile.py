@@ -7,7 +7,6 @@ from typing import Final
 
 from holdfast.core.fit import misfits
 from holdfast.core.ingest.market import set_offset
-from holdfast.core.ledger.ledger import HOUSE, QUARANTINE
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
 from holdfast.core.state import State
@@ -58,6 +57,7 @@ POSITION_SOURCES_MAX: Final = 4
 CONFIRMATIONS: Final = 2
 GONE: Final = "unlisted_foreign/"  # and the id: a suspect that is open and somebody else's, and not in the venue's list
 RISEN: Final = "risen/"  # and the id: a suspect that is final with us, and in the venue's list of open orders
+_MOVED: Final = (BreakKind.POSITION, BreakKind.FILL_GONE)  # either may be a fill that the venue took back
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
 ROUNDING_E8_PER_FILL: Final = 2
 CASH_OVERLAP_MS: Final = 60_000
@@ -80,21 +80,9 @@ def begin_start(state: State, out: Out) -> None:
         steps[f"leverage/{instrument}"] = False
         steps[f"trades/{instrument}"] = False
     session.start_steps = steps
-    # A life that ended right behind the opening may not have heard the word that agrees with it. Journals from before
-    # there was such a fact: whoever has traded had heard one.
+    # A life that ended behind the opening may not have heard the word that agrees with it, whatever it traded since.
     ledger = state.books.ledger
-    traded = any(
-        row.fills_count
-        for who, rows in ledger.attributed.items()
-        if who not in {HOUSE, QUARANTINE}
-        for row in rows.values()
-    )
-    asset = ledger.settle_asset
-    session.words.opening = (
-        asset in ledger.opening_e8
-        and not ledger.opening_agreed
-        and (not traded or ledger.wallet_e8.get(asset, 0) <= 0)
-    )
+    session.words.opening = ledger.settle_asset in ledger.opening_e8 and not ledger.opening_agreed
     ask_clock(state, out)
 
 
@@ -574,7 +562,9 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         session.suspected_mono_ns["balance"] = session.now_mono_ns
         _soon(state, out, ASK_BALANCES)
         return
-    if words.opening and found.theirs > 0:
+    # what moved a position may have moved the balance: once a person has signed for that, they are compared again
+    moved = any(one.kind in _MOVED for one in state.books.breaks.values())
+    if words.opening and found.theirs > 0 and not moved:
         # something happened while the first answer was on its way, or it was not true: no word has agreed with it yet
         alert(
             out,
