@@ -2,7 +2,8 @@
 
 ``python scripts/tests.py`` is what ``make test`` runs. A test of real processes mostly waits, so several go at a time.
 What only computes is niced: it takes the waits and little else, and the processes find the machine nearly
-as if it were theirs. The closing line of each part comes last; the exit code is 0 if both passed.
+as if it were theirs. Tests marked ``alone`` hold a bot to the lease of one second that is shipped: they come last, one by
+one. The closing line of each part is shown at the end; the exit code is 0 if all passed.
 
 In the full size (HOLDFAST_FULL=1) figures are promised, so there the processes come one by one and nothing beside them.
 """
@@ -22,6 +23,7 @@ SIDE_BY_SIDE: Final = str(max(3, os.cpu_count() or 1))
 # Whole files, as they come: what a module has running is started once, and its stories keep their order.
 BY_FILES: Final = ("-n", SIDE_BY_SIDE, "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300")
 PROCESSES: Final = () if FULL else BY_FILES
+ALONE: Final = ("--timeout", "300")
 # One that has little of the processor is slow and not stuck. Whoever has nothing left takes from the others.
 COMPUTING: Final = ("-n", "auto", "--dist", "worksteal", "--timeout", "600")
 
@@ -41,21 +43,25 @@ def shown(said: IO[bytes]) -> str:
     return end.decode(errors="replace").strip().rpartition("\n")[2]
 
 
+def part(marked: str, *more: str) -> tuple[int, str]:
+    """Run one part and show it; returns its exit code and its closing line."""
+    with subprocess.Popen(
+        words(marked, *more), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as processes:
+        assert processes.stdout is not None
+        closing = shown(processes.stdout)
+    return processes.returncode, closing
+
+
 def main() -> int:
     with tempfile.TemporaryFile() as kept:
-        said = {"stdout": kept, "stderr": subprocess.STDOUT}
-        computing = subprocess.Popen(["nice", *words("not process", *COMPUTING)], cwd=ROOT, **said)
+        computing = subprocess.Popen(
+            ["nice", *words("not process", *COMPUTING)], cwd=ROOT, stdout=kept, stderr=subprocess.STDOUT
+        )
         try:
             if FULL:
                 computing.wait()
-            with subprocess.Popen(
-                words("process", *PROCESSES),
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            ) as processes:
-                assert processes.stdout is not None
-                closing = shown(processes.stdout)
+            together, closing = part("process and not alone", *PROCESSES)
             computing.wait()
         finally:
             if computing.poll() is None:
@@ -64,8 +70,10 @@ def main() -> int:
         kept.seek(0)
         print()
         shown(kept)
+    alone, closing_alone = part("alone", *ALONE)
     print(f"and of real processes: {closing}")
-    return int(any((processes.returncode, computing.returncode)))
+    print(f"and of those alone: {closing_alone}")
+    return int(any((together, computing.returncode, alone)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tests.process.processes import AS_SHIPPED, until
 from tests.process.strategies import WRITES, counters
 from tests.process.test_watchdog import ACT_S_MAX, LEASE_S, flowing, hang, now_ns, open_count, taken_after
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 
 @pytest.mark.parametrize("policy", ["flatten", "cancel"] if FULL else ["flatten"])

@@ -12,7 +12,7 @@ import pytest
 from tests.process.processes import Bot, Home, until
 from tests.process.reading import Halt, client_id, judge, rate_before, read_story, read_writes
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 RATE_MIN = 80
 BURST = 40
 

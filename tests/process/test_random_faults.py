@@ -22,7 +22,7 @@ from tests.process.processes import AS_SHIPPED, Bot, SimProcess, until
 from tests.process.proxy import FaultProxy, a_proxy
 from tests.process.reading import faults_of, read_story
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 POSITION_LOTS_MAX = 500  # 0.5 BTC
 SEEDS = range(1, 21) if FULL else [1]
 STEPS = 25 if FULL else 4

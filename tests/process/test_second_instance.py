@@ -13,7 +13,7 @@ from tests.process.processes import AS_SHIPPED, Bot, hurried, until
 from tests.process.reading import read_story, read_writes
 from tests.process.strategies import WRITES, counters
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 LEASE_S = 1.0
 
 

@@ -9,7 +9,7 @@ from holdfast.vocab.orders import Did
 from tests.process.processes import AS_SHIPPED, until
 from tests.process.reading import Halt, judge, read_story, read_writes
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 LEASE_S = 1.0
 
 

@@ -11,7 +11,7 @@ from tests.process.conftest import FULL
 from tests.process.processes import AS_SHIPPED, until, write_private
 from tests.process.strategies import WRITES, counters
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 LEASE_S = 1.0
 WINDOW_S = 1.0
 ACT_S_MAX = 5.0
