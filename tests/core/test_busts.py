@@ -313,6 +313,20 @@ def test_a_bust_in_something_else_or_from_before_is_told_or_nothing():
     assert [] == room.causes()
 
 
+def test_a_fill_from_before_the_books_that_is_taken_back_later_is_held_told_and_left_to_adopt():
+    """It is in the position that they opened with: nothing of theirs explains what the venue holds without it."""
+    room = a_running_core()
+    old = a_trade_report(None, trade_id="old", venue_ns=room.books.ledger.books_since_venue_ns - 1)
+    room.venue.positions[BTC].trade(-1, 7, BTC_TICKS)
+    room.hears(structs.replace(a_bust(old), bust=BustReport(trade=old, venue_ns=old.venue_ns + 2, why="")))
+    assert [HoldCause.FILL_BUSTED.value] == room.causes()
+    assert "too old" in room.alerted("fill.busted")[0].text
+    room.run(s=20)
+    assert f"position/{BTC}" in room.books.breaks
+    assert room.says("adopt", instrument=BTC, reason="the venue's notice").accepted
+    assert -7 == room.position()
+
+
 # --- a fill in quarantine whose order is named later ------------------------------------------------------------------
 
 

@@ -208,10 +208,11 @@ class Moves:
             if order_id_from_text(order.client_id, account_tag=world.tag) in world.storm.awaited
         ]
         order = self._rng.choice(unanswered or orders)
-        world.exchange.cancel(
-            world.account, order.symbol, order_id=order.order_id, now_ns=world.venue_now_ns()
+        return self._venue_does(  # whatever is due by now comes first there, and may end it
+            lambda: world.exchange.cancel(
+                world.account, order.symbol, order_id=order.order_id, now_ns=world.venue_now_ns()
+            )
         )
-        return True
 
     def _liquidated(self) -> bool:
         world = self.world
@@ -250,28 +251,50 @@ class Moves:
         world = self.world
         if world.bot is None or not world.busted:
             return
-        books = world.state.books
+        books, words, truth = world.state.books, world.state.live.words, world.truth()
+        beyond = self._busted_beyond_reach()
         for found in list(books.breaks.values()):
             name, _, trade_id = found.key.partition("/")
             if found.kind is BreakKind.FILL_GONE and (name, trade_id) in world.busted:
                 self._says(Verb.BUST, trade_id=found.key)
-            elif found.kind is BreakKind.POSITION and any(
-                instrument == name
-                and books.ledger.knows_trade(name, gone)
-                and not books.ledger.was_taken_back(name, gone)
-                and books.ledger.may_take_back(name, gone) is None
-                for instrument, gone in world.busted
-            ):  # out of the books' reach: the venue's word is taken as it is
-                self._says(Verb.ADOPT, Scope(instrument=name))
-                self._says(Verb.ADOPT, Scope(instrument="USDT"))
+                continue
+            if found.kind is BreakKind.POSITION and name in beyond:
+                told, true = words.position_lots, truth.position_lots
+            elif found.kind is BreakKind.BALANCE and beyond:
+                told, true = words.wallet_e8, truth.wallet_e8
+            else:
+                continue
+            if told.get(name, 0) == true.get(name, 0):
+                self._adopts(name)
+        busted_ids = {
+            order_id_from_text(fill.client_id, account_tag=world.tag) for fill in world.busted.values()
+        }
         for order_id, row in list(books.orders.live.items()):
             unlisted = is_final(row.state) and row.reported_lots > row.filled_lots
-            if (
-                unlisted
-                and order_id in world.busted.values()
-                and world.mono_ns - row.changed_mono_ns > _OLD_NS
-            ):
+            if unlisted and order_id in busted_ids and world.mono_ns - row.changed_mono_ns > _OLD_NS:
                 self._says(Verb.RESOLVE, order_id=order_id)
+
+    def _busted_beyond_reach(self) -> set[str]:
+        """Instruments of which the venue took back what the books cannot take out; none while a fill is untold."""
+        world = self.world
+        ledger = world.state.books.ledger
+        if not all(
+            (fill.symbol, str(fill.trade_id)) in world.auditor.fills
+            for fill in world.account.fills
+            if fill.venue_ns >= ledger.books_since_venue_ns
+        ):
+            return set()
+        return {
+            name
+            for (name, gone), fill in world.busted.items()
+            if (ledger.knows_trade(name, gone) or fill.venue_ns < ledger.books_since_venue_ns)
+            and not ledger.was_taken_back(name, gone)
+            and ledger.may_take_back(name, gone) is None
+        }
+
+    def _adopts(self, name: str) -> None:
+        """Signed for by who has just looked: nobody says it again later, when the venue's word may be a lie."""
+        self.world.says(Verb.ADOPT, scope=Scope(instrument=name))
 
     def _transfer(self) -> bool:
         world = self.world
@@ -560,7 +583,7 @@ class Moves:
         if risen:
             self._says(Verb.CANCEL, protective=True)
         for key in risen:  # by name: a position that the venue denies just now may be there all the same
-            self._says(Verb.ADOPT, Scope(instrument=key))
+            self._adopts(key)
         return True
 
     def _asks(self) -> bool:

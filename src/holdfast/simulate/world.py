@@ -371,9 +371,7 @@ class World:
         self.weather = Weather(seed, kinds)
         self.storm = Storm(seed, self.weather)
         self.fills: dict[tuple[str, str], audit.Trade] = {}
-        self.busted: dict[
-            tuple[str, str], int | None
-        ] = {}  # what the venue took back, and of which order of ours
+        self.busted: dict[tuple[str, str], Fill] = {}  # what the venue took back
         self.exchange.subscribe(self._venue_told)
         self.files = SimFiles()
         self.files.refuses = self._file_call
@@ -483,8 +481,7 @@ class World:
 
         elif isinstance(event, BustEvent):
             taken = event.fill
-            order_id = order_id_from_text(taken.client_id, account_tag=self.tag)
-            self.busted[taken.symbol, str(taken.trade_id)] = order_id
+            self.busted[taken.symbol, str(taken.trade_id)] = taken
 
     def _price_ticks(self, name: str) -> int:
         return min(self._lows[name].values(), default=0)

@@ -40,13 +40,17 @@ def bust_report(state: State, out: Out, bust: BustReport) -> None:
     kept = ledger.may_take_back(trade.instrument, trade.trade_id)
     if kept is not None:
         take_back(state, out, kept, by=VENUE, reason=why, venue_ns=bust.venue_ns)
-    elif ledger.knows_trade(trade.instrument, trade.trade_id):
+    elif (
+        ledger.knows_trade(trade.instrument, trade.trade_id)
+        # from before the books: it was in the position that they opened with, and left that behind their opening
+        or trade.venue_ns < ledger.books_since_venue_ns < bust.venue_ns
+    ):
         _hold(
             state,
             out,
             trade.instrument,
-            f"fill {where} was taken back ({why}), too late for the books to take it out: holdfast reconcile shows "
-            f"what differs, holdfast adopt {trade.instrument} takes the venue's word",
+            f"fill {where} was taken back ({why}), too late or too old for the books to take it out: holdfast "
+            f"reconcile shows what differs, holdfast adopt {trade.instrument} takes the venue's word",
         )
         _compare(state, out)
     elif trade.venue_ns >= ledger.books_since_venue_ns > 0:
