@@ -270,8 +270,19 @@ class Moves:
                 unlisted
                 and order_id in world.busted.values()
                 and world.mono_ns - row.changed_mono_ns > _OLD_NS
+                and self._all_told(order_id)  # else what is missing is more than what was taken back
             ):
                 self._says(Verb.RESOLVE, order_id=order_id)
+
+    def _all_told(self, order_id: int) -> bool:
+        """Whether the bot was told every execution of the order that the venue still has: who signs has looked."""
+        world = self.world
+        client_id = client_id_text(account_tag=world.tag, order_id=order_id)
+        return all(
+            (fill.symbol, str(fill.trade_id)) in world.auditor.fills
+            for fill in world.account.fills
+            if fill.client_id == client_id
+        )
 
     def _transfer(self) -> bool:
         world = self.world
@@ -531,12 +542,8 @@ class Moves:
                 world.mono_ns - row.changed_mono_ns > _OLD_NS
                 and world.mono_ns - row.approved_mono_ns > _OLD_NS
             )
-            told = all(
-                (fill.symbol, str(fill.trade_id)) in world.auditor.fills
-                for fill in world.account.fills
-                if fill.client_id == client_id_text(account_tag=world.tag, order_id=order_id)
-            )
-            if row.state is OrderState.UNKNOWN and old and told and order_id not in open_ids:
+            over = row.state is OrderState.UNKNOWN and order_id not in open_ids
+            if over and old and self._all_told(order_id):
                 return self._says(Verb.RESOLVE, order_id=order_id)
         return False
 
