@@ -447,7 +447,8 @@ BESIDE = {
     "the risk ladder, every state and push": Row(
         ("C6",),
         ("R86", "R88"),
-        "tests/core/test_ladder.py::test_every_reachable_state_moves_by_the_table_and_by_nothing_else",
+        "tests/core/test_hold_states.py::"
+        "test_no_state_is_left_for_a_looser_one_but_by_a_person_or_a_rule_that_says_so",
     ),
     "every fill has an owner": Row(
         ("C28",), ("R82",), "tests/core/test_flatten.py::test_the_houses_exit_closes_what_each_strategy_holds"

@@ -309,6 +309,24 @@ def test_an_older_word_of_the_stream_proves_no_amend_back_and_a_later_one_does()
     )
 
 
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_a_word_from_before_a_start_does_not_undo_an_amend(snapshot):
+    """What the venue has open would count as less than it is, with nobody to say so."""
+    room = a_running_core()
+    order = room.buys(10, at=597_000)
+    before = a_word(room, order, lots=10, at=597_000)
+    room.run(ms=10)
+    assert room.amends(order, lots=60, at=598_000) is None
+    room.run(ms=10)
+    room.restarts(snapshot=snapshot)
+    room.run(s=1)
+    streams(room, before)
+    order = room.order(order.order_id)
+    assert (60, 598_000, (60, 60)) == (order.qty_lots, order.price_ticks, counted(room))
+    streams(room, a_word(room, order, lots=50, at=598_000))
+    assert 50 == room.order(order.order_id).qty_lots, "one from after it counts"
+
+
 def test_the_late_answer_to_an_earlier_amend_is_none_to_the_one_asked_since():
     for late in (Fatal(why="no", code="-1"), Transient(why="busy")):
         room, order, _ = amended_there_and_back()

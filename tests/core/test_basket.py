@@ -6,6 +6,7 @@ from copy import deepcopy
 import pytest
 from msgspec import structs
 
+from holdfast.core.gate.gate import judge_basket
 from holdfast.core.replay import replay
 from holdfast.vocab.events import BASKET_LEGS_MAX, BasketIntent, ReferenceRead
 from holdfast.vocab.facts import GlassBroken, IntentRefused, OrderApproved, SizeReduced
@@ -36,6 +37,7 @@ from holdfast.vocab.requests import PlaceOrder
 from tests.core.gate_table import LOT_E8
 from tests.core.test_replay import mark_of, written
 from tests.house import naive
+from tests.house.desks import a_desk
 from tests.house.events import an_intent
 from tests.house.room import a_running_core
 from tests.house.setup import (
@@ -534,3 +536,24 @@ def a_leg(rng):
     mid = BTC_TICKS if instrument == BTC else ETH_TICKS
     lots = rng.randrange(1, 25) if instrument == BTC else rng.randrange(20, 400)
     return an_intent(instrument=instrument, side=side, qty_lots=lots, price_ticks=mid + off)
+
+
+# --- at one desk, by the gate alone -----------------------------------------------------------------------------------
+
+
+def test_where_only_reducing_is_allowed_the_venue_holds_each_leg_to_it():
+    desk = a_desk(position=30, level=HoldLevel.REDUCE_ONLY)
+    legs = [(sell(10, intent_seq=number, reduce_only=number == 1), desk) for number in (1, 2)]
+    first, second = judge_basket(legs)
+    assert first.terms.reduce_only is second.terms.reduce_only is True
+    assert BTC_TICKS == first.reference_ticks
+
+
+def test_numbers_of_legs_rise_from_the_first_number_on():
+    def verdict(*numbers):
+        desk = a_desk()
+        return judge_basket([(buy(5 + place, intent_seq=seq), desk) for place, seq in enumerate(numbers)])
+
+    assert [1, 2] == [one.intent_seq for one in verdict(1, 2)]
+    assert (1, DuplicateIntent(intent_seq=1)) == verdict(2, 1)
+    assert (1, DuplicateIntent(intent_seq=2)) == verdict(2, 2)

@@ -118,8 +118,14 @@ def test_the_flatten_lane_has_a_door_of_its_own():
         found.terms.reduce_only,
         found.terms.order_type,
     )
+    assert (0, BTC_TICKS, None) == (found.intent_seq, found.reference_ticks, found.decision_ticks)
     found = judged(an_exit(price_ticks=None, reference_ticks=0))
     assert OrderType.MARKET is found.terms.order_type
+
+
+def test_the_last_lot_gets_out_and_by_a_price_of_one_tick():
+    assert isinstance(judged(an_exit(qty_lots=1, held_lots=1)), Approved)
+    assert isinstance(judged(an_exit(price_ticks=1, reference_ticks=1)), Approved)
 
 
 @pytest.mark.parametrize(

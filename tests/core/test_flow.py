@@ -195,3 +195,48 @@ def test_it_replays_to_the_same(a_core):
     records.append((len(records), len(frames), mark_of(room)))
     found = replay(iter(records), iter(frames))
     assert room.state.state_hash() == found.state_hash == found.last_state_hash
+
+
+def takes(flow, *at_ms, exits=False):
+    for ms in at_ms:
+        flow.take(
+            "alpha",
+            Side.BUY,
+            notional_e8=LOT_E8,
+            mid2_ticks=2 * BTC_TICKS,
+            now_mono_ns=ms * NS_PER_MS,
+            exits=exits,
+        )
+    return flow
+
+
+def a_flow(window_ms=1_600):
+    return Flow(
+        rules=FlowRules(instrument=BTC, window_ms=window_ms, same_side_e8_max=LOT_E8, walk_ppm_max=1_000)
+    )
+
+
+def test_what_is_remembered_is_bounded_by_slices_and_not_by_orders():
+    """A slice is a hundred milliseconds here: what falls into one is one, and what left the window is forgotten."""
+    assert 1 == len(takes(a_flow(), 0, 0, 99).slices)
+    assert 2 == len(takes(a_flow(), 0, 100).slices)
+    assert 1 == len(takes(a_flow(), 0, 1_600).slices)
+    busy = takes(a_flow(), *range(5_000))
+    assert SLICES + 1 >= len(busy.slices) == len(busy.own["alpha"])
+
+
+def test_only_an_exit_makes_the_next_exit_wait():
+    flow = takes(a_flow(), 1_000)
+    assert flow.exit_passes("alpha", Side.BUY, now_mono_ns=1_001 * NS_PER_MS)
+    takes(flow, 1_000, exits=True)
+    assert not flow.exit_passes("alpha", Side.BUY, now_mono_ns=2_599 * NS_PER_MS)
+    assert flow.exit_passes("alpha", Side.BUY, now_mono_ns=2_600 * NS_PER_MS)
+
+
+def test_a_copy_of_what_was_sent_is_the_same_and_changes_alone():
+    flow = takes(a_flow(), 0, 100, 200)
+    again = flow.copied()
+    assert flow == again
+    takes(again, 201)
+    assert flow != again
+    assert flow == takes(a_flow(), 0, 100, 200)

@@ -5,12 +5,13 @@ import pytest
 from holdfast.core.gate.gate import judge_amend
 from holdfast.vocab.events import AmendIntent
 from holdfast.vocab.orders import OrderTerms, OrderType, Side, TimeInForce
-from holdfast.vocab.refusals import BadTerms, OverParent
+from holdfast.vocab.refusals import BadTerms, OverGross, OverParent
+from tests.core.gate_table import LOT_E8
 from tests.house.desks import a_desk
-from tests.house.setup import BTC, BTC_TICKS, MONO_NS, WALL_NS
+from tests.house.setup import BTC, BTC_TICKS, MONO_NS, WALL_NS, account_limits
 
 
-def verdict(desk, *, lots, parent_id):
+def verdict(desk, *, lots, parent_id, side=Side.BUY):
     """An order of 10 lots with 4 filled, amended to ``lots``."""
     intent = AmendIntent(
         wall_ns=WALL_NS,
@@ -22,7 +23,7 @@ def verdict(desk, *, lots, parent_id):
         qty_lots=lots,
         price_ticks=BTC_TICKS,
     )
-    terms = OrderTerms(BTC, Side.BUY, 10, OrderType.LIMIT, TimeInForce.GTC, BTC_TICKS)
+    terms = OrderTerms(BTC, side, 10, OrderType.LIMIT, TimeInForce.GTC, BTC_TICKS)
     return judge_amend(intent, desk, terms=terms, open_lots=6, filled_lots=4, parent_id=parent_id)
 
 
@@ -54,3 +55,12 @@ def test_an_amend_leaves_the_desk_as_it_was():
     verdict(desk, lots=81, parent_id=0)
     assert before == (desk.my_open, desk.all_open, desk.recent, desk.account.open_orders_count)
     assert 1 == desk.last_intent_seq
+
+
+@pytest.mark.parametrize(("side", "other"), [(Side.BUY, "open_sells"), (Side.SELL, "open_buys")])
+@pytest.mark.parametrize(("gross", "refused"), [(50, False), (49, True)])
+def test_what_is_open_on_the_other_side_counts_in_full(side, other, gross, refused):
+    """50 lots the other way are the worst case, whatever becomes of an order of 6 on this side."""
+    mine = "open_buys" if side is Side.BUY else "open_sells"
+    desk = a_desk(**{mine: 6, other: 50}, account=account_limits(gross_notional_e8_max=gross * LOT_E8))
+    assert refused is isinstance(verdict(desk, lots=10, parent_id=0, side=side), OverGross)

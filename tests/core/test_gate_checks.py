@@ -6,7 +6,7 @@ from holdfast.core.gate import checks
 from holdfast.core.gate.gate import Approved, judge
 from holdfast.journal.codec import decode_record, encode_record
 from holdfast.vocab.facts import IntentRefused
-from holdfast.vocab.orders import Lane, Side
+from holdfast.vocab.orders import Lane, OrderType, Side
 from holdfast.vocab.refusals import DuplicateIntent, Held, NotReducing, Refusal
 from tests.core.gate_cases import CASES
 from tests.house.desks import a_desk
@@ -91,6 +91,14 @@ def test_the_same_order_again_within_the_window_is_refused():
     assert isinstance(judge(an_intent(intent_seq=5, mono_ns=MONO_NS + 500_000_000), desk), Approved)
 
 
+def test_a_market_order_again_within_the_window_is_refused_too():
+    """It has no price to be told apart by: its side and size are enough."""
+    desk = a_desk(duplicate_window_ms=500)
+    market = {"order_type": OrderType.MARKET, "price_ticks": None}
+    assert isinstance(judge(an_intent(intent_seq=1, **market), desk), Approved)
+    assert DuplicateIntent(intent_seq=2) == judge(an_intent(intent_seq=2, **market), desk)
+
+
 def test_the_memory_of_recent_orders_is_bounded():
     desk = a_desk(duplicate_window_ms=500)
     for number in range(1, 200):
@@ -120,6 +128,9 @@ def test_a_protective_stop_stands_behind_the_exits_not_beside_them(side):
         ({"position": 3, "open_sells": 10}, 7 * 600_000),
         ({"position": 3, "ask": 600_006}, 3 * 600_001),
         ({"position": 3, "mark": 600_009}, 3 * 600_009),
+        ({"position": 3, "mark": 599_000}, 3 * 600_000),
+        ({"position": -3, "open_buys": 10}, 7 * 600_000),
+        ({"position": -3, "open_sells": 4}, 7 * 600_000),
         ({"position": 3, "last": 600_007, "mark": 599_000}, 3 * 600_007),
         ({"position": 3, "quoted": False}, 0),
     ],

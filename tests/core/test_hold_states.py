@@ -1,25 +1,71 @@
 """Every state that holds, ladder, latch and lease reach together, breadth first: what loosens is a person's act.
 
-The ladder alone is walked in ``test_ladder``. Here it stands among holds of other kinds, of all three ways to be
-released, in other scopes. ``QUICK`` of the states in every run; HOLDFAST_FULL=1 goes on until none is new.
+A walk ends when no action leads to a state that was not seen: it is whole. In every run there are two, both with the
+latch, starts, and the kill switch with its recovery: one of the ladder, with losses, bursts and days; one of what
+stands beside it, with the lease, silent feeds, and people's holds in scopes of their own. HOLDFAST_FULL=1 walks all of
+it together.
 """
 
 import os
 from collections import deque
+from typing import NamedTuple
 
 import pytest
 
-from holdfast.core.holds.ladder import Rung
+from holdfast.core.holds.ladder import LADDER, Push, Rung
 from holdfast.core.holds.rules import RULES
 from holdfast.core.step.ladder import rung
 from holdfast.vocab.events import LatchSeen, LeaseLost
-from holdfast.vocab.holds import HoldCause, HoldLevel, Release
-from tests.core.test_ladder import a_burst, a_copy, a_laddered_core, loses
-from tests.house.setup import BTC
+from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Release
+from holdfast.vocab.limits import StrategySetup
+from tests.core.test_ladder import STRICTNESS, a_burst, a_day_passes, loses
+from tests.house.copies import Copies
+from tests.house.room import a_running_core
+from tests.house.setup import BTC, a_spec, account_limits, instrument_limits, strategy_limits, timings
 
 FULL = os.environ.get("HOLDFAST_FULL") == "1"
-QUICK = 24
+BREAKERS_MAX = 1  # of a day
+LONGER_MS = 1_300  # than the cool-down, than feeds may be silent, and than holds take to clear
+SOON_MS = 300  # until equity is marked
 KILLED = HoldLevel.KILLED
+
+
+def a_small_core():
+    """One instrument, two strategies, and every delay as short as it can be: thousands of states come of it."""
+    room = a_running_core(
+        armed=False,
+        instruments=(a_spec(BTC),),
+        instrument_limits=(instrument_limits(BTC),),
+        strategy_limits=(strategy_limits("alpha"), strategy_limits("beta")),
+        strategies=tuple(StrategySetup(strategy=name, instruments=(BTC,)) for name in ("alpha", "beta")),
+        account_limits=account_limits(
+            breaker_cooldown_ms=1_000,
+            recover_cooling_ms=500,
+            orders_per_s_refuse=4,
+            orders_per_s_kill=5,
+            breakers_per_day_max=BREAKERS_MAX,
+        ),
+        timings=timings(
+            feed_dead_ms=500,
+            hold_clear_ms=500,
+            quote_age_ms_max=400,
+            flatten_read_gap_ms=100,
+            flatten_retry_ms=100,
+            query_retry_ms=100,
+            equity_interval_ms=250,
+        ),
+    )
+    room.says("arm")
+    return room
+
+
+def passes(room, ms=LONGER_MS):
+    room.run(ms=ms)
+
+
+def quotes_come(room, come):
+    room.quoting = come
+    room.run(ms=LONGER_MS)
 
 
 def halts_from_outside(room):
@@ -33,11 +79,6 @@ def loses_the_lease(room):
     room.run(ms=100)
 
 
-def quotes_come(room, come):
-    room.quoting = come
-    room.run(s=7)
-
-
 def resumes_all(room):
     for hold in list(room.books.holds.holds.values()):
         room.says("resume", hold_id=hold.hold_id)
@@ -45,113 +86,220 @@ def resumes_all(room):
 
 def kills(room):
     room.says("kill")
-    room.run(s=4)  # until its exit has ended: recovery waits for it
+    room.run(ms=900)  # until its exit has ended: recovery waits for it
 
 
-EVENTS = {
-    "time": lambda room: room.run(s=4),
-    "quotes stop": lambda room: quotes_come(room, come=False),
-    "quotes come": lambda room: quotes_come(room, come=True),
-    "down twelve": lambda room: loses(room, 12),
-    "calm": lambda room: loses(room, 0),
-    "burst": a_burst,
-    "lease": loses_the_lease,
-    "latch": halts_from_outside,
+class Action(NamedTuple):
+    """``pushes``: all that may come of it on the ladder. ``whose``: an event's, a start's or a person's."""
+
+    act: object
+    pushes: tuple
+    whose: str = "event"
+
+
+MARKS = (Push.OVER_WARNING, Push.OVER_BREAKER, Push.BELOW_RELEASE, Push.TOO_MANY)
+TIME = (*MARKS, Push.TIME_OVER)
+ACTIONS = {
+    "time": Action(passes, TIME),
+    "calm": Action(lambda room: loses(room, 0, ms=SOON_MS), (Push.BELOW_RELEASE, Push.TIME_OVER)),
+    "down four": Action(lambda room: loses(room, 4, ms=SOON_MS), (Push.TIME_OVER,)),
+    "down six": Action(lambda room: loses(room, 6, ms=SOON_MS), (Push.OVER_WARNING, Push.TIME_OVER)),
+    "down twelve": Action(
+        lambda room: loses(room, 12, ms=SOON_MS), (Push.OVER_BREAKER, Push.TOO_MANY, Push.TIME_OVER)
+    ),
+    "a day": Action(lambda room: a_day_passes(room, ms=SOON_MS), TIME),
+    "burst": Action(a_burst, (Push.TOO_FAST,)),
+    "latch": Action(halts_from_outside, ()),
+    "restart": Action(lambda room: room.restarts(snapshot=True), MARKS, "start"),  # a start marks equity, too
+    "reboot": Action(lambda room: room.restarts(snapshot=True, reboot=True), (Push.REBOOT, *MARKS), "start"),
+    "resume": Action(resumes_all, (Push.RESET, Push.RESET_BEYOND, *MARKS), "person"),
+    "kill": Action(kills, (Push.KILL, *TIME), "person"),
+    "recover alone": Action(lambda room: room.says("recover"), (Push.RECOVER,), "person"),
+    "recover": Action(lambda room: room.says("recover", second_by="bob"), (Push.RECOVER,), "person"),
+    "arm": Action(lambda room: room.says("arm"), (Push.ARM,), "person"),
 }
-STARTS = {
-    "restart": lambda room: room.restarts(snapshot=True),
-    "reboot": lambda room: room.restarts(snapshot=True, reboot=True),
+BESIDE = {
+    "quotes stop": Action(lambda room: quotes_come(room, come=False), TIME),
+    "quotes come": Action(lambda room: quotes_come(room, come=True), TIME),
+    "lease": Action(loses_the_lease, TIME),
+    "pause": Action(lambda room: room.says("pause", strategy="alpha"), (), "person"),
+    "unpause": Action(lambda room: room.says("unpause", strategy="alpha"), (), "person"),
+    "ban": Action(lambda room: room.says("ban", instrument=BTC), (), "person"),
+    "unban": Action(lambda room: room.says("unban", instrument=BTC), (), "person"),
 }
-PEOPLE = {
-    "resume": resumes_all,
-    "arm": lambda room: room.says("arm"),
-    "recover alone": lambda room: room.says("recover"),
-    "recover": lambda room: room.says("recover", second_by="bob"),
-    "pause": lambda room: room.says("pause", strategy="alpha"),
-    "unpause": lambda room: room.says("unpause", strategy="alpha"),
-    "ban": lambda room: room.says("ban", instrument=BTC),
-    "unban": lambda room: room.says("unban", instrument=BTC),
-    "halt": lambda room: room.says("halt"),
-    "kill": kills,
+
+BY_ITSELF = {
+    name: action for name, action in ACTIONS.items() if action.whose != "event" or name in {"time", "latch"}
 }
-ACTIONS = EVENTS | STARTS | PEOPLE
 
 
 def key_of(room):
-    """What the future depends on, the numbers of holds apart."""
-    holds = room.books.holds.holds.values()
+    """What the future depends on: not on the numbers of holds, nor on a flag of a hold that does not stand. Whether
+    a recovery is under way the rung tells, but beneath KILLED, and what leaves that is one.
+    """
+    books = room.books
+    causes = {hold.cause for hold in books.holds.holds.values()}
+    limits = room.state.live.settings.account_limits
+    down = books.drawdown.drawdown_ppm()
     return (
         rung(room.state),
-        frozenset((hold.cause, hold.scope.strategy, hold.scope.instrument, hold.level) for hold in holds),
+        frozenset(
+            (hold.cause, hold.scope.strategy, hold.scope.instrument, hold.level)
+            for hold in books.holds.holds.values()
+        ),
         room.latch_tripped,
-        room.books.ladder.cooled,
-        room.books.ladder.recovering,
+        books.ladder.cooled and HoldCause.DRAWDOWN_BREAKER in causes,
+        min(books.ladder.breakers_count, BREAKERS_MAX + 1),
+        sum(
+            down > edge
+            for edge in (
+                limits.drawdown_release_ppm - 1,
+                limits.drawdown_warning_ppm,
+                limits.drawdown_breaker_ppm,
+            )
+        ),
         room.quoting,
     )
 
 
-def levels(room):
-    return {
-        (strategy, instrument): desk.level
-        for strategy, desks in room.state.desks.items()
-        for instrument, desk in desks.items()
-    }
+def reachable_by(before, pushes):
+    """The rungs that the table leads to from here by these pushes, in any number."""
+    found, todo = {before}, [before]
+    while todo:
+        here = todo.pop()
+        for push in pushes:
+            move = LADDER.get((here, push))
+            if move is None:
+                continue
+            ends = {move.to}
+            if move.or_standing:
+                ends |= {Rung.WARNING, Rung.BREAKER, Rung.COOL_DOWN}
+            todo += [end for end in ends if end not in found]
+            found |= ends
+    return found
 
 
-def judge(name, before, after):
-    """``before`` and ``after``: (holds by number, latch, levels, rung)."""
-    holds, tripped, was, rung_before = before
-    now_holds, now_tripped, now, rung_after = after
-    if name not in PEOPLE:
-        for number, hold in holds.items():
-            automatic = RULES[hold.cause].release is Release.AUTOMATIC
-            still = now_holds.get(number)
-            startup = hold.cause is HoldCause.STARTUP and name in STARTS
-            assert automatic or startup or (still is not None and still.level >= hold.level), (name, hold)
-        assert now_tripped or not tripped, f"{name} cleared the latch"
-        gone = [hold for number, hold in holds.items() if number not in now_holds]
-        if name in STARTS or not gone:
-            assert all(now[desk] >= level for desk, level in was.items()), f"{name} loosened"
-    if name in STARTS:
-        assert HoldLevel.HALTED <= min(now.values())
-        assert [] != [hold for hold in now_holds.values() if hold.cause is HoldCause.STARTUP]
-    if rung_before is Rung.KILL_SWITCH and rung_after is not Rung.KILL_SWITCH:
-        assert name in {"recover", "recover alone"}
-        assert rung_after is Rung.RECOVERY
-    for number, hold in holds.items():
-        if hold.level is KILLED and name not in {"recover", "recover alone"}:
-            assert number in now_holds, f"{name} released KILLED"
+class Seen(NamedTuple):
+    """What is judged of a state. ``levels``: of each desk; ``risk``: the account's, the startup hold apart."""
+
+    holds: dict
+    tripped: bool
+    levels: list
+    risk: HoldLevel
+    rung: Rung
 
 
 def seen_in(room):
-    return dict(room.books.holds.holds), room.latch_tripped, levels(room), rung(room.state)
+    holds = dict(room.books.holds.holds)
+    account = [
+        hold.level for hold in holds.values() if hold.scope == ACCOUNT and hold.cause is not HoldCause.STARTUP
+    ]
+    return Seen(
+        holds=holds,
+        tripped=room.latch_tripped,
+        levels=[desk.level for desks in room.state.desks.values() for desk in desks.values()],
+        risk=max(account, default=HoldLevel.NONE),
+        rung=rung(room.state),
+    )
 
 
-@pytest.mark.timeout(3_600 if FULL else 120)
-def test_no_state_is_left_for_a_looser_one_but_by_a_person_or_a_rule_that_says_so():
+def judge(name, action, before, after):
+    """One edge of the graph."""
+    said = f"{name}: {before.rung.value} to {after.rung.value}"
+    assert after.rung in reachable_by(before.rung, action.pushes), f"{said} is not in the table"
+    if action.whose != "person":
+        _only_tightens(name, action, before, after)
+    if action.whose == "start":
+        assert HoldLevel.HALTED <= min(after.levels), f"{name} began looser than HALTED"
+        assert [] != [hold for hold in after.holds.values() if hold.cause is HoldCause.STARTUP]
+    for number, hold in before.holds.items():
+        if hold.level is KILLED and name not in {"recover", "recover alone"}:
+            assert number in after.holds, f"{name} released KILLED"
+    if before.rung is Rung.KILL_SWITCH is not after.rung:
+        assert name in {"recover", "recover alone"}
+        assert after.rung is Rung.RECOVERY
+
+
+def _only_tightens(name, action, before, after):
+    starts = action.whose == "start"
+    gone = []
+    for number, hold in before.holds.items():
+        still = after.holds.get(number)
+        if still is None:
+            gone.append(hold)
+            replaced = starts and hold.cause is HoldCause.STARTUP
+            assert replaced or RULES[hold.cause].release is Release.AUTOMATIC, f"{name} released {hold}"
+        else:
+            assert still.level >= hold.level, f"{name} weakened {hold}"
+    assert after.tripped or not before.tripped, f"{name} cleared the latch"
+    if starts or not gone:
+        assert all(now >= was for now, was in zip(after.levels, before.levels, strict=True)), name
+    assert gone or after.risk >= before.risk, f"{name} loosened the account"
+    if STRICTNESS.index(after.rung) < STRICTNESS.index(before.rung):
+        downs = {Rung.WARNING: Rung.NORMAL, Rung.BREAKER: Rung.COOL_DOWN}
+        assert after.rung is downs.get(before.rung), f"automation loosened: {name} from {before.rung}"
+
+
+class Walk:
+    """The graph, breadth first. ``moves``: (rung, action, rung) of every edge."""
+
+    def __init__(self, actions):
+        self.actions = actions
+        self.states = 0
+        self.edges = 0
+        self.moves = set()
+        self.keys = set()
+
+    def go(self, start):
+        copies = Copies(start)
+        self.keys.add(key_of(start))
+        todo = deque([copies.kept(start)])
+        while todo:
+            kept = todo.popleft()
+            self.states += 1
+            here = copies.made(kept)
+            before = seen_in(here)
+            for name, action in self.actions.items():
+                if here is None:
+                    here = copies.made(kept)
+                if self._takes(name, action, here, before):
+                    if key_of(here) not in self.keys:
+                        self.keys.add(key_of(here))
+                        todo.append(copies.kept(here))
+                    here = None
+            if FULL and self.states % 1_000 == 0:
+                print(f"{self.states} of {len(self.keys)} states by now", flush=True)
+        return self
+
+    def _takes(self, name, action, room, before):
+        """One edge; whether anything came of it: a word that was refused left the core as it was."""
+        room.records.clear()
+        nonces = room.trip_nonce, room.cleared_nonce, room.mono_ns
+        action.act(room)
+        self.edges += 1
+        changed = bool(room.facts) or nonces != (room.trip_nonce, room.cleared_nonce, room.mono_ns)
+        if changed:
+            after = seen_in(room)
+            judge(name, action, before, after)
+            self.moves.add((before.rung, name, after.rung))
+        return changed
+
+
+WALKS = {"ladder": ACTIONS, "beside": BY_ITSELF | BESIDE} | ({"together": ACTIONS | BESIDE} if FULL else {})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3_600 if FULL else 300)
+@pytest.mark.parametrize("which", WALKS)
+def test_no_state_is_left_for_a_looser_one_but_by_a_person_or_a_rule_that_says_so(which):
     """I8, I9: automation only tightens, KILLED is left by its procedure alone, and a restart never loosens."""
-    start = a_laddered_core(armed=False, breakers_per_day_max=1)
-    start.says("arm")
-    seen, todo, looked = {key_of(start)}, deque([start]), 0
-    left = set()
-    while todo and (FULL or looked < QUICK):
-        room = todo.popleft() if FULL or looked % 2 else todo.pop()  # near the start and far from it by turns
-        looked += 1
-        if FULL and looked % 100 == 0:
-            print(f"{looked} of {len(seen)}", flush=True)
-        before = seen_in(room)
-        for name, act in ACTIONS.items():
-            here = a_copy(room)
-            act(here)
-            after = seen_in(here)
-            judge(name, before, after)
-            if before[3] is Rung.KILL_SWITCH and after[3] is not before[3]:
-                left.add(name)
-            key = key_of(here)
-            if key not in seen:
-                seen.add(key)
-                todo.append(here)
-    print(f"{looked} states looked at, {len(seen)} reached")
-    assert "recover" in left
-    assert len(seen) > 100
-    assert set(Rung) - {Rung.WARNING} <= {key[0] for key in seen}
+    walk = Walk(WALKS[which]).go(a_small_core())
+    print(f"{which}: {walk.states} states, {walk.edges} edges, and none is left to look at")
+    left = {name for before, name, after in walk.moves if before is Rung.KILL_SWITCH is not after}
+    assert {"recover", "recover alone"} == left, "two people, or one who waited"
+    if which == "beside":
+        return
+    assert set(Rung) == {key[0] for key in walk.keys}, "every rung is reached"
+    moved = {(before, after) for before, _, after in walk.moves if before is not after}
+    told = {(before, move.to) for (before, _), move in LADDER.items() if before is not move.to}
+    assert told <= moved, f"rows that nothing reaches: {told - moved}"

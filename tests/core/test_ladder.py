@@ -1,16 +1,17 @@
-"""The risk ladder is its table: every state that people, time and losses can reach, and every push in each."""
-
-import copy
+"""The risk ladder by example, and its table as a whole; ``test_hold_states`` walks every state that it reaches."""
 
 import pytest
 
-from holdfast.core.holds.ladder import LADDER, Push, Rung, rung_of
+from holdfast.core.holds.ladder import LADDER, Ladder, Push, Rung, cool_down_left_ms, rung_of
+from holdfast.core.holds.table import HoldTable
 from holdfast.core.monitor.equity import DAY_NS, HOUR_NS
 from holdfast.core.step.ladder import rung
-from holdfast.vocab.facts import CoolDownMoved, DayRolled, HoldPlaced, HoldReleased
-from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Release
+from holdfast.vocab.facts import CoolDownMoved, DayRolled, EquityMarked, HoldPlaced, HoldReleased
+from holdfast.vocab.holds import ACCOUNT, HoldCause, HoldLevel, Release, Scope
+from holdfast.vocab.orders import OrderState
 from holdfast.vocab.refusals import Held, NotReducing
 from holdfast.vocab.requests import CancelAll
+from tests.house.desks import a_hold
 from tests.house.records import folded, replayed
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, account_limits
@@ -34,7 +35,7 @@ def a_laddered_core(*, armed=True, **changes):
     )
 
 
-def loses(room, percent):
+def loses(room, percent, *, ms=1_100):
     """Equity is brought to so many percent below the day's peak, whatever it was."""
     now = room.state.equity_e8()
     peak = room.books.drawdown.peak_e8
@@ -42,7 +43,7 @@ def loses(room, percent):
     if wanted != now:
         room.venue.pays("FUNDING_FEE", wanted - now, instrument=BTC)
         room.tell_cash("FUNDING_FEE")
-    room.run(ms=1_100)
+    room.run(ms=ms)
     assert wanted == room.books.drawdown.equity_e8
 
 
@@ -51,134 +52,14 @@ def resets(room, **changes):
     return room.says("resume", hold_id=0 if hold is None else hold.hold_id, **changes)
 
 
-def a_day_passes(room):
+def a_day_passes(room, *, ms=1_100):
     room.wall_ns += DAY_NS
-    room.run(ms=1_100)
+    room.run(ms=ms)
 
 
 def a_burst(room):
     for _ in range(7):
         room.buys(1)
-
-
-# action -> (what it does, the pushes that may come of it)
-MARKS = (Push.OVER_WARNING, Push.OVER_BREAKER, Push.BELOW_RELEASE, Push.TOO_MANY)
-ACTIONS = {
-    "calm": (lambda room: loses(room, 0), (Push.BELOW_RELEASE, Push.TIME_OVER)),
-    "between": (lambda room: loses(room, 4), (Push.TIME_OVER,)),
-    "down six": (lambda room: loses(room, 6), (Push.OVER_WARNING, Push.TIME_OVER)),
-    "down twelve": (lambda room: loses(room, 12), (Push.OVER_BREAKER, Push.TOO_MANY, Push.TIME_OVER)),
-    "time": (lambda room: room.run(s=COOL_S + 1), (*MARKS, Push.TIME_OVER)),
-    "a day": (a_day_passes, (*MARKS, Push.TIME_OVER)),
-    "reset": (resets, (Push.RESET, Push.RESET_BEYOND, *MARKS)),
-    "burst": (a_burst, (Push.TOO_FAST,)),
-    "kill": (lambda room: room.says("kill"), (Push.KILL,)),
-    "recover alone": (lambda room: room.says("recover"), (Push.RECOVER,)),
-    "recover": (lambda room: room.says("recover", second_by="bob"), (Push.RECOVER,)),
-    "arm": (lambda room: room.says("arm"), (Push.ARM,)),
-    "restart": (lambda room: room.restarts(snapshot=True), MARKS),  # a start marks equity, too
-    "reboot": (lambda room: room.restarts(snapshot=True, reboot=True), (Push.REBOOT, *MARKS)),
-}
-PEOPLE = {"reset", "kill", "recover alone", "recover", "arm"}
-
-
-def key_of(room):
-    """What the ladder's future depends on."""
-    books = room.books
-    kept = (HoldCause.DRAWDOWN_WARNING, HoldCause.DRAWDOWN_BREAKER, HoldCause.STARTUP)
-    causes = tuple(cause.value for cause in kept if books.holds.find(cause, ACCOUNT))
-    limits = room.state.live.settings.account_limits
-    down = books.drawdown.drawdown_ppm()
-    band = sum(
-        down > level
-        for level in (
-            limits.drawdown_release_ppm - 1,
-            limits.drawdown_warning_ppm,
-            limits.drawdown_breaker_ppm,
-        )
-    )
-    return (
-        rung(room.state),
-        causes,
-        books.ladder.cooled,
-        min(books.ladder.breakers_count, limits.breakers_per_day_max + 1),
-        band,
-    )
-
-
-def reachable_by(before, pushes):
-    """The rungs that the table leads to from here by these pushes, in any number."""
-    found, todo = {before}, [before]
-    while todo:
-        here = todo.pop()
-        for push in pushes:
-            move = LADDER.get((here, push))
-            if move is None:
-                continue
-            ends = {move.to}
-            if move.or_standing:
-                ends |= {Rung.WARNING, Rung.BREAKER, Rung.COOL_DOWN}
-            todo += [end for end in ends if end not in found]
-            found |= ends
-    return found
-
-
-def risk_level(room):
-    """The strictest account-wide level, the startup hold apart: every start begins with one."""
-    return max(
-        (
-            hold.level
-            for hold in room.books.holds.holds.values()
-            if hold.scope == ACCOUNT and hold.cause is not HoldCause.STARTUP
-        ),
-        default=HoldLevel.NONE,
-    )
-
-
-def a_copy(room):
-    """The same core, venue and clock; what only tells the story is left out, for there are hundreds."""
-    for story in (room.records, room.effects, room.alerts, room.delivered, room.sent, room.venue.asked):
-        story.clear()
-    return copy.deepcopy(room)
-
-
-def judge(room, name, before, level, allowed):
-    after = rung(room.state)
-    said = f"{name}: {before.value} to {after.value}"
-    assert after in allowed, f"{said} is not in the table"
-    if name not in PEOPLE and STRICTNESS.index(after) < STRICTNESS.index(before):
-        down = {Rung.WARNING: {Rung.NORMAL}, Rung.BREAKER: {Rung.COOL_DOWN}}
-        assert after in down.get(before, set()), f"automation loosened: {said}"
-    if name not in PEOPLE:
-        assert risk_level(room) >= level or level is HoldLevel.REDUCED, f"automation released: {said}"
-
-
-@pytest.mark.slow
-def test_every_reachable_state_moves_by_the_table_and_by_nothing_else():
-    """I8, I9: automation only tightens save where the table says automatic; a restart never loosens."""
-    start = a_laddered_core(armed=False, breakers_per_day_max=1)
-    start.says("arm")
-    seen = {key_of(start): start}
-    todo = [start]
-    taken = set()
-    while todo:
-        room = todo.pop(0)
-        for name, (act, pushes) in ACTIONS.items():
-            here = a_copy(room)
-            before, level = rung(here.state), risk_level(here)
-            act(here)
-            judge(here, name, before, level, reachable_by(before, pushes))
-            if name in {"restart", "reboot"}:
-                assert here.books.holds.account_level() >= HoldLevel.HALTED
-            taken.add((before, name, rung(here.state)))
-            if key_of(here) not in seen:
-                seen[key_of(here)] = here
-                todo.append(here)
-    assert set(Rung) == {key[0] for key in seen}, "every rung is reached"
-    assert len(seen) > 40
-    moved = {(before, after) for before, _, after in taken if before is not after}
-    told = {(before, move.to) for (before, _), move in LADDER.items() if before is not move.to}
-    assert told <= moved, f"rows that nothing reaches: {told - moved}"
 
 
 def test_automation_goes_down_by_two_rows_only():
@@ -332,3 +213,115 @@ def test_the_count_of_breakers_survives_a_restart(snapshot):
     room.run(s=1)
     assert 1 == room.books.ladder.breakers_count
     assert rung(room.state) in {Rung.BREAKER, Rung.COOL_DOWN}
+
+
+# --- the parts by themselves ------------------------------------------------------------------------------------------
+
+ELSEWHERE = Scope(strategy="alpha")
+
+
+def a_table(*holds):
+    table = HoldTable()
+    for number, (level, cause, scope) in enumerate(holds, start=1):
+        table.place(HoldPlaced(hold=a_hold(level, cause, hold_id=number, scope=scope)))
+    return table
+
+
+def test_only_killed_over_the_account_begins_a_recovery_and_only_the_startup_hold_ends_it():
+    ladder = Ladder()
+
+    def recovers(level, cause, scope=ACCOUNT):
+        ladder.released(a_hold(level, cause, scope=scope))
+        return ladder.recovering
+
+    assert not recovers(HoldLevel.KILLED, HoldCause.KILL, ELSEWHERE)
+    assert not recovers(HoldLevel.HALTED, HoldCause.HALT)
+    assert recovers(HoldLevel.KILLED, HoldCause.KILL)
+    assert recovers(HoldLevel.HALTED, HoldCause.HALT), "resumed meanwhile"
+    assert not recovers(HoldLevel.HALTED, HoldCause.STARTUP)
+
+
+def test_a_cool_down_that_is_over_keeps_when_it_began():
+    ladder = Ladder()
+    ladder.cool(over=False, mono_ns=5_000_000)
+    left = [cool_down_left_ms(ladder, cooldown_ms=10, now_mono_ns=ms * 1_000_000) for ms in (5, 14, 15, 99)]
+    assert [10, 1, 0, 0] == left
+    ladder.cool(over=True, mono_ns=9_000_000)
+    assert 5_000_000 == ladder.cool_since_mono_ns
+    assert 0 == cool_down_left_ms(ladder, cooldown_ms=10, now_mono_ns=9_000_000)
+
+
+@pytest.mark.parametrize(
+    ("holds", "recovering", "where"),
+    [
+        ([(HoldLevel.KILLED, HoldCause.KILL, ACCOUNT)], False, Rung.KILL_SWITCH),
+        ([(HoldLevel.KILLED, HoldCause.KILL, ELSEWHERE)], False, Rung.NORMAL),
+        ([(HoldLevel.HALTED, HoldCause.STARTUP, ACCOUNT)], False, Rung.NORMAL),
+        ([(HoldLevel.HALTED, HoldCause.STARTUP, ACCOUNT)], True, Rung.RECOVERY),
+        ([(HoldLevel.HALTED, HoldCause.HALT, ACCOUNT)], True, Rung.NORMAL),
+    ],
+)
+def test_what_stands_over_the_account_is_the_rung(holds, recovering, where):
+    assert where is rung_of(Ladder(recovering=recovering), a_table(*holds))
+
+
+def test_the_strictest_over_the_account_is_its_level():
+    table = a_table(
+        (HoldLevel.REDUCED, HoldCause.DRAWDOWN_WARNING, ACCOUNT),
+        (HoldLevel.REDUCE_ONLY, HoldCause.DRAWDOWN_BREAKER, ACCOUNT),
+        (HoldLevel.HALTED, HoldCause.PAUSE, ELSEWHERE),
+    )
+    assert HoldLevel.REDUCE_ONLY is table.account_level()
+    assert HoldLevel.NONE is HoldTable().account_level()
+
+
+def test_the_warning_leaves_what_rests_and_the_breaker_what_protects():
+    room = a_laddered_core()
+    room.takes(1, 20)
+    stop = room.wants_protection(20)
+    room.run(ms=1_100)
+    resting = room.buys(1)
+    loses(room, 6)
+    assert Rung.WARNING is rung(room.state)
+    assert OrderState.LIVE is room.order(resting.order_id).state
+    loses(room, 12)
+    assert Rung.BREAKER is rung(room.state)
+    assert OrderState.CANCELLED is room.order(resting.order_id).state
+    assert OrderState.LIVE is room.order(stop.order_id).state
+
+
+def test_beneath_the_kill_switch_the_breaker_trips_once():
+    room = a_laddered_core()
+    room.says("kill")
+    for percent in (12, 13, 14):
+        loses(room, percent)
+    causes = [hold.cause for hold in room.placed]
+    assert 1 == causes.count(HoldCause.DRAWDOWN_BREAKER)
+    assert 1 == len(room.alerted("hold.drawdown_breaker"))
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ((5,), Rung.NORMAL),
+        ((6,), Rung.WARNING),
+        ((10,), Rung.WARNING),
+        ((11,), Rung.BREAKER),
+        ((6, 3), Rung.WARNING),
+        ((6, 2), Rung.NORMAL),
+    ],
+)
+def test_a_loss_of_exactly_a_threshold_is_not_beyond_it(path, where):
+    room = a_laddered_core()
+    for percent in path:
+        loses(room, percent)
+    assert where is rung(room.state)
+
+
+def test_an_equity_that_stays_is_marked_once():
+    """A journal that grows while nothing happens is read at every start."""
+    room = a_laddered_core()
+    loses(room, 1)
+    marks = len(room.facts_of(EquityMarked))
+    room.run(s=5)
+    assert marks == len(room.facts_of(EquityMarked)) > 0

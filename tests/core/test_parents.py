@@ -142,3 +142,11 @@ def test_when_every_parent_has_something_open_no_new_one_begins():
     assert BadTerms(why="too many parents have open children") == room.buys(
         1, at=BTC_TICKS - 1_000, child_of=ChildOf(PARENTS_KEPT_MAX + 1, 1)
     )
+
+
+def test_a_parent_beyond_what_is_remembered_is_counted_all_the_same():
+    """The gate refuses it; a fold of what was once let through must not stop the start."""
+    parents = Parents()
+    for number in range(1, PARENTS_KEPT_MAX + 2):
+        parents.begin(ChildOf(number, 10), instrument=BTC, side=Side.BUY, lots=1)
+    assert (PARENTS_KEPT_MAX + 1, 0) == (len(parents.known), parents.forgotten_id)

@@ -9,7 +9,7 @@ from holdfast.vocab.facts import IntentRefused
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.orders import Lane, OrderState
 from holdfast.vocab.refusals import OverDay, OverRate
-from holdfast.vocab.units import E8
+from holdfast.vocab.units import E8, NS_PER_S
 from tests.house.records import folded
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, ETH, account_limits, instrument_limits, strategy_limits
@@ -150,6 +150,40 @@ def test_an_instrument_that_too_many_ask_for_is_halted_alone():
     assert ["runaway"] == room.causes()
     assert HoldLevel.HALTED is room.level("alpha", BTC) is room.level("beta", BTC)
     assert HoldLevel.NONE is room.level("alpha", ETH)
+
+
+@pytest.mark.parametrize(
+    ("account", "instrument", "beta", "of"),
+    [(5, 1_000, 1_000, "account"), (20, 5, 1_000, "instrument"), (20, 1_000, 5, "strategy")],
+)
+def test_exactly_as_many_as_permitted_pass_though_somebody_else_may_ask_less(account, instrument, beta, of):
+    """Alpha's small threshold makes each order of everybody be counted: the fifth is not over five."""
+    room = a_running_core(
+        account_limits=account_limits(orders_per_s_refuse=account),
+        instrument_limits=(
+            instrument_limits(BTC, orders_per_s_refuse=instrument),
+            instrument_limits(ETH, order_lots_max=1_000),
+        ),
+        strategy_limits=(
+            strategy_limits("alpha", BTC, orders_per_s_refuse=1),
+            strategy_limits("beta", BTC, orders_per_s_refuse=beta),
+        ),
+    )
+    assert OrderState.LIVE is asks(room, 5, strategy="beta").state
+    assert OverRate(count=6, limit=5, of=of) == asks(room, 1, strategy="beta")
+
+
+def test_what_was_asked_a_second_ago_counts_no_more():
+    """To the nanosecond: a sliding second has one end only."""
+    room = a_running_core(
+        account_limits=account_limits(orders_per_s_refuse=3),
+        strategy_limits=(strategy_limits("alpha", BTC, orders_per_s_refuse=1), strategy_limits("beta", BTC)),
+    )
+    asks(room, 3, strategy="beta")
+    room.mono_ns += NS_PER_S - 1
+    assert OverRate(count=4, limit=3) == asks(room, 1, strategy="beta")
+    room.mono_ns += 1
+    assert OrderState.LIVE is asks(room, 1, strategy="beta").state
 
 
 def test_beyond_everybodys_thresholds_an_order_is_counted_once_for_the_halt_and_the_gate(monkeypatch):

@@ -53,6 +53,27 @@ def test_memory_is_bounded():
     assert 2 == len(resting._known)
 
 
+def test_a_worse_price_leaves_the_best_as_it_is():
+    resting = Resting()
+    for number, (side, price) in enumerate([(BUY, 10), (BUY, 9), (SELL, 20), (SELL, 21)]):
+        resting.send(number, side, price)
+    assert (10, 20) == (resting.bid_ticks, resting.ask_ticks)
+
+
+def test_prices_that_are_gone_stay_until_they_outnumber_the_others_twice_and_some():
+    """Cleaning up at every order would be slow, and never would be a leak."""
+    resting = Resting()
+    resting.rest(1, BUY, (1_000,))
+    resting.rest(2, BUY, (999,))
+    longest = 0
+    for price in range(1, 900):
+        resting.rest(3, BUY, (price,))
+        longest = max(longest, len(resting._bids.heap))
+        resting.rest(3, BUY, ())
+    assert 2 * 3 + HEAP_SLACK == longest
+    assert {1, 2} == set(resting._known)
+
+
 # --- in the step ------------------------------------------------------------------------------------------------------
 
 

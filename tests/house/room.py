@@ -70,7 +70,11 @@ class Room:
         self.ended = None
         self.trip_nonce = 1  # a latch is born tripped
         self.cleared_nonce = 0
-        self.mids = {BTC: BTC_TICKS, ETH: ETH_TICKS}
+        self.mids = {
+            name: ticks
+            for name, ticks in ((BTC, BTC_TICKS), (ETH, ETH_TICKS))
+            if any(spec.instrument == name for spec in config.instruments)
+        }
         self.quoting = True  # keeps fresh quotes coming while time passes
         self.held_calls: list | None = None  # a list while the venue is told to wait with its answers
         self.checks = []  # called after every step

@@ -37,7 +37,8 @@ PATIENT = (
     AS_SHIPPED if FULL else dict(zip(AS_SHIPPED, ('lease_ttl = "5s"', 'hung_after = "6s"'), strict=True))
 )
 NAME = "demo"
-TOKENS = {"ada": "hf_ada-of-the-tests-0123456789", "bob": "hf_bob-of-the-tests-0123456789"}
+TOKENS = {person: f"hf_{person}-of-the-tests-0123456789" for person in ("ada", "bob", "vic")}
+ROLES = {"ada": "risk", "bob": "risk", "vic": "viewer"}
 
 
 class Home:
@@ -218,7 +219,7 @@ class Bot:
         write_private(
             self.home / "operators.toml",
             "".join(
-                f'[operator.{person}]\nrole = "risk"\ntoken_sha256 = "{token_hash(token)}"\n'
+                f'[operator.{person}]\nrole = "{ROLES[person]}"\ntoken_sha256 = "{token_hash(token)}"\n'
                 for person, token in TOKENS.items()
             ),
         )

@@ -92,6 +92,9 @@ def test_a_flipper_is_held_and_only_a_person_lets_it_go_on(home, figure):
     write_private(stranger, "of-nobody-that-this-bot-knows")
     code, said = bot.cli(*words, "--token-file", str(stranger))
     assert code != 0, said
+    code, said = bot.act(*words, by="vic")
+    assert code != 0, "known, and not authorised"
+    assert "vic is viewer" in said
     assert [hold] == holds(bot)
     code, said = bot.act(*words)
     assert code == 0, said

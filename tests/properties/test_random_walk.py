@@ -17,7 +17,7 @@ FULL = os.environ.get("HOLDFAST_FULL") == "1"
 FULL_STEPS = 2_000_000
 FULL_MOVES = 1_000  # of one seed: what was told is kept for the replay at its end
 # Seeds that once failed stay.
-SAVED = ()
+SAVED = (1027, 1261)
 
 
 @pytest.mark.parametrize("seed", [*SAVED, *SEEDS])
@@ -43,7 +43,7 @@ def test_the_walks_are_worth_walking():
 
 
 @pytest.mark.skipif(not FULL, reason="ten minutes: HOLDFAST_FULL=1 runs it")
-@pytest.mark.timeout(3_600)
+@pytest.mark.timeout(4 * 3_600)
 def test_millions_of_steps_break_no_promise():
     """The sums that the gate goes by equal a list and a sum, over every restart; no order takes them over a limit."""
     steps = orders = restarts = 0

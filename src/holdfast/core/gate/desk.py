@@ -106,8 +106,8 @@ class AskedWindow:
         size = rates.kept
         return AskedWindow(
             ring=deque([_NEVER] * size + list(self.ring), maxlen=size),
-            refuse_back=-min(rates.refuse_fewest, size - 1) - 1,
-            trip_back=-min(rates.trip_fewest, size - 1) - 1,
+            refuse_back=-rates.refuse_fewest - 1,
+            trip_back=-rates.trip_fewest - 1,
         )
 
 
@@ -256,7 +256,6 @@ class Desk:
         self.level: HoldLevel = HoldLevel.HALTED
         self.hold: Hold | None = None
         # what ``checks.plainly_permitted`` asks, made ready: sizes, and price times size in ticks times lots
-        self.plain = False
         self.reducing = True  # only reducing is allowed
         self.qty_lots_min = max(1, spec.qty_lots_min)
         self.ticklots_min = max(1, ceil_div(spec.notional_e8_min, spec.tick_lot_e8))

@@ -148,11 +148,9 @@ class Exposure:
         held = self.position.position_lots
         open_lots = self.open_lots
         lots = held + open_lots.buy_lots
-        if lots < 0:
-            lots = -lots
-        other = held - open_lots.sell_lots
-        if other < 0:
-            other = -other
+        other = (
+            open_lots.sell_lots - held
+        )  # what is open is never below zero: the larger of the two is not either
         if other > lots:
             lots = other
         if self.moves_seen != self.market.moves_count:

@@ -146,7 +146,12 @@ def settle_size(
     if row.terms.order_type is not OrderType.LIMIT or price is None or report.qty_lots <= 0:
         return
     shown = (report.qty_lots, price)
-    later = report.venue_ns > state.live.words.amended_venue_ns.get(row.order_id, -1)
+    session = state.live
+    since_venue_ns = session.words.amended_venue_ns.get(row.order_id)
+    if since_venue_ns is None:  # a start forgets it: of the time before that the lists have told
+        passed_ns = session.now_mono_ns - session.started_mono_ns
+        since_venue_ns = session.now_wall_ns + session.offset_ns - passed_ns
+    later = report.venue_ns > since_venue_ns
     if row.amend_qty_lots:
         newer = later if asked_mono_ns is None else asked_mono_ns > row.amend_mono_ns
         why = ""
@@ -169,7 +174,7 @@ def settle_size(
             f"order {row.order_id} in {row.terms.instrument} stands at the venue with {report.qty_lots} lots at "
             f"{price} ticks, here with {row.qty_lots} at {row.price_ticks}: it is counted as the venue shows it",
         )
-    state.live.words.amended_venue_ns[row.order_id] = report.venue_ns
+    session.words.amended_venue_ns[row.order_id] = report.venue_ns
     emit(
         state,
         out,
