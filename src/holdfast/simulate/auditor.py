@@ -404,7 +404,8 @@ class Auditor:
         self.must("I17 final is final", was not in FINAL or fact.state is was, was.value, fact.did.value)
         event = self.last_event
         if fact.state is not was and not self._quiet:
-            if isinstance(event, CallDone):
+            # what is asked in the same step is no outcome: an answer may end one order, and an exit goes on by it
+            if isinstance(event, CallDone) and fact.did is not Did.CANCEL_ASK:
                 about = self._asked_of.get(
                     event.call_id, fact.order_id
                 )  # lists, and what never left, are of many

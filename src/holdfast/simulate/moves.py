@@ -271,7 +271,12 @@ class Moves:
         }
         for order_id, row in list(books.orders.live.items()):
             unlisted = is_final(row.state) and row.reported_lots > row.filled_lots
-            if unlisted and order_id in busted_ids and world.mono_ns - row.changed_mono_ns > _OLD_NS:
+            if (
+                unlisted
+                and order_id in busted_ids
+                and world.mono_ns - row.changed_mono_ns > _OLD_NS
+                and self._all_told(order_id)  # else what is missing is more than what was taken back
+            ):
                 self._says(Verb.RESOLVE, order_id=order_id)
 
     def _busted_beyond_reach(self) -> set[str]:
@@ -295,6 +300,16 @@ class Moves:
     def _adopts(self, name: str) -> None:
         """Signed for by who has just looked: nobody says it again later, when the venue's word may be a lie."""
         self.world.says(Verb.ADOPT, scope=Scope(instrument=name))
+
+    def _all_told(self, order_id: int) -> bool:
+        """Whether the bot was told every execution of the order that the venue still has: who signs has looked."""
+        world = self.world
+        client_id = client_id_text(account_tag=world.tag, order_id=order_id)
+        return all(
+            (fill.symbol, str(fill.trade_id)) in world.auditor.fills
+            for fill in world.account.fills
+            if fill.client_id == client_id
+        )
 
     def _transfer(self) -> bool:
         world = self.world
@@ -554,12 +569,8 @@ class Moves:
                 world.mono_ns - row.changed_mono_ns > _OLD_NS
                 and world.mono_ns - row.approved_mono_ns > _OLD_NS
             )
-            told = all(
-                (fill.symbol, str(fill.trade_id)) in world.auditor.fills
-                for fill in world.account.fills
-                if fill.client_id == client_id_text(account_tag=world.tag, order_id=order_id)
-            )
-            if row.state is OrderState.UNKNOWN and old and told and order_id not in open_ids:
+            over = row.state is OrderState.UNKNOWN and order_id not in open_ids
+            if over and old and self._all_told(order_id):
                 return self._says(Verb.RESOLVE, order_id=order_id)
         return False
 

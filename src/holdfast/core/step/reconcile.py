@@ -55,7 +55,9 @@ POSITION_SOURCES_MAX: Final = 4
 # A difference must be seen this many times in a row, with nothing of ours moving in between, to be a break:
 # the venue's own lists lag its streams by moments.
 CONFIRMATIONS: Final = 2
-GONE: Final = "unlisted_foreign/"  # and the id: a suspect that is open and somebody else's, and not in the venue's list
+GONE: Final = (
+    "unlisted_foreign/"  # and the id: a suspect that is open and somebody else's, and not in the venue's list
+)
 RISEN: Final = "risen/"  # and the id: a suspect that is final with us, and in the venue's list of open orders
 _MOVED: Final = (BreakKind.POSITION, BreakKind.FILL_GONE)  # either may be a fill that the venue took back
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
