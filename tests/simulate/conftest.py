@@ -1,12 +1,9 @@
-"""Fresh seeds: others with every commit, the same wherever that commit is tested. What failed fails there again.
+"""The seeds that every ``make test`` runs: always the same, for some in a thousand still find what nobody has mended yet.
 
-``HOLDFAST_FIRST_SEED=N`` begins at another; ``make sim-long`` goes on for thousands.
+``HOLDFAST_FIRST_SEED=N`` runs those from N on, ``make simulate`` any; ``make sim-long`` goes on for thousands.
 """
 
 import os
-import subprocess
-from datetime import UTC, datetime
-from pathlib import Path
 
 from holdfast.simulate.plan import KINDS
 from holdfast.simulate.run import run_seed
@@ -17,25 +14,12 @@ STEPS = 5_000
 PARTS = 30  # small ones, so that every worker has some of them to the end
 
 
-def _fresh():
-    """The first seed that belongs to this commit; without a repository to this day."""
-    try:
-        told = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-    except OSError:
-        commit = ""
-    else:
-        commit = told.stdout.strip() if told.returncode == 0 else ""
-    number = int(commit[:5], 16) if commit else datetime.now(UTC).toordinal()
-    return 1_000 + number * SEEDS
-
-
-FIRST_SEED = int(os.environ.get("HOLDFAST_FIRST_SEED", "0")) or _fresh()
+FIRST_SEED = int(os.environ.get("HOLDFAST_FIRST_SEED", "0")) or 500_001
+# Findings that stand open, by the rule that they break: each must go on failing by it until it is mended.
+KNOWN = {
+    500062: "L2 all is well within 45 s of calm",  # the wallet differs by a fee of what was executed at the opening
+    500111: "L2 all is well within 45 s of calm",  # an order is asked after for ever
+}
 
 
 def outcomes_of(part):
