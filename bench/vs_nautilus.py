@@ -27,6 +27,7 @@ from bench.house import START_WALL_NS, frames, instruments
 from bench.living import child, said
 from bench.machine import load, machine, median, percentile
 from holdfast.sim.sources import quotes_only
+from holdfast.vocab.units import ceil_div
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 VERSION: Final = "1.221.0"
@@ -188,11 +189,11 @@ class Pairs:
         return str(path)
 
     def _run(
-        self, ours: Callable[[], float], other: Callable[[], float], *, warm: int = 1
+        self, ours: Callable[[], float], other: Callable[[], float], *, warm: int = 1, pairs: int = 0
     ) -> tuple[list[float], list[float]]:
-        """Figures of each side, pair by pair; the first rounds only warm up."""
+        """Figures of each side, pair by pair; the first rounds only warm up. ``pairs``: other than usual."""
         mine, yours = [], []
-        for number in range(self._pairs + warm):
+        for number in range((pairs or self._pairs) + warm):
             # who begins changes from pair to pair: what the machine does to the second, it does to both
             if number & 1:
                 b, a = other(), ours()
@@ -311,7 +312,12 @@ class Pairs:
                 )
             return float(answer["rate"])
 
-        mine, yours = self._run(lambda: one(self._ours, config), lambda: one(self._theirs, path), warm=0)
+        mine, yours = self._run(
+            lambda: one(self._ours, config),
+            lambda: one(self._theirs, path),
+            warm=0,
+            pairs=ceil_div(self._pairs, 3),  # its rounds are longer by far
+        )
         return {
             "backtest_ratio": _ratio(mine, yours),
             "ours_quotes_per_s": round(median(mine)),
@@ -356,7 +362,7 @@ def backtest_config(scratch: Path) -> Path:
 def main() -> int:
     """Measure, print a table, write the results. 1 when a ratio is below what must be kept."""
     parser = argparse.ArgumentParser(prog="python -m bench.vs_nautilus", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual work per round")
     parser.add_argument(
         "--only",
