@@ -55,6 +55,11 @@ def judge(intent: OrderIntent, desk: Desk) -> Approved | Refusal:
             use_up(intent.intent_seq, desk)
             return refusal
         count_flow(intent, desk)
+    return _let_through(intent, desk)
+
+
+def _let_through(intent: OrderIntent, desk: Desk) -> Approved:
+    """What follows where nothing refuses: its number and its terms are used up, and it may be sent as it is."""
     desk.last_intent_seq = intent.intent_seq
     if desk.account.duplicate_window_ns:
         _remember(intent, desk)
@@ -93,29 +98,7 @@ def judge_basket(legs: Sequence[Leg]) -> list[Approved] | tuple[int, Refusal]:
     approved = []
     for intent, desk in legs:
         count_flow(intent, desk)
-        desk.last_intent_seq = intent.intent_seq
-        if desk.account.duplicate_window_ns:
-            _remember(intent, desk)
-        approved.append(
-            Approved(
-                intent.strategy,
-                intent.intent_seq,
-                _RISK,
-                OrderTerms(
-                    instrument=intent.instrument,
-                    side=intent.side,
-                    qty_lots=intent.qty_lots,
-                    order_type=intent.order_type,
-                    tif=intent.tif,
-                    price_ticks=intent.price_ticks,
-                    trigger_ticks=intent.trigger_ticks,
-                    reduce_only=intent.reduce_only or desk.reducing,  # as in ``judge``
-                ),
-                desk.market.mid2_ticks >> 1,
-                intent.decision_ticks,
-                intent.child_of,
-            )
-        )
+        approved.append(_let_through(intent, desk))
     return approved
 
 

@@ -139,6 +139,11 @@ def _halved(state: State, out: Out, intent: OrderIntent, desk: Desk) -> OrderInt
     lots = reduced_lots(intent.qty_lots, side=intent.side, position_lots=desk.my_position.position_lots)
     if lots == intent.qty_lots:
         return intent
+    return replace(intent, qty_lots=_told_smaller(state, out, intent, lots))
+
+
+def _told_smaller(state: State, out: Out, intent: OrderIntent | AmendIntent, lots: int) -> int:
+    """Have it written down that fewer lots are judged than were wanted; returns how many."""
     emit(
         state,
         out,
@@ -149,26 +154,7 @@ def _halved(state: State, out: Out, intent: OrderIntent, desk: Desk) -> OrderInt
             to_lots=lots,
         ),
     )
-    return _resized(intent, lots)
-
-
-def _resized(intent: OrderIntent, qty_lots: int) -> OrderIntent:
-    return OrderIntent(
-        wall_ns=intent.wall_ns,
-        mono_ns=intent.mono_ns,
-        strategy=intent.strategy,
-        intent_seq=intent.intent_seq,
-        instrument=intent.instrument,
-        side=intent.side,
-        qty_lots=qty_lots,
-        price_ticks=intent.price_ticks,
-        order_type=intent.order_type,
-        tif=intent.tif,
-        reduce_only=intent.reduce_only,
-        trigger_ticks=intent.trigger_ticks,
-        decision_ticks=intent.decision_ticks,
-        child_of=intent.child_of,
-    )
+    return lots
 
 
 def _halved_growth(
@@ -182,17 +168,7 @@ def _halved_growth(
     lots = intent.qty_lots - more + reduced_lots(more, side=row.terms.side, position_lots=reached)
     if lots == intent.qty_lots:
         return intent
-    emit(
-        state,
-        out,
-        SizeReduced(
-            strategy=intent.strategy,
-            intent_seq=intent.intent_seq,
-            from_lots=intent.qty_lots,
-            to_lots=lots,
-        ),
-    )
-    return replace(intent, qty_lots=lots)
+    return replace(intent, qty_lots=_told_smaller(state, out, intent, lots))
 
 
 def _count_asked(state: State, out: Out, intent: AmendIntent | TargetIntent) -> None:
