@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from holdfast.core.fit import misfits
 from holdfast.core.ingest.market import set_offset
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.reconcile.diff import OwnOrder, balance_break, missing_orders, position_breaks
-from holdfast.core.state import State
+from holdfast.core.state import Session, State
 from holdfast.core.step.emit import (
     Out,
     after_ms,
@@ -55,9 +55,8 @@ POSITION_SOURCES_MAX: Final = 4
 # A difference must be seen this many times in a row, with nothing of ours moving in between, to be a break:
 # the venue's own lists lag its streams by moments.
 CONFIRMATIONS: Final = 2
-GONE: Final = (
-    "unlisted_foreign/"  # and the id: a suspect that is open and somebody else's, and not in the venue's list
-)
+# and the venue's id: a suspect that is open and somebody else's, and not in the venue's list of open orders
+FOREIGN_GONE: Final = "foreign_gone/"
 RISEN: Final = "risen/"  # and the id: a suspect that is final with us, and in the venue's list of open orders
 _MOVED: Final = (BreakKind.POSITION, BreakKind.FILL_GONE)  # either may be a fill that the venue took back
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
@@ -338,14 +337,12 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
                 _foreign_again(state, out, report.venue_order_id, row.order_id, answer)
             continue
         order_report(state, out, report, fresh=False, asked_mono_ns=asked_mono_ns)
-    for name in list(session.suspects):
-        if name.startswith(RISEN) and name not in risen:
-            del session.suspects[name]  # not in a row
+    _not_in_a_row(session, RISEN, risen)
     gone: dict[str, bool] = {}
     for venue_order_id, foreign in list(orders.foreign.items()):
         if venue_order_id in seen:
             continue
-        name = f"{GONE}{venue_order_id}"
+        name = f"{FOREIGN_GONE}{venue_order_id}"
         gone[name] = True
         session.suspects[name] = session.suspects.get(name, 0) + 1
         if session.suspects[name] < CONFIRMATIONS:
@@ -363,9 +360,7 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
         )
         touch(state, foreign.instrument)
         del session.suspects[name]
-    for name in list(session.suspects):
-        if name.startswith(GONE) and name not in gone:
-            del session.suspects[name]
+    _not_in_a_row(session, FOREIGN_GONE, gone)
     ours = [
         OwnOrder(
             order_id=row.order_id,
@@ -386,6 +381,12 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
         if row.state is OrderState.UNKNOWN or row.reported_lots > row.filled_lots:
             chase(state, out, row, wait_ms=0)
     step_done(state, out, "orders")
+
+
+def _not_in_a_row(session: Session, prefix: str, seen: Collection[str]) -> None:
+    """Suspects of one kind that this list does not bear out are none any more."""
+    for name in [one for one in session.suspects if one.startswith(prefix) and one not in seen]:
+        del session.suspects[name]
 
 
 def _foreign_again(state: State, out: Out, venue_order_id: str, order_id: int, answer: Orders) -> None:

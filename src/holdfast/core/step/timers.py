@@ -81,10 +81,10 @@ def _sweep(state: State, out: Out, _: int) -> None:
     session = state.live
     timings = session.settings.timings
     now = session.now_mono_ns
-    _sweep_feeds(state, out, now)
+    causes = standing_causes(state)
+    _sweep_feeds(state, out, now, lost=_FEEDS_LOST in causes)
     _sweep_swings(state, out, now)
     _sweep_data(state, out)
-    causes = standing_causes(state)
     if session.ready:
         _sweep_words(state, out, stands=_STALE_WORD in causes)
     off_ms = abs(session.offset_ns - session.offset_base_ns) // NS_PER_MS
@@ -138,7 +138,8 @@ def _end_anyway(state: State, out: Out) -> None:
     out.append(EndProcess(why=session.ending))
 
 
-def _sweep_feeds(state: State, out: Out, now: int) -> None:
+def _sweep_feeds(state: State, out: Out, now: int, *, lost: bool) -> None:
+    """How old each instrument's quote is. ``lost``: all of them were dead until now."""
     session = state.live
     dead_ns = session.settings.timings.feed_dead_ms * NS_PER_MS
     grace = now - session.started_mono_ns < dead_ns
@@ -166,7 +167,7 @@ def _sweep_feeds(state: State, out: Out, now: int) -> None:
         )
     down = all_down(session)
     stands = down or (len(silent) == len(markets) and not grace)
-    if stands or state.books.holds.holds:
+    if stands or lost:
         condition(
             state,
             out,
