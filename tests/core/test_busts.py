@@ -11,7 +11,7 @@ from holdfast.vocab.orders import OrderState, Side
 from holdfast.vocab.outcome import Ok
 from holdfast.vocab.refusals import NotReducing
 from holdfast.vocab.reports import BalanceReport, Balances, BustReport, FillCause
-from holdfast.vocab.requests import PlaceOrder, QueryBalances
+from holdfast.vocab.requests import PlaceOrder, QueryBalances, QueryPositions, QueryTrades
 from tests.house.events import a_trade_report
 from tests.house.records import folded
 from tests.house.room import a_running_core
@@ -256,6 +256,29 @@ def test_signed_for_before_a_word_agreed_with_the_opening_balance_it_moves_the_w
     assert {} == room.books.breaks
 
 
+def test_where_positions_and_executions_cannot_be_read_the_opening_balance_is_not_taken_again():
+    """It would swallow the fill that was taken back in silence, and the signature would move the wallet once more."""
+    venue = NaiveVenue(settings().instruments)
+    early = Balances(balances=(BalanceReport(asset="USDT", wallet_e8=OPENING_E8 - 1_000),))
+    venue.will_answer(QueryBalances, Ok(value=early))
+    room = a_running_core(venue=venue)
+    room.takes(Side.BUY, 10)
+    trade = venue.trades[-1]
+    room.settle()
+    for question in (QueryPositions, QueryTrades):
+        venue.breaks(question)
+    venue.takes_back(trade, told=False)
+    room.run(s=40)
+    assert {"balance/USDT"} == set(room.books.breaks)
+    assert not room.alerted("books.opened_again")
+    for question in (QueryPositions, QueryTrades):
+        venue.mends(question)
+    room.run(s=15)
+    assert room.says("bust", trade_id=f"{BTC}/{trade.trade_id}", reason="their mail").accepted
+    room.run(s=15)
+    assert (int(venue.wallet_e8), {}) == (room.books.ledger.wallet_e8["USDT"], room.books.breaks)
+
+
 def test_where_the_position_is_adopted_instead_nothing_of_it_is_left():
     room, trade, _ = a_silent_bust()
     room.run(s=15)
@@ -371,6 +394,16 @@ def test_a_fill_in_quarantine_is_its_orders_once_the_stream_names_both():
     room, order, _ = a_fill_before_its_order()
     room.hears(_told_again(room.venue.trades[-1], order))
     assert ({}, 4) == (room.books.ledger.quarantined, room.position(of="alpha"))
+
+
+def test_a_fill_that_somebody_signed_for_is_its_orders_all_the_same_once_the_stream_names_both():
+    """Else the order would be asked after for ever: executions reported, and none of its own in the books."""
+    room, order, _ = a_fill_before_its_order()
+    (key,) = room.books.ledger.quarantined
+    assert room.says("quarantine_release", trade_id=key, reason="looked up").accepted
+    room.hears(_told_again(room.venue.trades[-1], order))
+    assert ({}, 4) == (room.books.ledger.accepted, room.position(of="alpha"))
+    assert 4 == room.books.orders.row(order.order_id).filled_lots
 
 
 def test_what_moved_out_of_its_place_in_the_books_is_not_taken_out_by_them():

@@ -33,6 +33,7 @@ def a_bust(trade_id="t1", side=BUY, lots=10, price=1_000, **changes):
         "order_id": 1,
         "instrument": BTC,
         "booked": True,
+        "counted": False,
         "by": "venue",
         "reason": "a clear error",
         "venue_ns": 100,
@@ -321,7 +322,7 @@ def test_a_bust_that_the_opening_balance_has_counted_moves_what_the_books_began_
     ledger = booked(a_fill("t1", price=1_000, fee_e8=7), a_fill("t2", SELL, 10, 1_010, venue_ns=2))
     ledger.cash(cash(1_000_000, CashKind.OPENING, cash_id="", venue_ns=50))
     wallet_e8, opening_e8 = ledger.wallet_e8["USDT"], ledger.opening_e8["USDT"]
-    ledger.bust(a_bust("t2", SELL, 10, 1_010, venue_ns=40), mono_ns=MONO_NS)
+    ledger.bust(a_bust("t2", SELL, 10, 1_010, venue_ns=40, counted=True), mono_ns=MONO_NS)
     assert wallet_e8 == ledger.wallet_e8["USDT"]
     assert opening_e8 + 10 * 10 * UNIT == ledger.opening_e8["USDT"]
 

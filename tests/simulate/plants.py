@@ -374,10 +374,28 @@ def adopts_more_than_it_names(patch):
     patch(commands, "_ACTS", {**commands._ACTS, Verb.ADOPT: all_of_them})
 
 
+def opened_again_beside_a_position(patch):
+    """A balance opens the books again while the fill that moved it may be one that the venue took back."""
+    patch(reconcile, "_position_differs", lambda state: bool(reconcile.moved_breaks(state)))
+
+
+def forgotten_once_signed_for(patch):
+    """A fill that somebody accepted is nobody's for good, whatever order names it later."""
+    accepts = Ledger.accept
+
+    def forgets(self, fact):
+        accepts(self, fact)
+        self.accepted.clear()
+
+    patch(Ledger, "accept", forgets)
+
+
 TAKEN_BACK = {
-    1: adopts_more_than_it_names,
+    81: adopts_more_than_it_names,
     9: opening_counted_whole,
     11: a_start_values_nothing,
     1022: risen_does_not_matter,
+    320007: opened_again_beside_a_position,
+    500111: forgotten_once_signed_for,
     600035: smaller_at_once,
 }

@@ -96,6 +96,7 @@ SCRIPT = [
         qty_lots=2,
         price_ticks=600_001,
         booked=True,
+        counted=False,
         by="venue",
         reason="a clear error",
         venue_ns=6,

@@ -188,9 +188,7 @@ def _busted(books: Books, fact: FillBusted, mono_ns: int) -> None:
 
 
 def _claimed(books: Books, fact: FillClaimed, _: int) -> None:
-    lots = books.ledger.quarantined[fact.key].qty_lots
-    books.ledger.claim(fact)
-    books.orders.execute(fact.order_id, lots)
+    books.orders.execute(fact.order_id, books.ledger.claim(fact))
 
 
 def _watch_fill(books: Books, watched: Watched, fact: FillBooked) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Final, get_args
 
 from msgspec import Struct
@@ -204,11 +205,14 @@ class Auditor:
         self.open: Counter[tuple[str, str, int]] = Counter()  # (strategy or "*", instrument, side)
         self.holds: dict[int, Hold] = {}
         self.limits: dict[str, int] = {}  # by name, as people changed them since the configuration
-        self.words: list[dict[str, int]] = []  # the venue's last words on positions, as the bot was told them
+        self._life = 0
+        # the venue's last words on positions that the bot was told, by life and question: each is as old as that
+        self._worded: list[tuple[int, int, dict[str, int]]] = []
         self.worded_mono_ns = -(1 << 62)
         self._since: dict[int, int] = {}  # when each hold began to be waited out
         self._boot_id = ""
         self.quarantined: dict[str, str] = {}
+        self.accepted: set[str] = set()
         self.asked: dict[str, int] = {}
         self.last_event: Event | None = None
         self.last_order_id = 0
@@ -273,7 +277,10 @@ class Auditor:
             self._positions_asked.discard(event.call_id)
             if isinstance(event.outcome, Ok) and isinstance(event.outcome.value, Positions):
                 word = {row.instrument: row.position_lots for row in event.outcome.value.positions}
-                self.words = [*self.words[1 - WORDS_KEPT :], word]
+                self._worded = sorted(
+                    (*self._worded, (self._life, event.call_id, word)), key=itemgetter(0, 1)
+                )
+                self._worded = self._worded[-WORDS_KEPT:]
                 self.worded_mono_ns = event.mono_ns
             else:
                 self.worded_mono_ns = -(1 << 62)  # what goes blind exits by what it last knew
@@ -284,6 +291,12 @@ class Auditor:
 
     def _epoch(self, _: EpochBegan) -> None:
         self._startup_due = True
+        self._life += 1
+
+    @property
+    def words(self) -> list[dict[str, int]]:
+        """The venue's last words on positions, the one that was asked for last behind the others."""
+        return [word for _, _, word in self._worded]
 
     def _approved(self, fact: OrderApproved) -> None:
         terms, world = fact.terms, self._world
@@ -541,10 +554,12 @@ class Auditor:
     def _claimed(self, fact: FillClaimed) -> None:
         name, _, trade_id = fact.key.partition("/")
         fill, sent = self.fills[name, trade_id], self.orders[fact.order_id]
-        self.must("I15 only what is in quarantine is claimed", fact.key in self.quarantined, fact)
+        unexplained = fact.key in self.quarantined or fact.key in self.accepted
+        self.must("I15 only what nothing explained is claimed", unexplained, fact)
         same = sent.terms.instrument == name and sent.terms.side is fill.side
         self.must("I15 a fill is of its order's instrument and side", same, fact, sent.terms)
-        del self.quarantined[fact.key]
+        self.quarantined.pop(fact.key, None)
+        self.accepted.discard(fact.key)
         self.mine[QUARANTINE, name] -= fill.side * fill.qty_lots
         self.mine[fact.strategy, name] += fill.side * fill.qty_lots
         self.parts[name, trade_id] = [(fact.strategy, fill.qty_lots)]
@@ -553,6 +568,7 @@ class Auditor:
     def _accepted(self, fact: FillAccepted) -> None:
         self._by_person(fact)
         self.quarantined.pop(fact.key, None)
+        self.accepted.add(fact.key)
 
     def _adjusted(self, fact: PositionAdjusted) -> None:
         if fact.by:

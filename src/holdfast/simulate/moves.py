@@ -246,19 +246,23 @@ class Moves:
         world.exchange.bust(world.account, fill.symbol, fill.trade_id, world.venue_now_ns(), why="an error")
         return True
 
-    def signs_for_busts(self) -> None:
-        """Somebody has the venue's word on what its stream did not say, and signs."""
+    def signs_for_what_differs(self) -> None:
+        """Somebody has the venue's word on what its stream did not say or the books are too young for, and signs."""
         world = self.world
-        if world.bot is None or not world.busted:
+        if world.bot is None:
             return
         books, words, truth = world.state.books, world.state.live.words, world.truth()
+        since_ns = books.ledger.books_since_venue_ns
+        before = {fill.symbol for fill in world.account.fills if fill.venue_ns < since_ns}
+        if not (world.busted or before):
+            return
         beyond = self._busted_beyond_reach()
         for found in list(books.breaks.values()):
             name, _, trade_id = found.key.partition("/")
             if found.kind is BreakKind.FILL_GONE and (name, trade_id) in world.busted:
                 self._says(Verb.BUST, trade_id=found.key)
                 continue
-            if found.kind is BreakKind.POSITION and name in beyond:
+            if found.kind is BreakKind.POSITION and (name in beyond or name in before):
                 told, true = words.position_lots, truth.position_lots
             elif found.kind is BreakKind.BALANCE and beyond:
                 told, true = words.wallet_e8, truth.wallet_e8
@@ -580,7 +584,7 @@ class Moves:
         if world.bot is None or (self.goes_on and 0 < self._loosens_from_ns - world.mono_ns < 10 * NS_PER_S):
             return False
         state = world.state
-        self.signs_for_busts()
+        self.signs_for_what_differs()
         for key in list(state.books.ledger.quarantined):
             self._says(Verb.QUARANTINE_RELEASE, trade_id=key)
         for hold in list(state.books.holds.holds.values()):

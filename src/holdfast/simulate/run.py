@@ -134,7 +134,7 @@ def _liveness(world: World, moves: Moves) -> None:
     for _ in range((CALM_S - 2) // 2):
         if not _positions_differ(world):
             break
-        moves.signs_for_busts()
+        moves.signs_for_what_differs()
         world.run(seconds=2)
     differ = _positions_differ(world)
     must(f"L1 positions equal the venue's within {CALM_S} s", not differ, differ)

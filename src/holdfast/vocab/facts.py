@@ -153,6 +153,7 @@ class FillBusted(_Fact, frozen=True, kw_only=True, tag="fill_busted"):
     """The venue took an execution back, by its own word or by a named person's.
 
     ``booked``: it was in the books, and is taken out of them; else it came too late to be booked, and never will be.
+    ``counted``: the balance that opened the books was read after it, and has it in it: the wallet stands.
     An order and its parent count it all the same: a bust gives nobody a size back. ``venue_ns``: when it was taken
     back, by the venue's clock. ``by`` and ``reason``: whose word it is.
     """
@@ -164,6 +165,7 @@ class FillBusted(_Fact, frozen=True, kw_only=True, tag="fill_busted"):
     qty_lots: int
     price_ticks: int
     booked: bool
+    counted: bool
     by: str
     reason: str
     venue_ns: int

@@ -70,6 +70,7 @@ class Ledger(Struct, kw_only=True):
     trade_ids: dict[str, dict[str, int]] = {}  # instrument -> trade id -> venue time, oldest first
     cash_ids: dict[str, int] = {}
     quarantined: dict[str, QuarantinedFill] = {}
+    accepted: dict[str, QuarantinedFill] = {}  # signed for, the last of them: their order may be heard of yet
     last_fill_venue_ns: dict[str, int] = {}
     books_since_venue_ns: int = 0  # executions before this are not ours to book
     cash_since_venue_ns: int = 0
@@ -108,6 +109,10 @@ class Ledger(Struct, kw_only=True):
     def knows_trade(self, instrument: str, trade_id: str) -> bool:
         """Whether this execution was booked before, by whatever way it came."""
         return trade_id in self.trade_ids.get(instrument, {})
+
+    def unexplained(self) -> dict[str, QuarantinedFill]:
+        """By instrument/trade id, what no order explained when it was booked, and no order has claimed since."""
+        return self.quarantined | self.accepted
 
     def may_take_back(self, instrument: str, trade_id: str) -> Kept | None:
         """The execution, where it can still be taken out of the books exactly."""
@@ -220,8 +225,7 @@ class Ledger(Struct, kw_only=True):
         row = self.position(instrument)
         change_e8 = self._tail(instrument).take_back(row, trade_id, tick_lot_e8=unit)
         row.changed_mono_ns = mono_ns
-        # a balance that was taken as a whole since has the bust in it
-        counted = fact.venue_ns <= self.opened_venue_ns
+        counted = fact.counted
         into = self.opening_e8 if counted else self.wallet_e8
         asset = self.settle_asset
         into[asset] = into.get(asset, 0) + (-change_e8 if counted else change_e8)
@@ -235,7 +239,8 @@ class Ledger(Struct, kw_only=True):
                 self.position_of(booked.strategy, instrument).fee_e8 -= fee_e8
         self._take_from_strategies(kept, unit)
         del self.kept[instrument][trade_id]
-        self.quarantined.pop(f"{instrument}/{trade_id}", None)
+        for unexplained in (self.quarantined, self.accepted):
+            unexplained.pop(f"{instrument}/{trade_id}", None)
         self.fills_count -= 1
 
     def _take_from_strategies(self, kept: Kept, unit: int) -> None:
@@ -260,12 +265,11 @@ class Ledger(Struct, kw_only=True):
             row.position_lots, row.cost_e8 = scratch.position_lots, scratch.cost_e8
             row.realised_e8 += scratch.realised_e8 - before_e8
 
-    def claim(self, fact: FillClaimed) -> None:
-        """A fill in quarantine is its order's: the order's strategy has it from now on."""
-        found = self.quarantined.get(fact.key)
+    def claim(self, fact: FillClaimed) -> int:
+        """A fill that nothing explained is its order's: the order's strategy has it from now on. Returns its lots."""
+        found = self.quarantined.pop(fact.key, None) or self.accepted.pop(fact.key, None)
         if found is None:
-            raise InvariantBroken("only a quarantined fill is claimed", key=fact.key)
-        del self.quarantined[fact.key]
+            raise InvariantBroken("only a fill that nothing explained is claimed", key=fact.key)
         unit = self.tick_lot_e8[found.instrument]
         side, lots, price = found.side, found.qty_lots, found.price_ticks
         nobody = self.position_of(QUARANTINE, found.instrument)
@@ -279,11 +283,16 @@ class Ledger(Struct, kw_only=True):
         if kept is not None and kept.fact.fee_asset == self.settle_asset:
             nobody.fee_e8 -= kept.fact.fee_e8
             owner.fee_e8 += kept.fact.fee_e8
+        return lots
 
     def accept(self, fact: FillAccepted) -> None:
         """A person signed for a fill in quarantine: its position was counted all along."""
-        invariant(fact.key in self.quarantined, "only a quarantined fill is accepted", key=fact.key)
-        del self.quarantined[fact.key]
+        found = self.quarantined.pop(fact.key, None)
+        if found is None:
+            raise InvariantBroken("only a quarantined fill is accepted", key=fact.key)
+        if len(self.accepted) >= TAIL_FILLS_MAX:
+            del self.accepted[next(iter(self.accepted))]
+        self.accepted[fact.key] = found
 
     def cash(self, fact: CashBooked) -> None:
         """Book one movement of cash, once by its id."""

@@ -39,7 +39,8 @@ def bust_report(state: State, out: Out, bust: BustReport) -> None:
     why = bust.why or "the venue took it back"
     kept = ledger.may_take_back(trade.instrument, trade.trade_id)
     if kept is not None:
-        take_back(state, out, kept, by=VENUE, reason=why, venue_ns=bust.venue_ns)
+        counted = bust.venue_ns <= ledger.opened_venue_ns
+        take_back(state, out, kept, by=VENUE, reason=why, venue_ns=bust.venue_ns, counted=counted)
     elif (
         ledger.knows_trade(trade.instrument, trade.trade_id)
         # from before the books: it was in the position that they opened with, and left that behind their opening
@@ -70,6 +71,7 @@ def bust_report(state: State, out: Out, bust: BustReport) -> None:
                 qty_lots=trade.qty_lots,
                 price_ticks=trade.price_ticks,
                 booked=False,
+                counted=False,
                 by=VENUE,
                 reason=why,
                 venue_ns=bust.venue_ns,
@@ -79,7 +81,9 @@ def bust_report(state: State, out: Out, bust: BustReport) -> None:
         _hold(state, out, trade.instrument, f"fill {where} was taken back ({why}) before it was booked")
 
 
-def take_back(state: State, out: Out, kept: Kept, *, by: str, reason: str, venue_ns: int) -> None:
+def take_back(
+    state: State, out: Out, kept: Kept, *, by: str, reason: str, venue_ns: int, counted: bool
+) -> None:
     """Take an execution out of the books; then hold, tell people, and ask the venue whether it agrees."""
     fact = kept.fact
     name, where = fact.instrument, f"{fact.instrument}/{fact.trade_id}"
@@ -96,6 +100,7 @@ def take_back(state: State, out: Out, kept: Kept, *, by: str, reason: str, venue
             qty_lots=fact.qty_lots,
             price_ticks=fact.price_ticks,
             booked=True,
+            counted=counted,
             by=by,
             reason=reason,
             venue_ns=venue_ns,

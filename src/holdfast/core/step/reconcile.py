@@ -444,7 +444,8 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
         if found_now is None:
             clear_suspect(state, name)
             if changed < asked_mono_ns:
-                words.trades_reach.pop(instrument, None)
+                if "balance" not in session.suspects:  # else it still looks further back for what moved it
+                    words.trades_reach.pop(instrument, None)
                 heal_break(state, out, BreakKind.POSITION, instrument)
             elif "positions" in session.start_steps:
                 again = True  # a fill came in between: this answer proves nothing
@@ -551,6 +552,7 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         step_done(state, out, "balances")
         return
     ask_cash(state, out)
+    ask_positions(state, out)
     for instrument in state.specs:
         fetch_trades(state, out, instrument)
     lists = [words.trades_mono_ns.get(instrument, FAR_PAST_NS) for instrument in state.specs]
@@ -565,9 +567,7 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         session.suspected_mono_ns["balance"] = session.now_mono_ns
         _soon(state, out, ASK_BALANCES)
         return
-    # what moved a position may have moved the balance: once a person has signed for that, they are compared again
-    moved = any(one.kind in _MOVED for one in state.books.breaks.values())
-    if words.opening and found.theirs > 0 and not moved:
+    if words.opening and found.theirs > 0 and not _position_differs(state):
         # something happened while the first answer was on its way, or it was not true: no word has agreed with it yet
         alert(
             out,
@@ -582,6 +582,24 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         return
     find_break(state, out, BreakKind.BALANCE, asset, ours=found.ours, theirs=found.theirs)
     step_done(state, out, "balances")
+
+
+def _position_differs(state: State) -> bool:
+    """Whether a position differs, or may: what moved it may have moved the balance, which is compared again once a
+    person has signed for that. Positions that were asked for before the balance first differed say nothing.
+    """
+    session = state.live
+    since = session.suspected_mono_ns.get("balance", FAR_PAST_NS)
+    return (
+        session.words.positions.mono_ns < since
+        or any(name.startswith("position/") for name in session.suspects)
+        or bool(moved_breaks(state))
+    )
+
+
+def moved_breaks(state: State) -> list[str]:
+    """The differences that stand and may be an execution that the venue took back."""
+    return [name for name, found in state.books.breaks.items() if found.kind in _MOVED]
 
 
 def _open_wallets(state: State, out: Out, answer: Balances, *, asked_mono_ns: int) -> None:

@@ -64,8 +64,7 @@ def order_report(
             reported_lots=report.filled_lots,
             waiting=report.conditional,
         )
-        if state.books.ledger.quarantined:
-            _claim(state, out, row.order_id)
+        _claim(state, out, row.order_id)
         if row.reported_lots > row.filled_lots:
             chase_fills(state, out, row)
         # one that was shown to us before may be told of by a word that its end has overtaken: the lists will tell
@@ -82,8 +81,7 @@ def order_report(
         reported_lots=report.filled_lots,
         waiting=report.conditional,
     )
-    if state.books.ledger.quarantined:
-        _claim(state, out, row.order_id)
+    _claim(state, out, row.order_id)
     session = state.live
     if row.settled():
         session.chases.pop(row.order_id, None)
@@ -242,7 +240,7 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
         )
         return False
     if books.ledger.knows_trade(trade.instrument, trade.trade_id):
-        if books.ledger.quarantined and trade.order_id is not None:
+        if trade.order_id is not None:
             _claim(state, out, trade.order_id, key=f"{trade.instrument}/{trade.trade_id}")
         return False
     if trade.order_id is not None:
@@ -304,12 +302,13 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
 
 
 def _claim(state: State, out: Out, order_id: int, *, key: str = "") -> None:
-    """Take what is in quarantine for this order: the execution of this ``key``, or those that name it."""
-    row = state.books.orders.row(order_id)
+    """Take what nothing explained for this order: the execution of this ``key``, or those that name it."""
+    ledger = state.books.ledger
+    row = state.books.orders.row(order_id) if ledger.quarantined or ledger.accepted else None
     if row is None:
         return
     terms = row.terms
-    for name, fill in list(state.books.ledger.quarantined.items()):
+    for name, fill in ledger.unexplained().items():
         named = row.named and bool(fill.venue_order_id) and fill.venue_order_id == row.venue_order_id
         if fill.instrument != terms.instrument or fill.side is not terms.side or not (name == key or named):
             continue
@@ -319,8 +318,8 @@ def _claim(state: State, out: Out, order_id: int, *, key: str = "") -> None:
             out,
             Severity.WARNING,
             "fill.claimed",
-            f"fill {name}, which was in quarantine, is of order {order_id} of {row.strategy or 'no strategy'}: "
-            "it counts there now; the hold is a person's to lift",
+            f"fill {name}, which no order explained, is of order {order_id} of {row.strategy or 'no strategy'}: "
+            "it counts there now; a hold for it is a person's to lift",
         )
         _filled(state, out, row)
 
