@@ -371,6 +371,9 @@ class VenueWords(Struct, kw_only=True):
     positions: Word = msgspec.field(default_factory=Word)
     balances: Word = msgspec.field(default_factory=Word)
     orders: Word = msgspec.field(default_factory=Word)
+    agreed_mono_ns: dict[
+        str, int
+    ] = {}  # by instrument, when the word was asked for that last agreed with our position
     position_lots: dict[str, int] = {}
     mark_ticks: dict[str, int] = {}
     cost_e8: dict[str, int] = {}  # what the positions were entered for, where the venue tells it

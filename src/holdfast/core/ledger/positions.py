@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from holdfast.vocab.orders import Side
 
-TAIL_FILLS_MAX: Final = 64  # how many of the last executions a late one can still be put among
+TAIL_FILLS_MAX: Final = 256  # how many of the last executions a late one can still be put among
 
 
 @dataclass(slots=True, kw_only=True)  # not a Struct: see ``core.ingest.market.Market``

@@ -444,6 +444,7 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
         if found_now is None:
             clear_suspect(state, name)
             if changed < asked_mono_ns:
+                words.agreed_mono_ns[instrument] = asked_mono_ns
                 if "balance" not in session.suspects:  # else it still looks further back for what moved it
                     words.trades_reach.pop(instrument, None)
                 heal_break(state, out, BreakKind.POSITION, instrument)
@@ -586,15 +587,12 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
 
 def _position_differs(state: State) -> bool:
     """Whether a position differs, or may: what moved it may have moved the balance, which is compared again once a
-    person has signed for that. Positions that were asked for before the balance first differed say nothing.
+    person has signed for that. Only a position that was found to agree since the balance first differed does not.
     """
     session = state.live
     since = session.suspected_mono_ns.get("balance", FAR_PAST_NS)
-    return (
-        session.words.positions.mono_ns < since
-        or any(name.startswith("position/") for name in session.suspects)
-        or bool(moved_breaks(state))
-    )
+    agreed = session.words.agreed_mono_ns
+    return any(agreed.get(name, FAR_PAST_NS) < since for name in state.specs) or bool(moved_breaks(state))
 
 
 def moved_breaks(state: State) -> list[str]:
