@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from holdfast.core.ledger.positions import PositionRow
+from holdfast.core.ledger.positions import TAIL_FILLS_MAX, PositionRow
 from holdfast.vocab.events import TradeBusted, TradeReported
 from holdfast.vocab.facts import BreakKind, FillBooked, FillBusted
 from holdfast.vocab.holds import HoldCause, HoldLevel
@@ -180,17 +180,21 @@ def test_a_restart_folds_it_and_a_snapshot_can_still_take_back():
 
 def test_one_that_is_too_old_to_be_taken_out_is_held_told_and_left_to_adopt():
     room = a_running_core()
-    order = room.buys(80)
-    trades = [room.venue.fills(order, lots=1) for _ in range(70)]
+    behind = TAIL_FILLS_MAX + 6
+    trades = []
+    while len(trades) < behind:
+        for order in (room.buys(80), room.sells(80)):
+            trades += [room.venue.fills(order, lots=1) for _ in range(80)]
+            room.settle()
     room.settle()
     room.venue.takes_back(trades[0])
     room.settle()
-    assert (70, []) == (room.position(), room.facts_of(FillBusted))
+    assert (0, []) == (room.position(), room.facts_of(FillBusted))
     assert "too late" in room.alerted("fill.busted")[0].text
     room.run(s=20)
     assert f"position/{BTC}" in room.books.breaks
     assert room.says("adopt", instrument=BTC, reason="the venue's notice").accepted
-    assert 69 == room.position()
+    assert -1 == room.position()
 
 
 # --- a venue that says nothing ----------------------------------------------------------------------------------------
