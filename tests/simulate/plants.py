@@ -376,7 +376,7 @@ def adopts_more_than_it_names(patch):
 
 def opened_again_beside_a_position(patch):
     """A balance opens the books again while the fill that moved it may be one that the venue took back."""
-    patch(reconcile, "_position_differs", lambda state: bool(reconcile.moved_breaks(state)))
+    patch(reconcile, "_position_differs", lambda state, _: bool(reconcile.moved_breaks(state)))
 
 
 def forgotten_once_signed_for(patch):

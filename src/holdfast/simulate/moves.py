@@ -338,8 +338,12 @@ class Moves:
     # --- clocks -----------------------------------------------------------------------------------------------------
 
     def _venue_steps(self, step_ms: int) -> bool:
-        self.world.venue_step_ns += step_ms * NS_PER_MS
-        self.world.port.venue_offset_ns += step_ms * NS_PER_MS
+        world, step_ns = self.world, step_ms * NS_PER_MS
+        world.venue_step_ns += step_ns
+        world.port.venue_offset_ns += step_ns
+        world.foreign_act_ns += step_ns  # how long ago things were is as it was
+        world.storm.last_lie_ns += step_ns
+        world.storm.last_slow_ns += step_ns
         return True
 
     def _venue_clock_step(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from holdfast.core.ledger.ledger import Kept
 from holdfast.core.state import State
 from holdfast.core.step.emit import Out, after_ms, alert, emit, find_break, heal_break, place_hold, touch
-from holdfast.core.step.reconcile import ASK_BALANCES, ASK_POSITIONS, CONFIRMATIONS
+from holdfast.core.step.reconcile import ASK_BALANCES, ASK_POSITIONS, CONFIRMATIONS, GONE
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import BreakKind, FillBusted
@@ -139,7 +139,7 @@ def _compare(state: State, out: Out) -> None:
 
 
 def _suspect(instrument: str, trade_id: str) -> str:
-    return f"gone/{instrument}/{trade_id}"
+    return f"{GONE}{instrument}/{trade_id}"
 
 
 def look_for_gone(state: State, out: Out, answer: Trades, *, since_venue_ns: int, asked_mono_ns: int) -> None:
@@ -160,6 +160,7 @@ def look_for_gone(state: State, out: Out, answer: Trades, *, since_venue_ns: int
         return  # the venue agrees with what the books hold
     listed = {trade.trade_id: True for trade in answer.trades}
     last_ns = max((trade.venue_ns for trade in answer.trades), default=since_venue_ns)
+    again = False
     for trade_id, kept in state.books.ledger.kept.get(name, {}).items():
         fact = kept.fact
         if trade_id in listed:
@@ -173,3 +174,13 @@ def look_for_gone(state: State, out: Out, answer: Trades, *, since_venue_ns: int
         if count >= CONFIRMATIONS and state.books.ledger.may_take_back(name, trade_id) is not None:
             lots = fact.side * fact.qty_lots
             find_break(state, out, BreakKind.FILL_GONE, f"{name}/{trade_id}", ours=lots, theirs=0)
+        elif count < CONFIRMATIONS:
+            again = True
+    if again:  # soon: who signs for a position that differs wants to know which execution is gone
+        after_ms(
+            state,
+            out,
+            TimerKind.RECONCILE_POSITIONS,
+            state.live.settings.timings.query_retry_ms,
+            key=ASK_POSITIONS,
+        )

@@ -57,6 +57,7 @@ POSITION_SOURCES_MAX: Final = 4
 CONFIRMATIONS: Final = 2
 # and the venue's id: a suspect that is open and somebody else's, and not in the venue's list of open orders
 FOREIGN_GONE: Final = "foreign_gone/"
+GONE: Final = "gone/"  # instrument/trade id: a suspect that is in our books, and not in the venue's list
 RISEN: Final = "risen/"  # and the id: a suspect that is final with us, and in the venue's list of open orders
 _MOVED: Final = (BreakKind.POSITION, BreakKind.FILL_GONE)  # either may be a fill that the venue took back
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
@@ -552,6 +553,9 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         heal_break(state, out, BreakKind.BALANCE, asset)
         step_done(state, out, "balances")
         return
+    differs_e8 = found.theirs - found.ours
+    if words.differs_e8 != differs_e8:
+        words.differs_e8, words.differs_mono_ns = differs_e8, session.now_mono_ns
     ask_cash(state, out)
     ask_positions(state, out)
     for instrument in state.specs:
@@ -568,7 +572,7 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         session.suspected_mono_ns["balance"] = session.now_mono_ns
         _soon(state, out, ASK_BALANCES)
         return
-    if words.opening and found.theirs > 0 and not _position_differs(state):
+    if words.opening and found.theirs > 0 and not _position_differs(state, words.differs_mono_ns):
         # something happened while the first answer was on its way, or it was not true: no word has agreed with it yet
         alert(
             out,
@@ -585,14 +589,21 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
     step_done(state, out, "balances")
 
 
-def _position_differs(state: State) -> bool:
+def _position_differs(state: State, since_mono_ns: int) -> bool:
     """Whether a position differs, or may: what moved it may have moved the balance, which is compared again once a
-    person has signed for that. Only a position that was found to agree since the balance first differed does not.
+    person has signed for that. Only a position that agreed since the balance differs by so much does not, with its
+    executions listed whole and none of ours missing: what was taken back and what came for it may leave it as it was.
     """
-    session = state.live
-    since = session.suspected_mono_ns.get("balance", FAR_PAST_NS)
-    agreed = session.words.agreed_mono_ns
-    return any(agreed.get(name, FAR_PAST_NS) < since for name in state.specs) or bool(moved_breaks(state))
+    words = state.live.words
+    return (
+        any(
+            min(words.agreed_mono_ns.get(name, FAR_PAST_NS), words.trades_mono_ns.get(name, FAR_PAST_NS))
+            < since_mono_ns
+            for name in state.specs
+        )
+        or any(name.startswith(GONE) for name in state.live.suspects)
+        or bool(moved_breaks(state))
+    )
 
 
 def moved_breaks(state: State) -> list[str]:
