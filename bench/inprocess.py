@@ -51,13 +51,12 @@ def core_quotes_per_s(directory: Path, *, quotes: int, rounds: int) -> dict[str,
 def _rate(desk: Desk, counting: Counting, count: int) -> float:
     made = desk.next_quotes(count)
     batches = [made[start : start + READ_FRAMES] for start in range(0, count, READ_FRAMES)]
-    frame, until = desk.engine.frame, desk.until
+    frames, until = desk.engine.frames, desk.until
     before = counting.count
     with rare_rounds():
         began = time.perf_counter()
         for batch in batches:
-            for quote in batch:
-                frame(quote)
+            frames(batch)
             until(batch[-1])
         took_s = time.perf_counter() - began
     return (counting.count - before) / took_s
@@ -107,7 +106,7 @@ def _rest(desk: Desk, number: int) -> None:
         )
         for quote in desk.next_quotes(len(names), gap_ns=1_000_000):
             desk.until(quote)
-            desk.engine.frame(quote)
+            desk.engine.frames([quote])
         if len(desk.state.books.orders.live) != before + 1:
             raise RuntimeError(f"an order of the flatness test does not rest: {desk.state.live.last_refusal}")
 
@@ -130,7 +129,7 @@ def gate_ns(directory: Path, *, orders: int) -> dict[str, Any]:
     with rare_rounds():
         for number, quote in enumerate(desk.next_quotes(2 * orders, gap_ns=1_000_000)):
             desk.until(quote)
-            desk.engine.frame(quote)
+            desk.engine.frames([quote])
             intent = _intent(quote, number)
             if number & 1:
                 began = clock()

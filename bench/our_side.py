@@ -73,7 +73,7 @@ class Side:
         last = desk.next_quotes(2, gap_ns=1_000_000)
         for quote in last:
             desk.until(quote)
-            desk.engine.frame(quote)
+            desk.engine.frames([quote])
         mono_ns = desk.clock.mono_ns()
         for side, qty_lots, cents, which in orders:
             self._orders += 1

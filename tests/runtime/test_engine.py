@@ -130,7 +130,7 @@ def a_trading_desk() -> Desk:
 def test_an_order_leaves_only_after_a_sync() -> None:
     """A write survives our death, a sync survives a power loss: an order needs the second."""
     desk = a_trading_desk()
-    desk.engine.frame(a_quote(seq=10_000, mono_ns=desk.engine.state.live.now_mono_ns + 1))
+    desk.engine.frames([a_quote(seq=10_000, mono_ns=desk.engine.state.live.now_mono_ns + 1)])
     now = desk.engine.state.live
     desk.engine.put(an_intent(intent_seq=9_000, mono_ns=now.now_mono_ns, wall_ns=now.now_wall_ns))
     desk.engine.flush()
@@ -151,7 +151,7 @@ def test_a_hold_that_halts_keeps_back_what_its_batch_approved_before_it(strategy
     desk = a_trading_desk()
     session = desk.engine.state.live
     now = {"mono_ns": session.now_mono_ns + 1, "wall_ns": session.now_wall_ns}
-    desk.engine.frame(a_quote(seq=10_000, **now))
+    desk.engine.frames([a_quote(seq=10_000, **now)])
     desk.engine.put(an_intent(intent_seq=9_000, **now))
     desk.engine.put(a_command(Verb.HALT, scope=Scope(strategy=strategy), **now))
     desk.engine.flush()
@@ -169,7 +169,7 @@ def test_intents_of_a_quote_are_stepped_before_the_next_frame() -> None:
     mono = desk.engine.state.live.now_mono_ns
     wall = desk.engine.state.live.now_wall_ns
     desk.host.next = [an_intent(intent_seq=9_000, mono_ns=mono + 1, wall_ns=wall)]
-    desk.engine.frame(a_quote(seq=10_000, mono_ns=mono + 1))
+    desk.engine.frames([a_quote(seq=10_000, mono_ns=mono + 1)])
     assert isinstance(desk.journal.lines[0], OrderIntent)
     assert isinstance(desk.journal.lines[1], OrderApproved)
 
@@ -207,8 +207,8 @@ def test_a_refused_quote_reaches_no_strategy() -> None:
     desk = a_trading_desk()
     mono = desk.engine.state.live.now_mono_ns
     good: Quote = a_quote(seq=10_000, mono_ns=mono + 1)
-    desk.engine.frame(good)
-    desk.engine.frame(good)  # repeated
+    desk.engine.frames([good])
+    desk.engine.frames([good])  # repeated
     assert 1 == desk.engine.delivered_count
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from holdfast.core.state import State
 from holdfast.core.step.machine import MARKET_STAGES, STAGES
@@ -180,7 +180,7 @@ class Engine:
                     wants = deliver(event)
                     if wants:
                         self.market_pos = pos
-                        self._step_all(self._heard(wants) if self.full else wants)
+                        self.wanted(wants)
                 elif taken:
                     undelivered += 1
                     self.market_pos = pos
@@ -192,18 +192,15 @@ class Engine:
             self.market_pos = pos
             self._undelivered_count += undelivered
 
-    def frame(self, event: MarketEvent) -> None:
-        """One of them, without the price of a loop."""
-        self.market_pos += 1
-        taken = MARKET_STAGES[type(event)](self.state, event)
-        if taken is True:
-            wants = self._host.on_market(event)
-            if wants:
-                self._step_all(self._heard(wants) if self.full else wants)
-        else:
-            self._undelivered_count += 1
-            if taken:
-                self._say(taken)
+    def wanted(self, wants: Sequence[Event]) -> None:
+        """What strategies want at the frame that ``market_pos`` stands behind."""
+        self._step_all(self._heard(wants) if self.full else wants)
+
+    def undelivered(self, said: Sequence[Effect] | Literal[False]) -> None:
+        """That frame was refused, or the core had something to say at it."""
+        self._undelivered_count += 1
+        if said:
+            self._say(said)
 
     @property
     def delivered_count(self) -> int:

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 from holdfast.core.state import State
+from holdfast.core.step.machine import MARKET_STAGES
 from holdfast.ports.journal import JournalPort, MarketLogPort
 from holdfast.ports.venue import EventSink, MaySend
 from holdfast.runtime.clock import ToldClock
@@ -156,7 +157,9 @@ class Paced:
         """
         clock = self.clock
         engine = self.engine
-        step_frame = engine.frame
+        state = self.state
+        stages = MARKET_STAGES
+        deliver = self.host.on_market
         keep = self._unlogged.append
         began = engine.market_pos
         schedule = self._schedule
@@ -176,7 +179,14 @@ class Paced:
                 clock.told_mono_ns = mono
                 venue_takes(event, wall)
                 keep(event)
-                step_frame(event)
+                engine.market_pos += 1
+                taken = stages[type(event)](state, event)  # as in ``Engine.frames``, which knows of no clock
+                if taken is True:
+                    wants = deliver(event)
+                    if wants:
+                        engine.wanted(wants)
+                else:
+                    engine.undelivered(taken)
                 if self._flush_due:
                     self._flush()
         finally:

@@ -106,9 +106,11 @@ class Exchange(Queries):
         if book is None:
             return
         if type(event) is Quote:
-            before = book.quote
-            book.quote = event
-            if event.bid_ticks <= book.watch_bid or event.ask_ticks >= book.watch_ask:
+            if event.bid_ticks > book.watch_bid and event.ask_ticks < book.watch_ask:
+                book.quote = event
+            else:
+                before = book.quote
+                book.quote = event
                 self._moves.on_quote(book, before, event, now_ns)
                 self._settle(now_ns)
             if now_ns >= book.mark_due_ns:

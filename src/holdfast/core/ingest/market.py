@@ -102,6 +102,7 @@ class Market:
     mid2_ticks: int = 0  # 0: no quote yet
     low2_ticks: int = 0
     high2_ticks: int = _ANY_HIGH
+    spread_ticks_fine: int = 0  # not wide at any price of that range
     levels: list[int] = field(default_factory=list)
     level_due_mono_ns: int = FAR_PAST_NS
     references: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -303,11 +304,10 @@ def take_quote(market: Market, quote: Quote) -> bool:
     # most quotes change a size and no price: their spread is known, and they cannot jump
     if bid != last.bid_ticks or ask != last.ask_ticks:
         total = bid + ask
-        if (ask - bid) * _TWO_PPM > market.spread_ppm_max * total:
-            market.refuse("wide_spread")
-            return False
         if (
-            not market.low2_ticks <= total <= market.high2_ticks or quote.mono_ns >= market.level_due_mono_ns
+            ask - bid > market.spread_ticks_fine
+            or not market.low2_ticks <= total <= market.high2_ticks
+            or quote.mono_ns >= market.level_due_mono_ns
         ) and not _at_a_level(market, quote, total):
             return False
         market.mid2_ticks = total
@@ -328,7 +328,12 @@ def _off_time(market: Market, event: Quote | Trade | Mark, prefix: str) -> None:
 
 
 def _at_a_level(market: Market, quote: Quote, total: int) -> bool:
-    """Judge a quote outside the range, or when another level is due to be kept. False: it was refused."""
+    """Judge a quote of a spread that may be wide, outside the range, or when another level is due to be kept. False:
+    it was refused.
+    """
+    if (quote.ask_ticks - quote.bid_ticks) * _TWO_PPM > market.spread_ppm_max * total:
+        market.refuse("wide_spread")
+        return False
     while quote.venue_ns >= market.split_venue_ns and not market.split_due:
         market.split_comes()
     if market.split_due:
@@ -401,13 +406,14 @@ def _median(levels: list[int]) -> int:
 def _set_range(market: Market) -> None:
     """Fold what limits the next price into two numbers: recent levels, other sources, a split that is due."""
     if market.split_due:
-        market.low2_ticks, market.high2_ticks = 1, 0
+        market.low2_ticks, market.high2_ticks, market.spread_ticks_fine = 1, 0, 0
         return
     jump_ppm = market.jump_ppm_max
     known = _median(market.levels)
     if known and not market.references:  # nearly always, and five times a second for each instrument
-        market.low2_ticks = -(-known * (PPM - jump_ppm) // PPM)  # rounded up
+        market.low2_ticks = low = -(-known * (PPM - jump_ppm) // PPM)  # rounded up
         market.high2_ticks = known * (PPM + jump_ppm) // PPM
+        market.spread_ticks_fine = market.spread_ppm_max * low // _TWO_PPM
         return
     low, high = 0, _ANY_HIGH
     for centre in (*((known,) if known else ()), *(total for total, _ in market.references.values())):
@@ -417,6 +423,7 @@ def _set_range(market: Market) -> None:
         low = max(low, 2 * market.last_ticks // SCALE_TIMES_MAX)
         high = min(high, 2 * market.last_ticks * SCALE_TIMES_MAX)
     market.low2_ticks, market.high2_ticks = low, high
+    market.spread_ticks_fine = market.spread_ppm_max * low // _TWO_PPM
 
 
 def _counts(market: Market) -> tuple[int, int]:
