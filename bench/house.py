@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.app.parts import encode_event, open_state
+from holdfast.app.parts import open_state
 from holdfast.core.state import State
 from holdfast.journal.files import REAL_FILES, UNSYNCED_FILES, UnsyncedFiles
 from holdfast.journal.market_log import open_market_log
@@ -307,7 +307,6 @@ class Desk:
             clock=self.clock,
             schedule=schedule,
             identity=Identity(build="bench", boot_id="bench", epoch_floor=1),
-            encode=encode_event,
             on_alert=lambda _: None,
         )
         self.engine = self.bot.engine

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bench.machine import median
 from holdfast.app.backtest import DEMO_CONFIG, LATENCY, MONO_START_NS, OPENING_USDT_E8
-from holdfast.app.parts import EVENTS_CODEC, account_tag, encode_event, host_maker, open_state
+from holdfast.app.parts import EVENTS_CODEC, account_tag, host_maker, open_state
 from holdfast.config.load import load
 from holdfast.config.resolve import resolve
 from holdfast.core.state import State
@@ -73,7 +73,6 @@ def generate(directory: Path, *, records: int) -> dict[str, Any]:
         clock=clock,
         schedule=schedule,
         identity=Identity(build="bench", boot_id="bench", epoch_floor=1),
-        encode=encode_event,
         on_alert=lambda _: None,
     )
     bot.start()

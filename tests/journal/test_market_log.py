@@ -4,6 +4,7 @@ import errno
 import random
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.journal import CorruptMarketLog, Missing, frames, open_market_log
@@ -36,14 +37,56 @@ def a_log(directory, count=0, **changes):
     return log
 
 
-def test_frames_with_stamps_of_their_own_read_back_as_those_put_one_by_one(tmp_path):
-    log = open_market_log(str(tmp_path), codecs=("binance-json", "events"), **SMALL)
-    made = [a_frame(number) for number in range(300)]
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """Something that a market said."""
+
+    text: str
+    wall_ns: int
+    mono_ns: int
+
+
+def seen(number):
+    data, wall_ns, mono_ns, _ = a_frame(number)
+    return Seen(data.hex(), wall_ns, mono_ns)
+
+
+def test_events_read_back_with_their_stamps_each_by_itself(tmp_path):
+    log = open_market_log(str(tmp_path), codecs=("events", "binance-json"), **{**SMALL, "block_ns": 10**9})
+    made = [seen(number) for number in range(9_000)]
     for some in (made[:1], made[1:1], made[1:250], made[250:]):
-        log.each(*([one[part] for one in some] for part in range(3)))
+        log.each(some)
     log.close()
-    found = list(frames(str(tmp_path)))
-    assert found == [(number, "binance-json", *one[:3]) for number, one in enumerate(made)]
+    assert (9_000, 0) == (log.frame_count, log.lost_count)
+    found = list(frames(str(tmp_path), 3_000, 8_000))
+    assert [
+        (number, "events", made[number].wall_ns, made[number].mono_ns) for number in range(3_000, 8_000)
+    ] == [(at, codec, wall_ns, mono_ns) for at, codec, _, wall_ns, mono_ns in found]
+    assert made[3_000:8_000] == [msgspec.msgpack.decode(raw, type=Seen) for _, _, raw, _, _ in found]
+
+
+def test_frames_and_events_may_take_turns(tmp_path):
+    log = open_market_log(str(tmp_path), codecs=("binance-json", "events"), **SMALL)
+    for number in range(0, 300, 3):
+        put(log, *a_frame(number))
+        log.each([seen(number + 1), seen(number + 2)])
+    log.close()
+    again = open_market_log(str(tmp_path), codecs=("binance-json", "events"), **SMALL)
+    assert 300 == again.frame_count
+    again.close()
+    found = [(at, wall_ns, mono_ns) for at, _, _, wall_ns, mono_ns in frames(str(tmp_path))]
+    assert [(number, *a_frame(number)[1:3]) for number in range(300)] == found
+
+
+def test_one_flipped_bit_in_a_block_of_events_is_found(tmp_path):
+    log = open_market_log(str(tmp_path), codecs=("events",), **SMALL)
+    log.each([seen(number) for number in range(300)])
+    log.close()
+    (path,) = files_of(tmp_path)
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 97):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        with pytest.raises(CorruptMarketLog, match="market-"):
+            list(frames(str(tmp_path)))
 
 
 def expected(start, end):

@@ -21,7 +21,6 @@ from holdfast.app.parts import (
     EVENTS_CODEC,
     account_tag,
     build_name,
-    encode_event,
     host_maker,
     open_state,
 )
@@ -221,7 +220,6 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
         clock=clock,
         schedule=schedule,
         identity=Identity(build=build_name(), boot_id="backtest", epoch_floor=1),
-        encode=encode_event,
         on_alert=alerts.append,
         reference=told,
     )

@@ -4,10 +4,11 @@ Files ``market-<first position>.log``: a header, then blocks back to back.
 
 * header: magic, version, first position and a CRC-32 of these; the feeds' codecs (NUL separated), a CRC-32 of all
   before it and of the hash before, which follows.
-* block: ``"HFMB"``, u32 frames, u32 body bytes, u32 packed bytes, u64 first position, u32 CRC-32 of these, the
-  packed body, 16 bytes of hash. Little endian.
+* block: ``"HFMB"`` or ``"HFME"``, u32 frames, u32 body bytes, u32 packed bytes, u64 first position, u32 CRC-32 of
+  these, the packed body, 16 bytes of hash. Little endian.
 * body, packed with zstd: feed of each frame (u8), length (u32), change of mono_ns (i64), change of
-  wall_ns − mono_ns (i64), then the frames' bytes.
+  wall_ns − mono_ns (i64), then the frames' bytes. Behind ``"HFME"`` instead: MessagePack of every wall_ns, every
+  mono_ns and every event, three lists, all of the first feed.
 * hash: BLAKE2b-128 of the 16 bytes of hash before the block, its head and its packed body.
 
 A position is never handed out twice: what could not be written, or was lost in a crash, leaves a gap that a reader
@@ -20,23 +21,23 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from itertools import chain, repeat
-from operator import sub
+from operator import attrgetter, sub
 from struct import Struct as Layout
 from struct import pack, pack_into
 from typing import Final
 from zlib import crc32
 
 import zstandard
-from msgspec import Struct
+from msgspec import Struct, msgpack
 
 from holdfast.journal.files import REAL_FILES, Files, write_all
-from holdfast.ports.journal import JournalFailed
+from holdfast.ports.journal import JournalFailed, Stamped
 from holdfast.vocab.invariant import invariant
 
 BLOCK_BYTES: Final = 256 << 10  # of raw frames
 BLOCK_NS: Final = 1_000_000_000
 LOOK_EVERY_FRAMES: Final = 64
+BLOCK_EVENTS: Final = 4_096
 PACK_LEVEL: Final = -3  # half the time of level 1 for one and a half times its size
 FILE_BYTES: Final = 64 << 20
 RETENTION_BYTES: Final = 20 << 30
@@ -45,11 +46,15 @@ FEEDS_MAX: Final = 255
 VERSION: Final = 1
 HASH_BYTES: Final = 16
 BLOCK_START: Final = b"HFMB"
+EVENTS_START: Final = b"HFME"
 BLOCK: Final = Layout("<4sIIIQ")  # marker, frames, body bytes, packed bytes, first position
 CRC: Final = Layout("<I")
 BLOCK_HEAD_BYTES: Final = BLOCK.size + CRC.size
 _MAGIC: Final = b"HFMLOG\r\n"
 _HEAD: Final = Layout("<8sHHIQ")  # magic, version, reserved, bytes of codecs, first position; then its CRC-32
+_WALL: Final = attrgetter("wall_ns")
+_MONO: Final = attrgetter("mono_ns")
+_encode: Final = msgpack.Encoder().encode
 _GENESIS: Final = blake2b(_MAGIC, digest_size=HASH_BYTES).digest()
 
 
@@ -63,8 +68,9 @@ class FileHeader(Struct, frozen=True, kw_only=True):
 
 
 class BlockHeader(Struct, frozen=True, kw_only=True):
-    """What a block says of itself."""
+    """What a block says of itself. ``events``: they were encoded together, and not one by one as frames."""
 
+    events: bool
     frame_count: int
     body_bytes: int
     packed_bytes: int
@@ -126,12 +132,16 @@ def unpack_block_header(data: bytes, pos: int) -> BlockHeader | str | None:
         return None
     marker, frame_count, body_bytes, packed_bytes, first_pos = BLOCK.unpack_from(data, pos)
     (crc,) = CRC.unpack_from(data, pos + BLOCK.size)
-    if marker != BLOCK_START:
+    if marker not in (BLOCK_START, EVENTS_START):
         return "no block begins here"
     if crc32(data[pos : pos + BLOCK.size]) != crc:
         return "the block header's checksum does not match it"
     return BlockHeader(
-        frame_count=frame_count, body_bytes=body_bytes, packed_bytes=packed_bytes, first_pos=first_pos
+        events=marker == EVENTS_START,
+        frame_count=frame_count,
+        body_bytes=body_bytes,
+        packed_bytes=packed_bytes,
+        first_pos=first_pos,
     )
 
 
@@ -145,6 +155,7 @@ class MarketLog:
         "_compress",
         "_directory",
         "_due_mono_ns",
+        "_events",
         "_file_bytes",
         "_files",
         "_first_pos",
@@ -193,6 +204,7 @@ class MarketLog:
         self._name = ""
         self._offset = 0
         self._raws: list[bytes] = []
+        self._events: list[Stamped] = []
         self._runs: list[int] = []  # where a run of equal stamps begins in it, and the stamps: four each
         self._first_pos = next_pos
         # Sizes are summed for so many frames at once: a sum at each one costs as much as keeping it.
@@ -209,6 +221,8 @@ class MarketLog:
         """
         if not raws:
             return
+        if self._events:
+            self.flush()
         self._runs += (len(self._raws), wall_ns, mono_ns, feed)
         self._raws += raws
         self.frame_count += len(raws)
@@ -216,21 +230,19 @@ class MarketLog:
         if self._left < 0 or mono_ns > self._due_mono_ns:
             self._look(mono_ns)
 
-    def each(self, raws: Sequence[bytes], walls_ns: Sequence[int], monos_ns: Sequence[int]) -> None:
-        """Add frames that have stamps of their own, in their order, of the first feed."""
-        for begin in range(0, len(raws), self._look_every):
-            part = slice(begin, begin + self._look_every)
-            some = raws[part]
-            first = len(self._raws)
-            self._runs += chain.from_iterable(
-                zip(range(first, first + len(some)), walls_ns[part], monos_ns[part], repeat(0), strict=False)
-            )
-            self._raws += some
-            self.frame_count += len(some)
-            self._left -= len(some)
-            last_ns = monos_ns[begin + len(some) - 1]
-            if self._left < 0 or last_ns > self._due_mono_ns:
-                self._look(last_ns)
+    def each(self, events: Sequence[Stamped]) -> None:
+        """Add events as they are, in their order, of the first feed: they are encoded a block at a time."""
+        if not events:
+            return
+        if self._raws:
+            self.flush()  # a block is of frames or of events
+        self._events += events
+        self.frame_count += len(events)
+        last_ns = events[-1].mono_ns
+        if len(self._events) >= BLOCK_EVENTS or last_ns > self._due_mono_ns:
+            if last_ns > self._due_mono_ns:
+                self._due_mono_ns = last_ns + self._block_ns
+            self.flush()
 
     def _look(self, mono_ns: int) -> None:
         """Flush what is full or old enough. The first frame of a block starts its second."""
@@ -246,12 +258,19 @@ class MarketLog:
 
     def flush(self) -> None:
         """Write the open block out. What the disk refuses is counted in ``lost_count``, with ``fault``."""
-        raws, runs, first_pos = self._raws, self._runs, self._first_pos
-        if not raws:
-            return
-        self._raws, self._runs, self._first_pos = [], [], self.frame_count
+        raws, runs, events, first_pos = self._raws, self._runs, self._events, self._first_pos
+        self._raws, self._runs, self._events, self._first_pos = [], [], [], self.frame_count
         self._pending_bytes = self._summed = 0
-        head, packed = self._pack(raws, runs, first_pos)
+        if raws:
+            self._write(BLOCK_START, len(raws), self._body(raws, runs), first_pos)
+        elif events:
+            stamps = [list(map(_WALL, events)), list(map(_MONO, events))]
+            self._write(EVENTS_START, len(events), _encode([*stamps, events]), first_pos)
+
+    def _write(self, marker: bytes, count: int, body: bytes, first_pos: int) -> None:
+        packed = self._compress(body)
+        head = BLOCK.pack(marker, count, len(body), len(packed), first_pos)
+        head += CRC.pack(crc32(head))
         try:
             if self._handle >= 0 and self._offset + len(head) + len(packed) > self._file_bytes:
                 self._end_file()
@@ -261,7 +280,7 @@ class MarketLog:
             write_all(self._files, self._handle, block, self._offset)
         except OSError as error:
             self._give_up(error)
-            self.lost_count += len(raws)
+            self.lost_count += count
             return
         self._offset += len(block)
         self._hash = digest
@@ -273,7 +292,7 @@ class MarketLog:
         if self._handle >= 0:
             self._end_file()
 
-    def _pack(self, raws: list[bytes], runs: list[int], first_pos: int) -> tuple[bytes, bytes]:
+    def _body(self, raws: list[bytes], runs: list[int]) -> bytes:
         count = len(raws)
         starts, walls, monos, feeds = runs[0::4], runs[1::4], runs[2::4], runs[3::4]
         invariant(
@@ -282,7 +301,7 @@ class MarketLog:
             feeds=len(self._codecs),
         )
         skews = list(map(sub, walls, monos))
-        body = b"".join(
+        return b"".join(
             (
                 _each(feeds, starts, count),
                 pack(f"<{count}I", *map(len, raws)),
@@ -291,9 +310,6 @@ class MarketLog:
                 *raws,
             )
         )
-        packed = self._compress(body)
-        head = BLOCK.pack(BLOCK_START, count, len(body), len(packed), first_pos)
-        return head + CRC.pack(crc32(head)), packed
 
     def _begin_file(self, first_pos: int) -> bytes:
         """Create the next file; its header goes out with its first block. Raises OSError."""
@@ -397,12 +413,17 @@ def end_of_log(directory: str, *, files: Files = REAL_FILES) -> int:
         raise JournalFailed(f"{directory}: cannot read the market log: {why}") from error
 
 
+def _first_block(data: bytes) -> int:
+    """Where the first block begins in a file whose header is not readable; -1: nowhere."""
+    return min((at for at in map(data.find, (BLOCK_START, EVENTS_START)) if at >= 0), default=-1)
+
+
 def _resume(directory: str, files: Files) -> tuple[int, bytes]:
     """Position and hash behind the last whole block. A newest file without any block is of no worth and goes."""
     for name in reversed(file_names(directory, files)):
         data = files.read(f"{directory}/{name}")
         header = unpack_file_header(data)
-        pos = header.length if isinstance(header, FileHeader) else data.find(BLOCK_START)
+        pos = header.length if isinstance(header, FileHeader) else _first_block(data)
         next_pos = -1
         while pos >= 0 and isinstance(block := unpack_block_header(data, pos), BlockHeader):
             if pos + block.block_bytes > len(data):

@@ -7,14 +7,14 @@ crash, refused by the disk, dropped by retention) are reported as missing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, pairwise, repeat
 from operator import add
 from struct import unpack_from
 
 import zstandard
-from msgspec import Struct
+from msgspec import DecodeError, Raw, Struct, msgpack
 
 from holdfast.journal.files import REAL_FILES, Files
 from holdfast.journal.market_log import (
@@ -29,6 +29,8 @@ from holdfast.journal.market_log import (
 from holdfast.ports.journal import JournalFailed
 
 _PER_FRAME_BYTES = 1 + 4 + 8 + 8  # feed, length, change of mono_ns, change of wall_ns − mono_ns
+
+_events_of = msgpack.Decoder(tuple[list[int], list[int], list[Raw]]).decode
 
 Frame = tuple[int, str, bytes, int, int]
 """(position, codec, raw, wall_ns, mono_ns)"""
@@ -150,31 +152,51 @@ class FrameReader:
             body = zstandard.ZstdDecompressor().decompress(packed, max_output_size=block.body_bytes)
         except zstandard.ZstdError as error:
             raise CorruptMarketLog(name, number, f"cannot be unpacked: {error}") from error
-        count = block.frame_count
-        if len(body) != block.body_bytes or len(body) < count * _PER_FRAME_BYTES:
-            raise CorruptMarketLog(name, number, "its body is shorter than it says")
-        feeds = body[:count]
-        lengths = unpack_from(f"<{count}I", body, count)
-        monos = list(accumulate(unpack_from(f"<{count}q", body, 5 * count)))
-        walls = map(add, monos, accumulate(unpack_from(f"<{count}q", body, 13 * count)))
-        ends = list(accumulate(lengths, initial=count * _PER_FRAME_BYTES))
-        if ends[-1] != len(body) or max(feeds, default=0) >= len(header.codecs):
-            raise CorruptMarketLog(name, number, "its body does not add up")
+        found = _events(body, block) if block.events else _raws(body, block, len(header.codecs))
+        if isinstance(found, str):
+            raise CorruptMarketLog(name, number, found)
         first = max(self._start_pos, block.first_pos)
         last = past if self._end_pos is None else min(past, self._end_pos)
         codecs = header.codecs
         at = block.first_pos
-        for feed, start, end, wall_ns, mono_ns in zip(feeds, ends[:-1], ends[1:], walls, monos, strict=True):
+        for feed, raw, wall_ns, mono_ns in found:
             if first <= at < last:
                 self.next_pos = at + 1
                 self.frame_count += 1
-                yield at, codecs[feed], body[start:end], wall_ns, mono_ns
+                yield at, codecs[feed], raw, wall_ns, mono_ns
             at += 1
 
     def _miss_up_to(self, pos: int) -> None:
         if pos > self.next_pos:
             self.missing.append(Missing(start_pos=self.next_pos, end_pos=pos))
             self.next_pos = pos
+
+
+def _raws(body: bytes, block: BlockHeader, feeds_count: int) -> Iterable[tuple[int, bytes, int, int]] | str:
+    """Feed, bytes and stamps of each frame; or what is wrong."""
+    count = block.frame_count
+    if len(body) != block.body_bytes or len(body) < count * _PER_FRAME_BYTES:
+        return "its body is shorter than it says"
+    feeds = body[:count]
+    lengths = unpack_from(f"<{count}I", body, count)
+    monos = list(accumulate(unpack_from(f"<{count}q", body, 5 * count)))
+    walls = map(add, monos, accumulate(unpack_from(f"<{count}q", body, 13 * count)))
+    ends = list(accumulate(lengths, initial=count * _PER_FRAME_BYTES))
+    if ends[-1] != len(body) or max(feeds, default=0) >= feeds_count:
+        return "its body does not add up"
+    raws = (body[start:end] for start, end in pairwise(ends))
+    return zip(feeds, raws, walls, monos, strict=True)
+
+
+def _events(body: bytes, block: BlockHeader) -> Iterable[tuple[int, bytes, int, int]] | str:
+    """The same of a block of events."""
+    try:
+        walls, monos, events = _events_of(body)
+    except DecodeError as error:
+        return f"its events cannot be read: {error}"
+    if not len(walls) == len(monos) == len(events) == block.frame_count:
+        return "its body does not add up"
+    return zip(repeat(0), map(bytes, events), walls, monos, strict=False)
 
 
 def frames(

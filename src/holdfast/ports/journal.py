@@ -49,6 +49,15 @@ class JournalPort(Protocol):
         ...
 
 
+class Stamped(Protocol):
+    """What was received at a time by both clocks."""
+
+    @property
+    def wall_ns(self) -> int: ...
+    @property
+    def mono_ns(self) -> int: ...
+
+
 class MarketLogPort(Protocol):
     """Raw frames with receive times, in blocks: hashed, compressed, not synced."""
 
@@ -58,8 +67,8 @@ class MarketLogPort(Protocol):
         """Add the frames of one read. ``feed``: which of the feeds the log was opened with."""
         ...
 
-    def each(self, raws: Sequence[bytes], walls_ns: Sequence[int], monos_ns: Sequence[int]) -> None:
-        """Add frames that have stamps of their own, of the first feed."""
+    def each(self, events: Sequence[Stamped]) -> None:
+        """Add events that were never bytes, with their own stamps, of the first feed."""
         ...
 
     def flush(self) -> None:

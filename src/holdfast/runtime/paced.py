@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
 from typing import Final, Protocol
 
 from holdfast.core.state import State
@@ -30,8 +29,6 @@ from holdfast.vocab.requests import Request
 ENDING_NS: Final = 20_000_000_000
 NEVER: Final = 1 << 62
 CLOSED_NS_MIN: Final = 600_000_000_000  # a silence of the market that is looked at for hours to pass over
-_WALL: Final = attrgetter("wall_ns")
-_MONO: Final = attrgetter("mono_ns")
 _RISK: Final = Lane.RISK  # a member looked up on its Enum costs 100 ns under Python 3.11
 
 
@@ -93,7 +90,6 @@ class Paced:
         clock: ToldClock,
         schedule: Schedule,
         identity: Identity,
-        encode: Callable[[MarketEvent], bytes],
         on_alert: Callable[[Alert], None],
         tap: Callable[[int, Record], None] | None = None,
         reference: ReferenceRead | None = None,
@@ -105,7 +101,6 @@ class Paced:
         self._market_log = market_log
         self._venue = venue
         self._schedule = schedule
-        self._encode = encode
         self._on_alert = on_alert
         self._trip = 0
         self._cleared = 0
@@ -264,8 +259,7 @@ class Paced:
     def _log(self) -> None:
         """Put what was stepped into the market log: before the journal says anything that counts on it."""
         events = self._unlogged
-        walls, monos = [*map(_WALL, events)], [*map(_MONO, events)]
-        self._market_log.each([*map(self._encode, events)], walls, monos)
+        self._market_log.each(events)
         events.clear()
 
     def _flush(self) -> None:

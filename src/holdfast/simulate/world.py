@@ -254,8 +254,8 @@ class MemoryLog:
         self.events.extend(raws)
         self.frame_count += len(raws)
 
-    def each(self, raws: Sequence[Any], walls_ns: Sequence[int], monos_ns: Sequence[int]) -> None:
-        self.extend(raws, 0, 0)
+    def each(self, events: Sequence[Any]) -> None:
+        self.extend(events, 0, 0)
 
     def flush(self) -> None: ...
 
@@ -899,7 +899,6 @@ class World:
                 horizon_days=BACKTEST_DAYS,
                 always_fresh=True,
             ),
-            encode=lambda event: event,  # type: ignore[arg-type,return-value]
             on_alert=self.auditor.alerted,
             tap=self._tap,
         )

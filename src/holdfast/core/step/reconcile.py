@@ -445,7 +445,8 @@ def positions_answer(state: State, out: Out, answer: Positions, *, asked_mono_ns
         if found_now is None:
             clear_suspect(state, name)
             if changed < asked_mono_ns:
-                words.agreed_mono_ns[instrument] = asked_mono_ns
+                if words.opening:
+                    words.agreed_mono_ns[instrument] = asked_mono_ns
                 if "balance" not in session.suspects:  # else it still looks further back for what moved it
                     words.trades_reach.pop(instrument, None)
                 heal_break(state, out, BreakKind.POSITION, instrument)
