@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -36,6 +37,7 @@ def main(options: SimulateOptions) -> int:
         totals = _begun(options, kinds)
     except TotalsUnusable as error:
         raise HoldfastError(Exit.USAGE, f"--result: {error}") from None
+    signal.signal(signal.SIGTERM, _ended)
     result = Path(options.result) if options.result else None
     shrunk: list[Saved] = []
     seeds = range(totals.next_seed, options.first_seed + options.seeds)
@@ -67,9 +69,17 @@ def outcomes(seeds: range, *, steps: int, kinds: frozenset[str], jobs: int) -> I
         waiting = iter(seeds)
         # not all at once: what is not asked for yet costs nothing when somebody ends this
         running = [pool.submit(one, seed) for seed in islice(waiting, jobs * 4)]
-        while running:
-            yield running.pop(0).result()
-            running += [pool.submit(one, seed) for seed in islice(waiting, 1)]
+        try:
+            while running:
+                yield running.pop(0).result()
+                running += [pool.submit(one, seed) for seed in islice(waiting, 1)]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _ended(*_: object) -> None:
+    """Killed by itself it would leave its processes behind, each at work on a seed that nobody waits for."""
+    raise HoldfastError(Exit.FAILED, "ended by a signal; --result goes on from where it was")
 
 
 def _begun(options: SimulateOptions, kinds: frozenset[str]) -> Totals:
