@@ -1,4 +1,4 @@
-"""The seeds that every ``make test`` runs: others with every change, the same of the same tree.
+"""The seeds that every ``make test`` runs: others with every change of the product, the same of the same tree.
 
 ``HOLDFAST_FIRST_SEED=N`` runs those from N on, ``make simulate`` any; ``make sim-long`` goes on for thousands.
 """
@@ -18,13 +18,13 @@ PARTS = 30  # small ones, so that every worker has some of them to the end
 
 
 def _first_seed():
-    """Others with every change: the hash of the tree that is checked out says where they begin; without git, at 1."""
+    """Others with every change of the product: the hash of its tree says where they begin; without git, at 1."""
     told = os.environ.get("HOLDFAST_FIRST_SEED")
     if told:
         return int(told)
     if shutil.which("git") is None:
         return 1
-    asked = ["git", "rev-parse", "HEAD^{tree}"]
+    asked = ["git", "rev-parse", "HEAD:src"]
     answer = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return int(answer.stdout[:7] or "1", 16)
 

@@ -3,9 +3,12 @@
 import json
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from holdfast.app.errors import Exit
 from holdfast.simulate import main as simulation
 from holdfast.simulate.auditor import Violation
 from holdfast.simulate.run import run_seed
@@ -71,3 +74,26 @@ def test_an_error_of_the_product_is_a_failure_that_says_where(monkeypatch):
     outcome = run_seed(1, steps=2_000, kinds=frozenset())
     assert "the product: KeyError" == outcome.rule
     assert "breaks" in outcome.said
+
+
+def eventually(holds):
+    ends = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def test_its_processes_end_with_it():
+    """Else each works on for as long as somebody lets it, on seeds that nobody waits for."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "holdfast", "simulate", "--seeds", "100", "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    eventually(lambda: len(children.read_text().split()) >= 3)
+    pids = children.read_text().split()
+    running.terminate()
+    _, said = running.communicate(timeout=60)
+    assert (Exit.FAILED, 1) == (running.returncode, said.decode().count("\n"))
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
