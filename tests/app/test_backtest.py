@@ -38,6 +38,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]
     return state_dir, a_backtest(state_dir, PYTHONHASHSEED="1")
 
 
+def test_a_folder_with_a_journal_is_refused_with_one_line(ran: tuple[Path, dict[str, Any]]) -> None:
+    """Walked again from there, a market that begins anew would be all old quotes."""
+    done = holdfast("backtest", "--quotes", "100", "--state-dir", str(ran[0]))
+    assert (2, 1) == (done.returncode, done.stderr.count("\n"))
+    assert "has a journal already" in done.stderr
+
+
 def test_it_trades_and_its_books_equal_the_venues(ran: tuple[Path, dict[str, Any]]) -> None:
     """Every trade id with price, size and fee; open orders; positions; the wallet to the last 1e-8."""
     result = ran[1]

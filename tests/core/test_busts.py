@@ -410,6 +410,20 @@ def test_a_fill_that_somebody_signed_for_is_its_orders_all_the_same_once_the_str
     assert 4 == room.books.orders.row(order.order_id).filled_lots
 
 
+def test_what_a_person_adopted_away_is_given_to_nobody_once_its_order_is_named():
+    """Its strategy would sell what the account does not hold."""
+    room, order, _ = a_fill_before_its_order()
+    told = _told_again(room.venue.trades[-1], order)
+    (key,) = room.books.ledger.quarantined
+    assert room.says("quarantine_release", trade_id=key, reason="looked up").accepted
+    room.venue.positions[BTC].trade(-1, 4, BTC_TICKS)
+    room.run(s=30)
+    assert room.says("adopt", instrument=BTC, reason="moved by hand").accepted
+    room.hears(told)
+    assert (0, 0, 0) == (room.position(), room.position(of="alpha"), room.position(of="?"))
+    assert 4 == room.books.orders.row(order.order_id).filled_lots
+
+
 def test_what_moved_out_of_its_place_in_the_books_is_not_taken_out_by_them():
     """Claimed, a fill is booked behind those that came after it: a bust of it is for the venue's word to mend."""
     room, order, _ = a_fill_before_its_order()

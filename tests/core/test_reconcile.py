@@ -6,8 +6,8 @@ from holdfast.core.reconcile.diff import Break, OwnOrder, balance_break, missing
 from holdfast.vocab.facts import BreakFound, BreakHealed, BreakKind, CashBooked, PositionAdjusted
 from holdfast.vocab.holds import HoldLevel
 from holdfast.vocab.orders import Lane, OrderState, Side
-from holdfast.vocab.outcome import Unknown
-from holdfast.vocab.reports import BalanceReport, FillCause, PositionReport
+from holdfast.vocab.outcome import Ok, Unknown
+from holdfast.vocab.reports import BalanceReport, FillCause, PositionReport, Trades
 from holdfast.vocab.requests import (
     MeasureClock,
     QueryBalances,
@@ -171,6 +171,18 @@ def test_an_adoption_takes_over_the_difference_that_it_names_and_no_other():
     assert (3, {"balance/USDT"}) == (room.position(), set(room.books.breaks))
     assert room.says("adopt", instrument="USDT", reason="a fee by hand").accepted
     assert {} == room.books.breaks
+
+
+def test_a_position_is_adopted_where_the_venue_cannot_list_executions_whole():
+    """Of half a year ago, say: an instrument that was not traded since would stay a break for good."""
+    room = a_running_core()
+    cut = Ok(value=Trades(instrument=BTC, trades=(), complete=False))
+    room.venue.will_answer(QueryTrades, cut, times=1_000)
+    drifts(room, 3)
+    room.run(s=60)
+    assert f"position/{BTC}" in room.books.breaks
+    assert room.says("adopt", instrument=BTC, reason="delivered").accepted
+    assert (3, {}) == (room.position(), room.books.breaks)
 
 
 def test_adopting_needs_a_fresh_word():

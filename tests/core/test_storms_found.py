@@ -313,6 +313,17 @@ def test_books_that_hold_what_is_not_configured_any_more_do_not_fit():
     assert () == misfits(room.books, settings())
 
 
+def test_a_grid_is_the_same_where_the_venue_writes_a_zero_less():
+    room = a_running_core()
+    room.buys(5)
+    room.settle()
+    room.books.ledger.grids[BTC] = room.books.ledger.grids[BTC].replace("tick 0.1,", "tick 0.10,")
+    assert "tick 0.10," in room.books.ledger.grids[BTC]
+    assert () == misfits(room.books, settings())
+    room.books.ledger.grids[BTC] = room.books.ledger.grids[BTC].replace("tick 0.10,", "tick 0.2,")
+    assert "at tick 0.2" in misfits(room.books, settings())[0]
+
+
 def test_books_in_another_tick_or_lot_do_not_fit_even_where_their_product_is_the_same():
     room = a_running_core()
     finer = structs.replace(settings(), instruments=(a_spec(BTC, tick="0.01", lot="0.01"), a_spec(ETH)))

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from holdfast.journal import CorruptMarketLog, Missing, frames, open_market_log
+from holdfast.journal.market_log import end_of_log
 from holdfast.ports.journal import JournalFailed, MarketLogPort
 from holdfast.vocab.invariant import InvariantBroken
 from tests.journal.memory_files import MemoryFiles
@@ -345,3 +346,18 @@ def test_a_directory_that_cannot_be_made_is_a_clear_end(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalFailed, match="cannot open the market log: Not a directory"):
         open_market_log(str(tmp_path / "file" / "log"), codecs=("a",))
+
+
+def test_a_newest_file_that_nobody_can_read_is_put_aside_and_not_thrown_away(tmp_path):
+    """And whoever only looks where the log ends moves nothing."""
+    a_log(tmp_path, 5, file_bytes=10**6).close()
+    (path,) = files_of(tmp_path)
+    whole = bytearray(path.read_bytes())
+    at = whole.index(b"HFMB") + 6
+    whole[at] ^= 1
+    path.write_bytes(whole)
+    assert 0 == end_of_log(str(tmp_path))
+    assert bytes(whole) == path.read_bytes()
+    a_log(tmp_path, 3).close()
+    assert bytes(whole) == path.with_name(path.name + ".damaged").read_bytes()
+    assert 3 == len(list(frames(str(tmp_path))))

@@ -178,7 +178,8 @@ def roomy_caps() -> str:
         "adv_share_max": "100%",
     }.items():
         text = re.sub(rf"(?m)^{name} = .*$", f'{name} = "{cap}"', text)
-    return re.sub(r"(?m)^(open_orders_max|orders_per_s_\w+) = .*$", r"\1 = 10000", text)
+    text = re.sub(r"(?m)^(open_orders_max|orders_per_s_\w+) = .*$", r"\1 = 10000", text)
+    return re.sub(r"(?m)^((orders|cancels|fills)_per_day_max) = .*$", r"\1 = 10000000", text)
 
 
 class Bot:

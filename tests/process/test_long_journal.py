@@ -83,7 +83,10 @@ def test_killed_behind_a_long_journal_it_is_soon_ready_and_has_lost_nothing(home
     kills = int(KILLS) if KILLS else size(1, 100)
     sim = home.sim()
     bot = home.bot(
-        sim, strategy="Burster", params={"signal": str(home.path / "bot" / "signal"), "trade": True}
+        sim,
+        strategy="Burster",
+        params={"signal": str(home.path / "bot" / "signal"), "trade": True},
+        edits={"orders_per_day_max = 100000": "orders_per_day_max = 10000000"},  # the filling is of today
     )
     ready_to_arm(bot, PATIENCE_S)
     assert 0 == bot.stop(), bot.log()

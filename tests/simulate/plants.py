@@ -376,7 +376,11 @@ def adopts_more_than_it_names(patch):
 
 def opened_again_beside_a_position(patch):
     """A balance opens the books again while the fill that moved it may be one that the venue took back."""
-    patch(reconcile, "_position_differs", lambda state, _: bool(reconcile.moved_breaks(state)))
+
+    def breaks_alone(state, since_mono_ns):
+        return any(found.kind in reconcile._MOVED for found in state.books.breaks.values())
+
+    patch(reconcile, "_position_differs", breaks_alone)
 
 
 def forgotten_once_signed_for(patch):

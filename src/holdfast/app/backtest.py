@@ -182,6 +182,11 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
     tag = account_tag(venue=config.account.venue, account=settings_account)
     # a backtest that a power loss cut short is run again: nobody waits for its disk
     disk = open_state(state_dir, account=settings_account, files=UNSYNCED_FILES)
+    if disk.opened.journal.record_count:
+        disk.opened.journal.close()
+        raise HoldfastError(
+            Exit.USAGE, f"{state_dir}: has a journal already; a backtest begins in an empty folder"
+        )
     state = State(disk.kept.books)
     told = as_event(
         read_reference(beside(config, config.reference.file)),

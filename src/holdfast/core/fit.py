@@ -6,6 +6,9 @@ one whose tick or lot changed would be counted wrong. Neither is a matter of a h
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+
 from holdfast.core.state import Books
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
@@ -14,6 +17,11 @@ from holdfast.vocab.limits import Settings
 def grid_of(spec: InstrumentSpec) -> str:
     """What ticks and lots of an instrument are counted in."""
     return f"tick {spec.tick}, lot {spec.lot}, worth {spec.tick_lot_e8}e-8"
+
+
+def _numbers(grid: str) -> list[Decimal]:
+    """What such a text says: a venue may write 0.1 where it wrote 0.10."""
+    return [Decimal(number) for number in re.findall(r"\d+(?:\.\d+)?", grid)]
 
 
 def elsewhere(books: Books, *, environment: str, account_number: str = "") -> str:
@@ -54,6 +62,6 @@ def misfits(books: Books, settings: Settings) -> tuple[str, ...]:
             found.append(
                 f"the books hold {what} in {instrument}, which is not configured: name it, or close it first"
             )
-        elif known not in (None, grid):
+        elif known is not None and _numbers(known) != _numbers(grid):
             found.append(f"the books hold {what} in {instrument} at {known}; the venue counts by {grid} now")
     return tuple(found)

@@ -371,9 +371,10 @@ class VenueWords(Struct, kw_only=True):
     positions: Word = msgspec.field(default_factory=Word)
     balances: Word = msgspec.field(default_factory=Word)
     orders: Word = msgspec.field(default_factory=Word)
-    agreed_mono_ns: dict[
-        str, int
-    ] = {}  # by instrument, when the word was asked for that last agreed with our position
+    # by instrument, until the opening balance is agreed with: when the word was asked for that last agreed with our
+    # position, and the last list of executions that came whole
+    agreed_mono_ns: dict[str, int] = {}
+    whole_mono_ns: dict[str, int] = {}
     position_lots: dict[str, int] = {}
     mark_ticks: dict[str, int] = {}
     cost_e8: dict[str, int] = {}  # what the positions were entered for, where the venue tells it
@@ -724,7 +725,7 @@ def _without_empty_rows(books: Books) -> object:
     told = {
         name: value
         for name, value in msgspec.structs.asdict(ledger).items()
-        if name != "kept" and (value or name != "busted")
+        if name != "kept" and (value or name not in ("busted", "accepted"))
     }
     used = msgspec.structs.replace(books, orders=orders)
     return {

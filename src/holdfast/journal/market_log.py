@@ -387,7 +387,7 @@ def open_market_log(
         raise ValueError(f"between 1 and {FEEDS_MAX} codecs with names are needed: {codecs!r}")
     try:
         files.make_dir(directory)
-        next_pos, hash_before = _resume(directory, files)
+        next_pos, hash_before = _resume(directory, files, tidy=True)
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise JournalFailed(f"{directory}: cannot open the market log: {why}") from error
@@ -407,7 +407,7 @@ def open_market_log(
 def end_of_log(directory: str, *, files: Files = REAL_FILES) -> int:
     """The position behind the last frame of a log that nobody writes. Errors: JournalFailed."""
     try:
-        return _resume(directory, files)[0]
+        return _resume(directory, files, tidy=False)[0]
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise JournalFailed(f"{directory}: cannot read the market log: {why}") from error
@@ -418,8 +418,8 @@ def _first_block(data: bytes) -> int:
     return min((at for at in map(data.find, (BLOCK_START, EVENTS_START)) if at >= 0), default=-1)
 
 
-def _resume(directory: str, files: Files) -> tuple[int, bytes]:
-    """Position and hash behind the last whole block. A newest file without any block is of no worth and goes."""
+def _resume(directory: str, files: Files, *, tidy: bool) -> tuple[int, bytes]:
+    """Position and hash behind the last whole block. ``tidy``: a newest file without any goes out of the way."""
     for name in reversed(file_names(directory, files)):
         data = files.read(f"{directory}/{name}")
         header = unpack_file_header(data)
@@ -432,5 +432,10 @@ def _resume(directory: str, files: Files) -> tuple[int, bytes]:
             pos += block.block_bytes
         if next_pos >= 0:
             return next_pos, data[pos - HASH_BYTES : pos]
-        files.remove(f"{directory}/{name}")
+        if tidy and any(data[header.length if isinstance(header, FileHeader) else 0 :]):
+            files.rename(
+                f"{directory}/{name}", f"{directory}/{name}.damaged"
+            )  # evidence, whoever can read it
+        elif tidy:
+            files.remove(f"{directory}/{name}")
     return 0, _GENESIS

@@ -560,8 +560,9 @@ class Auditor:
         self.must("I15 a fill is of its order's instrument and side", same, fact, sent.terms)
         self.quarantined.pop(fact.key, None)
         self.accepted.discard(fact.key)
-        self.mine[QUARANTINE, name] -= fill.side * fill.qty_lots
-        self.mine[fact.strategy, name] += fill.side * fill.qty_lots
+        held = min(fill.qty_lots, max(0, fill.side * self.mine[QUARANTINE, name]))
+        self.mine[QUARANTINE, name] -= fill.side * held
+        self.mine[fact.strategy, name] += fill.side * held
         self.parts[name, trade_id] = [(fact.strategy, fill.qty_lots)]
         self._executes(fact.order_id, fill.qty_lots)
 

@@ -165,10 +165,10 @@ class FillBusted(_Fact, frozen=True, kw_only=True, tag="fill_busted"):
     qty_lots: int
     price_ticks: int
     booked: bool
-    counted: bool
     by: str
     reason: str
     venue_ns: int
+    counted: bool = False
 
 
 class FillClaimed(_Fact, frozen=True, kw_only=True, tag="fill_claimed"):

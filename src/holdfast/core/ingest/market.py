@@ -334,6 +334,8 @@ def _at_a_level(market: Market, quote: Quote, total: int) -> bool:
     if (quote.ask_ticks - quote.bid_ticks) * _TWO_PPM > market.spread_ppm_max * total:
         market.refuse("wide_spread")
         return False
+    if quote.mono_ns < market.level_due_mono_ns and market.low2_ticks <= total <= market.high2_ticks:
+        return True
     while quote.venue_ns >= market.split_venue_ns and not market.split_due:
         market.split_comes()
     if market.split_due:

@@ -273,11 +273,14 @@ class Ledger(Struct, kw_only=True):
         unit = self.tick_lot_e8[found.instrument]
         side, lots, price = found.side, found.qty_lots, found.price_ticks
         nobody = self.position_of(QUARANTINE, found.instrument)
-        nobody.book(side=Side(-side), qty_lots=lots, price_ticks=price, tick_lot_e8=unit)
-        nobody.forget(side=Side(-side), qty_lots=lots)
-        nobody.forget(side=side, qty_lots=lots)
         owner = self.position_of(fact.strategy, found.instrument)
-        owner.book(side=side, qty_lots=lots, price_ticks=price, tick_lot_e8=unit)
+        # an exit, or what a person adopted since, may have closed it there: nobody is given what is held no more
+        held = min(lots, max(0, side * nobody.position_lots))
+        if held:
+            nobody.forget(side=side, qty_lots=held)
+            nobody.book(side=Side(-side), qty_lots=held, price_ticks=price, tick_lot_e8=unit)
+            nobody.forget(side=Side(-side), qty_lots=held)
+            owner.book(side=side, qty_lots=held, price_ticks=price, tick_lot_e8=unit)
         # two rows have moved out of the order of booking: none of the executions so far can be taken out of them
         kept = self.kept.pop(found.instrument, {}).get(found.trade_id)
         if kept is not None and kept.fact.fee_asset == self.settle_asset:

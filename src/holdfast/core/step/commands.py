@@ -19,13 +19,7 @@ from holdfast.core.step.limits import break_glass, end_by_person, set_limit
 from holdfast.core.step.market import mark_seen
 from holdfast.core.step.orders import cancel_scope
 from holdfast.core.step.persons import leave_of
-from holdfast.core.step.reconcile import (
-    arm_if_possible,
-    full_round,
-    moved_breaks,
-    not_armable,
-    venue_ns_at,
-)
+from holdfast.core.step.reconcile import arm_if_possible, full_round, not_armable, venue_ns_at
 from holdfast.core.views import FAR_PAST_NS
 from holdfast.vocab.effects import CommandAnswered, EndProcess, Severity, TripLatch
 from holdfast.vocab.events import Command, LatchSeen, LeaseLost, Stopping, Verb
@@ -367,9 +361,10 @@ def _not_adoptable(state: State, found: BreakFound) -> str:
         asked["executions"] = words.trades_mono_ns.get(found.key, FAR_PAST_NS)
     elif found.kind is BreakKind.BALANCE:
         asked |= {"balances": words.balances.mono_ns, "income": words.cash_mono_ns}
-    if found.kind is BreakKind.BALANCE and (moved := moved_breaks(state)):
+    differ = [name for name, one in state.books.breaks.items() if one.kind is BreakKind.POSITION]
+    if found.kind is BreakKind.BALANCE and differ:
         # taken as a whole it would have in it what a fill that is taken out of the books later moves again
-        return f"{', '.join(sorted(moved))} first: what moved a position may have moved {found.key} too"
+        return f"{', '.join(sorted(differ))} first: what moved a position may have moved {found.key} too"
     oldest = session.now_mono_ns - session.settings.timings.position_age_ms_reduce * NS_PER_MS
     for name, mono_ns in asked.items():
         if mono_ns < oldest:

@@ -596,20 +596,15 @@ def _position_differs(state: State, since_mono_ns: int) -> bool:
     executions listed whole and none of ours missing: what was taken back and what came for it may leave it as it was.
     """
     words = state.live.words
+    heard = [
+        min(words.agreed_mono_ns.get(name, FAR_PAST_NS), words.whole_mono_ns.get(name, FAR_PAST_NS))
+        for name in state.specs
+    ]
     return (
-        any(
-            min(words.agreed_mono_ns.get(name, FAR_PAST_NS), words.trades_mono_ns.get(name, FAR_PAST_NS))
-            < since_mono_ns
-            for name in state.specs
-        )
+        min([words.cash_mono_ns, *heard]) < since_mono_ns
         or any(name.startswith(GONE) for name in state.live.suspects)
-        or bool(moved_breaks(state))
+        or any(found.kind in _MOVED for found in state.books.breaks.values())
     )
-
-
-def moved_breaks(state: State) -> list[str]:
-    """The differences that stand and may be an execution that the venue took back."""
-    return [name for name, found in state.books.breaks.items() if found.kind in _MOVED]
 
 
 def _open_wallets(state: State, out: Out, answer: Balances, *, asked_mono_ns: int) -> None:

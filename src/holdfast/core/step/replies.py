@@ -317,9 +317,11 @@ def _trades(state: State, out: Out, request: QueryTrades, asked_mono_ns: int, ou
                 return
             _cut(out, f"executions in {request.instrument}")
         explained(state, request.instrument, still=waiting)
-        if outcome.value.complete and not waiting:
-            # cut, or while one waits for its name, the list has not explained what it can: nothing is judged by it
+        if not waiting:
+            # while one waits for its name the list has not explained what it can: no difference is judged by it
             session.words.trades_mono_ns[request.instrument] = asked_mono_ns
+            if outcome.value.complete and session.words.opening:
+                session.words.whole_mono_ns[request.instrument] = asked_mono_ns
         session.words.trades_failures.pop(request.instrument, None)
         step_done(state, out, f"trades/{request.instrument}")
     else:
