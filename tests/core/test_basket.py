@@ -116,6 +116,7 @@ GROUP_FLOWS = {
     "group_flows": (GroupFlowRules(group="crypto", window_ms=4_000, same_side_e8_max=30 * LOT_E8),)
 }
 KIN = ChildOf(7, 50)
+MARKET = {"order_type": OrderType.MARKET, "price_ticks": None}
 
 # what each of these alone may be, all together may not: (settings, legs, what refuses)
 TOGETHER = {
@@ -170,10 +171,15 @@ TOGETHER = {
     "one meets the other": ({}, (buy(1, price_ticks=BTC_TICKS), sell(1, price_ticks=BTC_TICKS)), SelfMatch),
     "one at the market meets the other": (
         {},
-        (buy(1, order_type=OrderType.MARKET, price_ticks=None), sell(1, price_ticks=BTC_TICKS + 5)),
+        (buy(1, **MARKET), sell(1, price_ticks=BTC_TICKS + 5)),
         SelfMatch,
     ),
     "the same twice": ({"timings": timings(duplicate_window_ms=300)}, (buy(5), buy(5)), DuplicateIntent),
+    "the same twice at the market": (
+        {"timings": timings(duplicate_window_ms=300)},
+        (buy(5, **MARKET), buy(5, **MARKET)),
+        DuplicateIntent,
+    ),
     "children of one parent": (
         {},
         (buy(30, child_of=KIN), buy(21, price_ticks=LOW[BTC] - 1, child_of=KIN)),
@@ -185,6 +191,11 @@ TOGETHER = {
         OverFlow,
     ),
     "one way in a group": (GROUP_FLOWS, (buy(16), buy(400, ETH)), OverFlow),
+    "one way in a group whose instrument is bounded, too": (
+        flows() | GROUP_FLOWS,
+        (buy(16), buy(15, price_ticks=LOW[BTC] - 1)),
+        OverFlow,
+    ),
     "a walk that the other begins": (
         flows(walk_ppm_max=1_000),
         (buy(1), buy(1, price_ticks=BTC_TICKS + 601)),
@@ -265,6 +276,46 @@ def test_at_the_very_limit_it_passes():
     assert 2 == len(room.wants_together(*legs))
     room = limited(**flows(same_side_e8_max=50 * LOT_E8 - 1))
     assert OverFlow is type(room.wants_together(*legs).refusal)
+
+
+def test_a_leg_elsewhere_or_on_the_way_out_begins_no_walk():
+    """A walk begins with a strategy's own order there: the first one may stand anywhere inside the collar."""
+    far = buy(1, price_ticks=BTC_TICKS + 601)
+    room = limited(**flows(walk_ppm_max=1_000))
+    assert 2 == len(room.wants_together(far, sell(60, ETH)))
+    room = limited(**flows(walk_ppm_max=1_000))
+    assert Walked is type(room.wants_together(far, sell(1)).refusal), "the other one begins it there"
+
+
+@pytest.mark.parametrize("held_by", ["its words", "a hold"])
+def test_of_two_exits_that_are_over_the_flow_only_one_is_due(held_by):
+    """However much was sent an exit passes once in a window: two at once would pass where one after the other waits."""
+    room = limited(**flows(same_side_e8_max=30 * LOT_E8))
+    room.takes(1, 20)
+    room.run(s=5)
+    room.cancels(room.sells(29, strategy="beta", at=HIGH[BTC]))
+    room.run(ms=100)
+    if held_by == "a hold":
+        room.says("ban", instrument=BTC)
+    words = {"reduce_only": held_by == "its words"}
+    leaves, more = sell(6, **words), sell(5, price_ticks=HIGH[BTC] - 1, **words)
+    assert OverFlow is type(room.wants_together(leaves, more).refusal)
+    assert 1 == len(room.wants_together(leaves))
+
+
+def test_exits_of_two_instruments_do_not_wait_for_each_other():
+    """Each is on its way out of its own: what a group has sent makes neither of them wait for a window."""
+    room = limited(**GROUP_FLOWS)
+    room.takes(1, 20)
+    room.run(s=5)
+    room.takes(1, 480, instrument=ETH)
+    room.run(s=5)
+    room.cancels(room.sells(29, strategy="beta", at=HIGH[BTC]))
+    room.run(ms=100)
+    legs = (sell(6, reduce_only=True), sell(140, ETH, reduce_only=True))
+    assert 2 == len(room.wants_together(*legs))
+    room.run(ms=100)
+    assert OverFlow is type(room.wants_together(*legs).refusal), "each of them has been let through by now"
 
 
 def test_what_was_let_through_counts_for_the_next_as_single_orders_do():

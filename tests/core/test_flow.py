@@ -134,6 +134,14 @@ def test_what_goes_one_way_in_a_group_counts_in_all_its_instruments():
     assert not isinstance(room.buys(12 * ETH_LOTS, instrument=ETH), OverFlow)
 
 
+def test_an_instrument_within_its_own_bound_is_asked_for_its_groups_as_well():
+    roomy = FlowRules(instrument=BTC, window_ms=WINDOW_MS, same_side_e8_max=50 * LOT_E8, walk_ppm_max=500_000)
+    room = a_bounded_group(flows=(roomy,))
+    room.buys(20, strategy="beta", **AT)
+    refused = room.buys(12, **AT)
+    assert (OverFlow, "crypto") == (type(refused), refused.of)
+
+
 def test_an_instrument_of_another_group_counts_apart_and_moves_with_the_file():
     room = a_bounded_group(told=("crypto", "other"))
     room.buys(20, **AT)
