@@ -44,10 +44,14 @@ WORDS = [
     (("why", "--instrument", "BTCUSDT", "--side", "buy", "--qty", "-1"), Exit.USAGE, "qty"),
     (("why", "--instrument", "BTCUSDT", "--side", "buy", "--qty", "nan"), Exit.USAGE, "qty"),
     (("why", "--instrument", "BTCUSDT", "--side", "buy", "--qty", "1e400"), Exit.USAGE, "qty"),
+    (("why", "--instrument", "NOPEUSDT"), Exit.REFUSED, "NOPEUSDT"),
+    (("why", "--strategy", "nobody"), Exit.REFUSED, "nobody"),
+    (("why", "--instrument", "NOPEUSDT", "--side", "buy", "--qty", "1"), Exit.REFUSED, "NOPEUSDT"),
     (("resume", "999", "--reason", "x"), Exit.REFUSED, "999"),
     (("resume", "-1", "--reason", "x"), Exit.USAGE, "hold"),
     (("resolve", "12345", "--reason", "x"), Exit.REFUSED, "12345"),
     (("halt", "--frobnicate"), Exit.USAGE, "--frobnicate"),
+    (("status", "--frobnicate"), Exit.USAGE, "--help"),
     (("status", "--account", "nobody"), Exit.NOT_RUNNING, "nobody"),
 ]
 

@@ -53,7 +53,8 @@ def main(config_path: str, *, json: bool) -> int:
         print(json_text.dumps(said))
     else:
         print(
-            f"{config_path}: good. {len(config.strategy)} strategies, {len(config.limits.instrument)} instruments"
+            f"{config_path}: good. Strategies: {', '.join(config.strategy) or 'none'}. "
+            f"Instruments: {', '.join(config.limits.instrument)}"
         )
         print(f"account {config.account.name} on {config.account.venue} ({config.venue.kind.value})")
         within = f"hard caps of {config.paths.caps_file}"

@@ -55,7 +55,9 @@ def read_words(row: Row, words: Sequence[str]) -> dict[str, Value]:
         else:
             found = options.get(name)
             if found is None:
-                known = ", ".join(options) or "none"
+                known = (
+                    ", ".join(options) or f"those that every command takes, see holdfast {row.name} --help"
+                )
                 raise UsageError(f"{row.name}: unknown option {_shown(name)}; known: {known}")
             arg = found
             if arg.kind is ArgKind.FLAG:

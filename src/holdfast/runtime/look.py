@@ -589,6 +589,7 @@ class Looker:
             None,
         )
         if found is None:
+            self._are_known(strategy, instrument)
             return WhyView(
                 planned=False,
                 refused=False,
@@ -609,6 +610,14 @@ class Looker:
         )
         return msgspec.structs.replace(view, text=text)
 
+    def _are_known(self, strategy: str, instrument: str) -> None:
+        """Errors: UnknownView for a name that nobody has; what is empty was not named."""
+        state = self.live.state
+        if strategy and strategy not in state.desks:
+            raise UnknownView(f"no strategy is called {strategy!r}; known: {', '.join(state.desks)}")
+        if instrument and instrument not in state.specs:
+            raise UnknownView(f"no instrument is called {instrument!r}; known: {', '.join(state.specs)}")
+
     def _why_planned(self, args: Args) -> WhyView:
         """Ask the very gate about an order that nobody sends: nothing is counted, nothing is changed."""
         state = self.live.state
@@ -616,6 +625,7 @@ class Looker:
         strategy, instrument = str(args.get("strategy", "")), str(args.get("instrument", ""))
         if not (instrument and args.get("side") and args.get("qty")):
             raise UnknownView("a planned order needs --instrument, --side and --qty")
+        self._are_known(strategy, instrument)
         if not strategy:
             names = [name for name, desks in state.desks.items() if instrument in desks]
             if len(names) > 1:
