@@ -332,6 +332,22 @@ def test_executions_reported_and_never_listed_are_a_persons_to_close():
     assert (0, 0, True) == (room.position(), order.open_lots(), order.settled())
 
 
+def test_executions_reported_are_not_closed_before_the_venue_listed_them():
+    """They may stand in the list that was not read yet: whoever signs too early would lose them."""
+    room = a_running_core()
+    room.venue.stream_deaf = True
+    room.venue.breaks(QueryTrades)
+    order = room.takes(Side.BUY, 10)
+    room.run(s=5)
+    assert (S.FILLED, 10) == (order.state, order.open_lots())
+    said = room.says("resolve", order_id=order.order_id, reason="nobody saw them")
+    assert not said.accepted
+    assert "holdfast reconcile" in said.text
+    room.venue.mends(QueryTrades)
+    room.run(s=20)
+    assert (10, 0) == (room.position(), order.open_lots())
+
+
 def test_a_bust_in_something_else_or_from_before_is_told_or_nothing():
     room = a_running_core()
     room.hears(a_bust(a_trade_report(None, instrument="DOGEUSDT")))

@@ -5,7 +5,7 @@ import pytest
 from holdfast.core.monitor.equity import DAY_NS, Drawdown, floor_e8, marked
 from holdfast.vocab.facts import EquityMarked
 from holdfast.vocab.holds import HoldLevel
-from holdfast.vocab.orders import OrderState
+from holdfast.vocab.orders import OrderState, Side
 from holdfast.vocab.refusals import NotReducing
 from holdfast.vocab.requests import CancelAll
 from holdfast.vocab.units import E8
@@ -302,3 +302,22 @@ def test_without_a_price_equity_is_not_known_and_nothing_new_is_allowed():
     room.quotes(ETH)
     refusal = room.buys(10, instrument=ETH, at=249_000)
     assert "UnknownEquity" == type(refusal).__name__
+
+
+def test_what_is_held_without_a_price_counts_from_its_first_one():
+    """A fill of somebody else's came in what was not quoted yet: until it is nothing is allowed, and then it counts."""
+    room = a_running_core()
+    room.quoting = False
+    room.restarts()
+    room.quotes(BTC)
+    account = room.state.live.account
+    assert room.state.know_equity() is not None
+    room.venue.trades_itself(Side.BUY, 100, price=250_000, instrument=ETH)
+    room.settle()
+    counted = room.state.exposures[ETH].gross_e8
+    assert (100, None, 0) == (room.position(ETH), account.equity_e8, counted)
+    assert account.allowed_e8 < 0
+    room.quotes(ETH)
+    assert room.state.know_equity() is not None
+    exposure = room.state.exposures[ETH]
+    assert 100 * exposure.value_ticks * exposure.unit_e8 == exposure.gross_e8 <= account.gross_e8

@@ -10,6 +10,7 @@ from holdfast.vocab.requests import (
     CancelAll,
     CancelOrder,
     PlaceOrder,
+    QueryOpenOrders,
     QueryOrder,
     QueryPositions,
     QueryTrades,
@@ -135,6 +136,23 @@ def test_flat_is_not_said_while_the_venue_lists_an_order_that_is_final_with_us()
     assert room.flat_claims
 
 
+def test_flat_is_not_said_before_the_venue_listed_its_open_orders():
+    """It was refused and is there all the same, and nobody has looked since."""
+    room = a_long_core()
+    room.venue.stream_deaf = True
+    room.venue.will_answer(PlaceOrder, Transient(why="service unavailable", code="-1008"))
+    refused = room.buys(5, at=BTC_TICKS - 100)
+    room.venue._place(PlaceOrder(order_id=refused.order_id, terms=refused.terms))
+    room.venue.breaks(QueryOpenOrders)
+    room.says("flatten")
+    room.run(s=4)
+    assert (0, []) == (room.venue.position(), room.flat_claims)
+    room.venue.mends(QueryOpenOrders)
+    room.run(s=30)
+    assert [] == room.venue.open_orders()
+    assert room.flat_claims
+
+
 def test_protective_orders_go_last_once_zero_was_read():
     room = a_long_core()
     stop = room.wants_protection(80)
@@ -164,6 +182,22 @@ def test_a_position_that_comes_back_begins_the_proof_anew():
     assert (0, []) == (room.venue.position(), room.flat_claims)
     gone = room.mono_ns - 500 * 10**6  # at the earliest
     room.run(s=4)
+    assert room.flat_claims[0].mono_ns >= gone + 10**9
+
+
+def test_a_word_that_something_is_held_begins_the_proof_anew_whoever_asked_for_it():
+    """Between two zeros the reconciling question was told of a position: the job rests, and hears it all the same."""
+    room = a_running_core()
+    room.says("flatten")
+    job = next(iter(room.state.session.jobs.values()))
+    while job.zero_since_mono_ns < 0:
+        room.run(ms=10)
+    room.venue.trades_itself(BUY, 5, price=BTC_TICKS, told=False)
+    room.says("reconcile")
+    room.run(ms=100)
+    room.venue.trades_itself(SELL, 5, price=BTC_TICKS, told=False)
+    gone = room.mono_ns
+    room.run(s=5)
     assert room.flat_claims[0].mono_ns >= gone + 10**9
 
 

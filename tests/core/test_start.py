@@ -422,3 +422,16 @@ def test_a_life_that_traded_before_a_word_agreed_with_the_opening_balance_leaves
     ledger = room.books.ledger
     assert (int(room.venue.wallet_e8), True) == (ledger.wallet_e8["USDT"], ledger.opening_agreed)
     assert {} == room.books.breaks
+
+
+def test_an_order_sent_behind_the_opening_balance_is_not_in_it_whatever_its_stamp_says():
+    """The venue's clock went back by a minute: what was bought since is stamped before the books were opened."""
+    room = a_running_core()
+    room.run(s=12)
+    room.venue.offset_ns -= 60 * 10**9
+    room.takes(Side.BUY, 10)
+    room.run(s=15)
+    ledger = room.books.ledger
+    assert ledger.last_fill_venue_ns[BTC] < ledger.opened_venue_ns
+    assert (OPENING_E8, int(room.venue.wallet_e8)) == (ledger.opening_e8["USDT"], ledger.wallet_e8["USDT"])
+    assert {} == room.books.breaks

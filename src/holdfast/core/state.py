@@ -382,6 +382,9 @@ class VenueWords(Struct, kw_only=True):
     differs_e8: int = 0  # the venue's wallet less ours, where it was last found to differ
     differs_mono_ns: int = FAR_PAST_NS  # since when by so much
     opening: bool = False  # no word on balances has agreed yet with the one that opened our books
+    later_from_order_id: int = (
+        0  # orders from here on were approved behind that one, as far as this life knows
+    )
     unlisted: tuple[str, ...] = ()
     source: int = 0
     trades_asking: dict[str, bool] = {}
@@ -671,6 +674,16 @@ class State:
                 total += min(lots * price, lots * disputed) * ledger.tick_lot_e8[instrument]
             total -= row.cost_e8
         return total
+
+    def know_equity(self) -> int | None:
+        """Find out equity, and let leverage be judged by it: once what was held before it had a price is counted."""
+        equity = self.equity_e8()
+        account = self.live.account
+        if equity is not None and account.equity_e8 is None:
+            for instrument in self.specs:
+                self.refresh_gross(instrument)
+        account.mark(equity)
+        return equity
 
     # --- hashes -------------------------------------------------------------------------------------------------
 

@@ -254,9 +254,10 @@ class Moves:
         books, words, truth = world.state.books, world.state.live.words, world.truth()
         since_ns = books.ledger.books_since_venue_ns
         before = {fill.symbol for fill in world.account.fills if fill.venue_ns < since_ns}
-        if not (world.busted or before):
+        if not (world.busted or before or world.venue_stood_ns > 0):
             return
         beyond = self._busted_beyond_reach()
+        unsure = beyond or self._stamped_before_the_books(world)
         for found in list(books.breaks.values()):
             name, _, trade_id = found.key.partition("/")
             if found.kind is BreakKind.FILL_GONE and (name, trade_id) in world.busted:
@@ -264,7 +265,7 @@ class Moves:
                 continue
             if found.kind is BreakKind.POSITION and (name in beyond or name in before):
                 told, true = words.position_lots, truth.position_lots
-            elif found.kind is BreakKind.BALANCE and beyond:
+            elif found.kind is BreakKind.BALANCE and unsure:
                 told, true = words.wallet_e8, truth.wallet_e8
             else:
                 continue
@@ -300,6 +301,17 @@ class Moves:
             and not ledger.was_taken_back(name, gone)
             and ledger.may_take_back(name, gone) is None
         }
+
+    def _stamped_before_the_books(self, world: World) -> bool:
+        """Whether the opening balance may have in it what its stamp denies, or lack what its stamp puts there: the
+        venue's clock stood still then, or took back in silence what the balance was read behind.
+        """
+        ledger = world.state.books.ledger
+        stood = 0 < world.venue_stood_ns <= ledger.cash_counted_venue_ns
+        return stood or any(
+            fill.venue_ns <= ledger.opened_venue_ns and ledger.was_taken_back(name, gone)
+            for (name, gone), fill in world.busted.items()
+        )
 
     def _adopts(self, name: str) -> None:
         """Signed for by who has just looked: nobody says it again later, when the venue's word may be a lie."""
@@ -339,11 +351,17 @@ class Moves:
 
     def _venue_steps(self, step_ms: int) -> bool:
         world, step_ns = self.world, step_ms * NS_PER_MS
+        before_ns = world.venue_now_ns()
         world.venue_step_ns += step_ns
         world.port.venue_offset_ns += step_ns
-        world.foreign_act_ns += step_ns  # how long ago things were is as it was
-        world.storm.last_lie_ns += step_ns
-        world.storm.last_slow_ns += step_ns
+        moved_ns = (
+            world.venue_now_ns() - before_ns
+        )  # nothing, where it stands still until it is as late again
+        if moved_ns > step_ns:
+            world.venue_stood_ns = before_ns
+        world.foreign_act_ns += moved_ns  # how long ago things were is as it was
+        world.storm.last_lie_ns += moved_ns
+        world.storm.last_slow_ns += moved_ns
         return True
 
     def _venue_clock_step(self) -> bool:

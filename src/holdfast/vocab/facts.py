@@ -129,6 +129,8 @@ class FillBooked(_Fact, frozen=True, kw_only=True, tag="fill_booked"):
     """An execution entered the ledger, once. ``quarantined``: no order of ours explains it.
 
     ``churn_window_ms``: the window in which its strategy's round trips are counted; 0: nobody counts them.
+    ``later``: its order was approved behind the opening balance, which cannot have it in it; its stamp says otherwise,
+    as the venue's clock went back.
     """
 
     trade_id: str
@@ -147,6 +149,7 @@ class FillBooked(_Fact, frozen=True, kw_only=True, tag="fill_booked"):
     decision_ticks: int | None = None
     churn_window_ms: int = 0
     venue_order_id: str = ""  # of a fill in quarantine: the order that it names may be heard of later
+    later: bool = False
 
 
 class FillBusted(_Fact, frozen=True, kw_only=True, tag="fill_busted"):

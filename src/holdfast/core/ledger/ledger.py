@@ -173,7 +173,7 @@ class Ledger(Struct, kw_only=True):
             tick_lot_e8=unit,
         )
         row.changed_mono_ns = mono_ns
-        counted = fact.venue_ns <= self.opened_venue_ns
+        counted = fact.venue_ns <= self.opened_venue_ns and not fact.later
         if counted:
             # told after the balance was read that it is in: the wallet stands, and began with so much less
             self.opening_e8[self.settle_asset] = self.opening_e8.get(self.settle_asset, 0) - realised

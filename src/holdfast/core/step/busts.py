@@ -39,7 +39,7 @@ def bust_report(state: State, out: Out, bust: BustReport) -> None:
     why = bust.why or "the venue took it back"
     kept = ledger.may_take_back(trade.instrument, trade.trade_id)
     if kept is not None:
-        counted = bust.venue_ns <= ledger.opened_venue_ns
+        counted = bust.venue_ns <= ledger.opened_venue_ns and not kept.fact.later
         take_back(state, out, kept, by=VENUE, reason=why, venue_ns=bust.venue_ns, counted=counted)
     elif (
         ledger.knows_trade(trade.instrument, trade.trade_id)

@@ -288,6 +288,11 @@ def _resolve_fills(state: State, out: Out, command: Command, row: OrderRow) -> A
     """The venue reported executions of a final order that no list of it has: taken back before we heard of them."""
     if not command.reason:
         return False, "a reason is needed to resolve"
+    if state.live.words.trades_mono_ns.get(row.terms.instrument, FAR_PAST_NS) <= row.changed_mono_ns:
+        return False, (
+            f"the venue has not listed its executions since order {row.order_id} became {row.state.value}: they may "
+            "stand there; holdfast reconcile first"
+        )
     lots = row.reported_lots - row.filled_lots
     emit(
         state,

@@ -15,8 +15,7 @@ from holdfast.vocab.units import percent_text
 def mark_equity(state: State, out: Out) -> None:
     """Mark equity, and move on the ladder by how far it is below the day's peak; Normal to Breaker in one jump."""
     session = state.live
-    equity = state.equity_e8()
-    session.account.mark(equity)
+    equity = state.know_equity()
     if equity is None:
         return
     session.equity_mono_ns = session.now_mono_ns

@@ -1,4 +1,6 @@
-"""Getting flat in the step: cancel, read the venue, exit in clips, read again until two reads agree on zero."""
+"""Getting flat in the step: cancel, read the venue, exit in clips, read again until two reads agree on zero and its
+list of open orders, asked for since, has none.
+"""
 
 from __future__ import annotations
 
@@ -115,10 +117,20 @@ def _turn(state: State, out: Out, job: FlattenJob) -> None:
     first = job.zero_since_mono_ns < 0
     if first:
         job.zero_since_mono_ns = job.read_asked_mono_ns
+    listed = _orders_listed(state, job)
+    if not listed:
+        ask_orders(state, out)
     if first or job.read_asked_mono_ns - job.zero_since_mono_ns < gap_ns:
         job.rest_until_mono_ns = job.zero_since_mono_ns + gap_ns
-        return
-    _flat(state, out, job)
+    elif not listed:
+        _rest(state, job)
+    else:
+        _flat(state, out, job)
+
+
+def _orders_listed(state: State, job: FlattenJob) -> bool:
+    """Whether the venue listed its open orders since: what it refused and kept all the same, only that list has."""
+    return state.live.words.orders.mono_ns >= job.began_mono_ns
 
 
 def _word_is_old(state: State, job: FlattenJob) -> bool:
@@ -156,7 +168,14 @@ def positions_read(state: State, out: Out, answer: Positions, *, asked_mono_ns: 
         job.read_asked_mono_ns = asked_mono_ns
         job.word_lots = {report.instrument: report.position_lots for report in answer.positions}
         job.word_mark_ticks = {report.instrument: report.mark_ticks for report in answer.positions}
+        if _wanted(state, job, blind=False):
+            _no_zero_yet(job)
     work(state, out)
+
+
+def _no_zero_yet(job: FlattenJob) -> None:
+    """A word that something is held, though it came while the job rested: two that say zero are wanted behind it."""
+    job.zero_since_mono_ns = -1
 
 
 def positions_failed(state: State, out: Out, *, asked_mono_ns: int, why: str) -> None:

@@ -46,10 +46,9 @@ def on_quote(state: State, quote: Quote) -> bool | Out:
 
 def _watch_floor(state: State, news: Quote | Mark, floor_e8: int) -> bool | Out:
     """Between two marks: the drawdown ladder must be reached in one jump, not at the next timer."""
-    equity = state.equity_e8()
+    equity = state.know_equity()
     if equity is None:
         return True
-    state.live.account.mark(equity)
     if equity - state.books.ledger.transfers_e8 > floor_e8:
         return True
     out: Out = []

@@ -85,6 +85,7 @@ def begin_start(state: State, out: Out) -> None:
     # A life that ended behind the opening may not have heard the word that agrees with it, whatever it traded since.
     ledger = state.books.ledger
     session.words.opening = ledger.settle_asset in ledger.opening_e8 and not ledger.opening_agreed
+    session.words.later_from_order_id = state.books.orders.next_id()
     ask_clock(state, out)
 
 
@@ -150,8 +151,6 @@ def _become_ready(state: State, out: Out) -> None:
     session.ready = True
     took_ms = (session.now_mono_ns - session.started_mono_ns) // NS_PER_MS
     alert(out, Severity.INFO, "start.reconciled", f"reconciled with the venue in {took_ms} ms")
-    for instrument in state.specs:  # what is held was counted before it had a price
-        state.refresh_gross(instrument)
     mark_equity(state, out)  # the day's peak counts from here, not from the first timer
     if session.settings.arm_auto:
         arm_if_possible(state, out, by="auto", reason="arm = auto")
@@ -550,6 +549,7 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
         if words.opening and wallet_e8 > 0:
             words.opening = False
             emit(state, out, OpeningAgreed(asset=asset, wallet_e8=wallet_e8))
+        words.differs_e8 = 0  # the same difference later is a new one
         clear_suspect(state, "balance")
         heal_break(state, out, BreakKind.BALANCE, asset)
         step_done(state, out, "balances")
@@ -558,7 +558,8 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
     if words.differs_e8 != differs_e8:
         words.differs_e8, words.differs_mono_ns = differs_e8, session.now_mono_ns
     ask_cash(state, out)
-    ask_positions(state, out)
+    if words.opening:  # only there a position's word decides what becomes of the balance
+        ask_positions(state, out)
     for instrument in state.specs:
         fetch_trades(state, out, instrument)
     lists = [words.trades_mono_ns.get(instrument, FAR_PAST_NS) for instrument in state.specs]
@@ -610,6 +611,9 @@ def _position_differs(state: State, since_mono_ns: int) -> bool:
 def _open_wallets(state: State, out: Out, answer: Balances, *, asked_mono_ns: int) -> None:
     """Take the venue's word as it is. What was booked before lies in it already: the opening is what is left."""
     ledger = state.books.ledger
+    words = state.live.words
+    words.differs_e8 = 0  # from what was taken nothing differs yet
+    words.later_from_order_id = state.books.orders.next_id()
     for report in answer.balances:
         if report.wallet_e8 or report.asset == ledger.settle_asset:
             emit(

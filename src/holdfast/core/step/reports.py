@@ -225,6 +225,11 @@ def foreign_report(state: State, out: Out, report: OrderReport) -> None:
         )
 
 
+def _is_later(state: State, row: OrderRow) -> bool:
+    """Whether the order was approved behind the opening balance: whatever it did cannot be in that."""
+    return row.order_id >= state.live.words.later_from_order_id
+
+
 def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
     """Book an execution, once by its venue id, whatever way it came.
 
@@ -274,6 +279,7 @@ def trade_report(state: State, out: Out, trade: TradeReport) -> bool:
         decision_ticks=row.decision_ticks if row is not None else None,
         churn_window_ms=churn_window_ms(state, strategy, trade.instrument),
         venue_order_id=trade.venue_order_id if quarantined else "",
+        later=row is not None and trade.venue_ns <= books.ledger.opened_venue_ns and _is_later(state, row),
     )
     emit(state, out, fill)
     touch(state, trade.instrument)
