@@ -95,7 +95,7 @@ def test_data_from_the_future_is_refused_once_the_clock_is_known():
     market = a_market()
     early = {"venue_ns": WALL_NS + 1_001 * NS_PER_MS}
     assert take_quote(market, a_quote(seq=1, **early))
-    set_offset(market, quote_age_ms_max=1_000, offset_ns=0)
+    set_offset([market], quote_age_ms_max=1_000, offset_ns=0)
     assert not take_quote(market, a_quote(seq=2, **early))
     assert take_quote(market, a_quote(seq=2, venue_ns=WALL_NS + 1_000 * NS_PER_MS))
     assert not take_trade(market, a_print(seq=1, **early))

@@ -120,7 +120,7 @@ def test_lateness_is_judged_by_the_venues_clock():
     market = a_market()
     late = a_quote(venue_ns=WALL_NS + 12_000 * NS_PER_MS - 1_001 * NS_PER_MS)
     on_time = a_quote(venue_ns=WALL_NS + 12_000 * NS_PER_MS - 1_000 * NS_PER_MS)
-    set_offset(market, quote_age_ms_max=1_000, offset_ns=12_000 * NS_PER_MS)
+    set_offset([market], quote_age_ms_max=1_000, offset_ns=12_000 * NS_PER_MS)
     assert not take_quote(market, late)
     assert take_quote(market, on_time)
 

@@ -337,36 +337,38 @@ class StrategyHost:
         marks: dict[str, list[_Route]] = {}
         depths: dict[str, list[_Route]] = {}
 
-        def add(
-            routes: dict[str, list[_Route]], name: str, seat: Seat, callback: str, call: Callback
-        ) -> None:
+        def route(seat: Seat, callback: str, call: Callback) -> _Route:
             if timed:
                 call = self._watch.timed(call, seat.name, callback, INTENTS_MAX)
-            routes.setdefault(name, []).append((call, seat.context, seat))
+            return (call, seat.context, seat)
 
         for seat in self._seats.values():
             if seat.failed:
                 continue
+            own = {callback: route(seat, callback, call) for callback, call in seat.callbacks.items()}
             for name in seat.instruments:
                 for feed in seat.feeds[name]:
                     if seat.wanted.source is BarSource.QUOTES:
-                        add(quotes, name, seat, "on_bar", feed.on_quote)
+                        quotes.setdefault(name, []).append(route(seat, "on_bar", feed.on_quote))
                     else:
-                        add(trades, name, seat, "on_bar", feed.on_trade)
+                        trades.setdefault(name, []).append(route(seat, "on_bar", feed.on_trade))
                 for routes, callback in (
                     (quotes, "on_quote"),
                     (trades, "on_trade"),
                     (marks, "on_mark"),
                     (depths, "on_depth"),
                 ):
-                    if (call := seat.callbacks.get(callback)) is not None:
-                        add(routes, name, seat, callback, call)
-        return _Table(
-            quotes={name: tuple(routes) for name, routes in quotes.items()},
-            trades={name: tuple(routes) for name, routes in trades.items()},
-            marks={name: tuple(routes) for name, routes in marks.items()},
-            depths={name: tuple(routes) for name, routes in depths.items()},
-        )
+                    if callback in own:
+                        routes.setdefault(name, []).append(own[callback])
+        return _Table(quotes=_laid(quotes), trades=_laid(trades), marks=_laid(marks), depths=_laid(depths))
+
+
+def _laid(routes: dict[str, list[_Route]]) -> _Routes:
+    """As tuples, one for all instruments that have the same: thousands of them stay in the cache."""
+    shared: dict[tuple[int, ...], tuple[_Route, ...]] = {}
+    return {
+        name: shared.setdefault(tuple([id(route) for route in of]), tuple(of)) for name, of in routes.items()
+    }
 
 
 def _told(error: Exception) -> str:

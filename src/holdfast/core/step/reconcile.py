@@ -300,8 +300,7 @@ def clock_answer(state: State, out: Out, clock: Clock) -> None:
         session.offset_known = True
     session.offset_ns = clock.offset_ns
     age_ms = session.settings.timings.quote_age_ms_max
-    for market in session.markets.values():
-        set_offset(market, quote_age_ms_max=age_ms, offset_ns=clock.offset_ns)
+    set_offset(session.markets.values(), quote_age_ms_max=age_ms, offset_ns=clock.offset_ns)
     emit(state, out, ClockSet(offset_ns=clock.offset_ns, rtt_ns=clock.rtt_ns))
     if "clock" in session.start_steps:
         after_clock(state, out)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache, partial
 from math import floor, nan
 from typing import Annotated, Any, Final
 
@@ -162,9 +163,10 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
     """The pure decoder for these instruments (``ports.feed.DecodeRead``)."""
     grids: dict[str, _Grid] = {}
     quick: dict[str, tuple[str, float, float, float, float]] = {}
-    for spec in specs:
-        ticks = _Units(spec.tick, "price off the tick, or not above zero")
-        lots = _Units(spec.lot, "size off the lot, or not above zero")
+    ticks_like = cache(partial(_Units, fault="price off the tick, or not above zero"))
+    lots_like = cache(partial(_Units, fault="size off the lot, or not above zero"))
+    for spec in specs:  # thousands of instruments have a few sizes: one object of each stays in the cache
+        ticks, lots = ticks_like(spec.tick), lots_like(spec.lot)
         name = spec.instrument  # the one text of this name: whoever looks it up later compares no letters
         grids[name] = (ticks, lots)
         quick[name] = (name, ticks.per_unit, ticks.whole_per_unit, lots.per_unit, lots.whole_per_unit)
@@ -183,23 +185,21 @@ def read_decoder(specs: Iterable[InstrumentSpec]) -> DecodeRead:
                     add(slow(message, wall_ns, mono_ns))
                     continue
                 name, per_tick, tick_parts, per_lot, lot_parts = quick[message.s]
-                bid_price, bid_size = message.bid, message.bid_size
-                ask_price, ask_size = message.ask, message.ask_size
-                bid = floor(bid_price * per_tick + 0.5)
-                ask = floor(ask_price * per_tick + 0.5)
-                bid_lots = floor(bid_size * per_lot + 0.5)
-                ask_lots = floor(ask_size * per_lot + 0.5)
+                bid = floor(message.bid * per_tick + 0.5)
+                ask = floor(message.ask * per_tick + 0.5)
+                bid_lots = floor(message.bid_size * per_lot + 0.5)
+                ask_lots = floor(message.ask_size * per_lot + 0.5)
                 if not (
-                    bid / tick_parts == bid_price
-                    and ask / tick_parts == ask_price
-                    and bid_lots / lot_parts == bid_size
-                    and ask_lots / lot_parts == ask_size
+                    bid / tick_parts == message.bid
+                    and ask / tick_parts == message.ask
+                    and bid_lots / lot_parts == message.bid_size
+                    and ask_lots / lot_parts == message.ask_size
                     and bid < ask  # all are above zero: what is and rounds to none equals none
                     and ask + bid_lots + ask_lots < _COUNT_MAX
                 ):  # each by itself: it is crossed, on an uncommon grid, or one of them is wrong
                     ticks, lots = grids[name]
-                    bid, bid_lots = ticks.of(bid_price), lots.of(bid_size)
-                    ask, ask_lots = ticks.of(ask_price), lots.of(ask_size)
+                    bid, bid_lots = ticks.of(message.bid), lots.of(message.bid_size)
+                    ask, ask_lots = ticks.of(message.ask), lots.of(message.ask_size)
                 add(
                     Quote(
                         name,
