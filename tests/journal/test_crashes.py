@@ -2,6 +2,7 @@
 
 import errno
 import random
+from contextlib import suppress
 from copy import deepcopy
 from itertools import count
 from typing import Any
@@ -142,6 +143,33 @@ def test_a_power_loss_during_the_recovery_from_a_kill_loses_nothing_that_was_syn
                 through = True
             left.crash_at = None
             left.lose_power(random.Random(f"{at} {again}"))
+            check(left, life)
+            if through:
+                break
+
+
+def test_a_full_disk_behind_a_kill_and_a_power_loss_takes_no_segment_away():
+    """A life begins a segment and is killed, the next one prepares another behind it and loses power, and the third
+    finds no space: what stands there stays, or what stands behind it would hang in the air.
+    """
+    for at, files, life in crash_points(sync_every=17, snapshots=False):
+        files.kill()
+        for again in count(1):
+            left = deepcopy(files)
+            left.call_count, left.crash_at = 0, again
+            try:
+                open_for_append("j", files=left, **OPEN)
+            except Crash:
+                through = False
+            else:
+                through = True
+            left.crash_at = None
+            left.lose_power(random.Random(f"{at} {again}"))
+            left.refuses = lambda name: errno.ENOSPC if name == "allocate" else 0
+            with suppress(JournalFailed):  # where not even the first could be had
+                open_for_append("j", files=left, **OPEN)
+            left.kill()
+            left.refuses = lambda name: 0
             check(left, life)
             if through:
                 break

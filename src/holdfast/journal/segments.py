@@ -156,10 +156,12 @@ class Journal:
         self._unsynced_bytes = 0
         self._full_why = ""
         self._tries = 0
-        self._spare = self._find_spare()
-        self._measure()
+        self._spare = -1
+        # what a killed life wrote, also the header of this segment, is durable before another one stands behind it
         self.sync()
         self._mark_durable()
+        self._spare = self._find_spare()
+        self._measure()
 
     # --- the port -----------------------------------------------------------------------------------------------
 
@@ -370,7 +372,7 @@ class Journal:
         if self._tries % SPARE_TRIES != 1:
             return -1  # asking costs the disk something, and a full one is asked at every append
         name = segment_name(self._number + 1)
-        handle = -1
+        handle, known = -1, True
         try:
             known = name in self._files.names(self._directory)
             handle = self._files.open(self._path(self._number + 1), create=not known)
@@ -381,9 +383,9 @@ class Journal:
             self._full_why = os.strerror(error.errno or 0)
             if handle >= 0:
                 self._files.close(handle)
-                with suppress(
-                    OSError
-                ):  # what was half allocated is worth more to the others; else it is found again
+            if handle >= 0 and not known:
+                # what was half allocated is worth more to the others. What stood there stays: more may stand behind it
+                with suppress(OSError):
                     self._files.remove(self._path(self._number + 1))
             return -1
         return handle
