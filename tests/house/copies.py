@@ -1,6 +1,7 @@
 """Copies of a running core, for tests that look at every way on from thousands of states.
 
-What never changes (enums, the settings and what they consist of) is shared: to make that anew costs more than the rest.
+What never changes (classes, enums, the settings and what they consist of) is shared: to make that anew, or to look it
+up by name, costs more than the rest.
 """
 
 import gc
@@ -17,7 +18,7 @@ class Copies:
     """Makes copies of one core and of all that come of it, venue and clock included."""
 
     def __init__(self, room):
-        self._shared = [*_parts(room.state.live.settings), *_parts(room.config), *_enums()]
+        self._shared = [*_parts(room.state.live.settings), *_parts(room.config), *_classes_and_enums()]
         self._numbers = {id(one): number for number, one in enumerate(self._shared)}
 
     def kept(self, room):
@@ -44,7 +45,6 @@ def _parts(one):
     return [one, *(part for each in one for part in _parts(each))] if isinstance(one, tuple) else []
 
 
-def _enums():
-    return [
-        one for kind in gc.get_objects() if isinstance(kind, type) and issubclass(kind, Enum) for one in kind
-    ]
+def _classes_and_enums():
+    classes = [kind for kind in gc.get_objects() if isinstance(kind, type)]
+    return classes + [one for kind in classes if issubclass(kind, Enum) for one in kind]

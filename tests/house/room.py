@@ -89,6 +89,7 @@ class Room:
         self._timers = {}
         self._stepping = False
         self._life = 1
+        self._boot_id = "boot-1"
 
     # --- life -------------------------------------------------------------------------------------------------
 
@@ -111,8 +112,9 @@ class Room:
         self._pass(down_ms)
         if reboot:
             self.mono_ns = MONO_NS // 60  # the machine has been up for a minute
+            self._boot_id = f"boot-{self._life}"
         self.ended = None
-        return self.starts(boot_id=f"boot-{self._life}" if reboot else "boot-1")
+        return self.starts(boot_id=self._boot_id)
 
     def _pass(self, ms):
         self.mono_ns += ms * NS_PER_MS
