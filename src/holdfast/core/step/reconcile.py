@@ -557,8 +557,7 @@ def balances_answer(state: State, out: Out, answer: Balances, *, asked_mono_ns: 
     if words.differs_e8 != differs_e8:
         words.differs_e8, words.differs_mono_ns = differs_e8, session.now_mono_ns
     ask_cash(state, out)
-    if words.opening:  # only there a position's word decides what becomes of the balance
-        ask_positions(state, out)
+    ask_positions(state, out)
     for instrument in state.specs:
         fetch_trades(state, out, instrument)
     lists = [words.trades_mono_ns.get(instrument, FAR_PAST_NS) for instrument in state.specs]
