@@ -321,3 +321,22 @@ def test_what_is_held_without_a_price_counts_from_its_first_one():
     assert room.state.know_equity() is not None
     exposure = room.state.exposures[ETH]
     assert 100 * exposure.value_ticks * exposure.unit_e8 == exposure.gross_e8 <= account.gross_e8
+
+
+def test_what_is_open_without_a_price_counts_from_its_first_one():
+    """Somebody else's order rests in what was not quoted yet; nothing is held, and equity by itself is known."""
+    room = a_running_core()
+    room.quoting = False
+    room.restarts()
+    room.quotes(BTC)
+    assert room.state.know_equity() is not None
+    room.venue.gets_a_foreign_order(Side.BUY, 100, price=240_000, instrument=ETH)
+    room.settle()
+    account = room.state.live.account
+    assert room.state.know_equity() is not None
+    assert (None, 0) == (account.equity_e8, room.state.exposures[ETH].gross_e8)
+    room.quotes(ETH)
+    room.state.know_equity()
+    exposure = room.state.exposures[ETH]
+    assert 100 * exposure.value_ticks * exposure.unit_e8 == exposure.gross_e8 <= account.gross_e8
+    assert account.equity_e8 is not None

@@ -676,13 +676,15 @@ class State:
         return total
 
     def know_equity(self) -> int | None:
-        """Find out equity, and let leverage be judged by it: once what was held before it had a price is counted."""
+        """Find out equity, and let leverage be judged by it once all that is held or open has a price."""
         equity = self.equity_e8()
         account = self.live.account
+        counted = True
         if equity is not None and account.equity_e8 is None:
             for instrument in self.specs:
                 self.refresh_gross(instrument)
-        account.mark(equity)
+            counted = not any(exposure.unpriced() for exposure in self.exposures.values())
+        account.mark(equity if counted else None)
         return equity
 
     # --- hashes -------------------------------------------------------------------------------------------------

@@ -118,6 +118,12 @@ class Exposure:
         net.short_e8 += now - self.short_e8
         self.short_e8 = now
 
+    def unpriced(self) -> bool:
+        """Whether something is held or open that was counted at no price."""
+        return not self.value_ticks and bool(
+            self.position.position_lots or self.open_lots.buy_lots or self.open_lots.sell_lots
+        )
+
     def reprice(self) -> None:
         """Find out anew what follows from the prices. No ``min`` and no ``max``: it comes before many an order."""
         market = self.market

@@ -57,10 +57,8 @@ def touch(state: State, instrument: str) -> None:
     exposure = state.exposures.get(instrument)
     if exposure is not None:
         account.gross_e8 += exposure.recount()
-        if not exposure.value_ticks and state.equity_e8() is None:
-            account.mark(
-                None
-            )  # counted at no price: what it could cost is unknown, and nothing more is allowed
+        if not exposure.value_ticks and exposure.unpriced():
+            account.mark(None)  # what it could cost is unknown, and nothing more is allowed
 
 
 def ask(state: State, out: Out, request: Request, *, lane: Lane = Lane.READ) -> int:
