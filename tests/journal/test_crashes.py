@@ -128,24 +128,30 @@ def test_recovery_may_itself_be_stopped_at_any_call():
             assert verify("j", files=files).ok
 
 
+def power_lost_in_recovery(files, at):
+    """What is left of a killed life's disk where the next one loses power at its first, second, … call, and behind."""
+    files.kill()
+    for again in count(1):
+        left = deepcopy(files)
+        left.call_count, left.crash_at = 0, again
+        try:
+            open_for_append("j", files=left, **OPEN)
+        except Crash:
+            through = False
+        else:
+            through = True
+        left.crash_at = None
+        left.lose_power(random.Random(f"{at} {again}"))
+        yield left
+        if through:
+            return
+
+
 def test_a_power_loss_during_the_recovery_from_a_kill_loses_nothing_that_was_synced():
     """What the killed process had only written is read back, and still not on the disk: nothing may vouch for it."""
     for at, files, life in crash_points(sync_every=17, snapshots=False):
-        files.kill()
-        for again in count(1):
-            left = deepcopy(files)
-            left.call_count, left.crash_at = 0, again
-            try:
-                open_for_append("j", files=left, **OPEN)
-            except Crash:
-                through = False
-            else:
-                through = True
-            left.crash_at = None
-            left.lose_power(random.Random(f"{at} {again}"))
+        for left in power_lost_in_recovery(files, at):
             check(left, life)
-            if through:
-                break
 
 
 def test_a_full_disk_behind_a_kill_and_a_power_loss_takes_no_segment_away():
@@ -153,26 +159,13 @@ def test_a_full_disk_behind_a_kill_and_a_power_loss_takes_no_segment_away():
     finds no space: what stands there stays, or what stands behind it would hang in the air.
     """
     for at, files, life in crash_points(sync_every=17, snapshots=False):
-        files.kill()
-        for again in count(1):
-            left = deepcopy(files)
-            left.call_count, left.crash_at = 0, again
-            try:
-                open_for_append("j", files=left, **OPEN)
-            except Crash:
-                through = False
-            else:
-                through = True
-            left.crash_at = None
-            left.lose_power(random.Random(f"{at} {again}"))
+        for left in power_lost_in_recovery(files, at):
             left.refuses = lambda name: errno.ENOSPC if name == "allocate" else 0
             with suppress(JournalFailed):  # where not even the first could be had
                 open_for_append("j", files=left, **OPEN)
             left.kill()
             left.refuses = lambda name: 0
             check(left, life)
-            if through:
-                break
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EROFS])

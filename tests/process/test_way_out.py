@@ -1,6 +1,5 @@
 """A halted bot's way out, by the command line and proven by the venue's word; and how fast its commands start."""
 
-import resource
 import statistics
 import time
 
@@ -11,13 +10,7 @@ from tests.process.processes import until
 from tests.process.reading import read_story
 
 pytestmark = pytest.mark.process
-START_CPU_S_MAX = 0.3
-
-
-def spent_s():
-    """What the commands run so far took of the processor."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+START_S_MAX = 0.3
 
 
 def test_flatten_while_halted_ends_with_the_venues_word_and_commands_start_in_a_blink(home, size, figure):
@@ -29,18 +22,15 @@ def test_flatten_while_halted_ends_with_the_venues_word_and_commands_start_in_a_
     until(lambda: sim.position_lots() == 300, "a position", bot.tell)
 
     took: dict[str, list[float]] = {"status": [], "halt": []}
-    work: dict[str, list[float]] = {word: [] for word in took}
     for _ in range(size(3, 15)):
         for word, times in took.items():
-            before, began = spent_s(), time.perf_counter()
+            began = time.perf_counter()
             code, said = bot.cli(word)
             times.append(time.perf_counter() - began)
-            work[word].append(spent_s() - before)
             assert 0 == code, said
     figure("; ".join(f"{word}: median {statistics.median(times):.3f} s" for word, times in took.items()))
-    # this machine may be busy with others, but the work itself must be small, and there is some
-    least = {word: min(times) for word, times in work.items()}
-    assert 0.01 < min(least.values()) <= max(least.values()) < START_CPU_S_MAX, (work, took)
+    # this machine may be busy with others, but the work itself must be small
+    assert max(min(times) for times in took.values()) < START_S_MAX, took
     assert bot.halted_by("halt"), bot.tell()
     assert 300 == sim.position_lots()
 
