@@ -44,6 +44,7 @@ class Moves:
         self._weights = [weight for _, _, weight in self._table]
         self._loosens_from_ns = 0  # whoever gets flat does not loosen before
         self._said: list[tuple[Verb, Scope]] = []
+        self._signed_busts: set[tuple[str, str]] = set()
         world.later(self._rng.randrange(1, 1_500), self._turn)
         if "foreign_order" in kinds and self._rng.random() < _EARLY:
             for _ in range(4):  # somebody trades in the very moment in which the books are opened
@@ -254,14 +255,15 @@ class Moves:
         books, words, truth = world.state.books, world.state.live.words, world.truth()
         since_ns = books.ledger.books_since_venue_ns
         before = {fill.symbol for fill in world.account.fills if fill.venue_ns < since_ns}
-        if not (world.busted or before or world.venue_stood_ns > 0):
+        if not (world.busted or before or world.venue_stood_at):
             return
         beyond = self._busted_beyond_reach()
         unsure = beyond or self._stamped_before_the_books(world)
         for found in list(books.breaks.values()):
             name, _, trade_id = found.key.partition("/")
             if found.kind is BreakKind.FILL_GONE and (name, trade_id) in world.busted:
-                self._says(Verb.BUST, trade_id=found.key)
+                if self._says(Verb.BUST, trade_id=found.key):
+                    self._signed_busts.add((name, trade_id))
                 continue
             if found.kind is BreakKind.POSITION and (name in beyond or name in before):
                 told, true = words.position_lots, truth.position_lots
@@ -303,14 +305,16 @@ class Moves:
         }
 
     def _stamped_before_the_books(self, world: World) -> bool:
-        """Whether the opening balance may have in it what its stamp denies, or lack what its stamp puts there: the
-        venue's clock stood still then, or took back in silence what the balance was read behind.
+        """Whether the opening balance may have in it what its stamp denies, or lack what its stamp puts there: of what
+        moved it some was stamped while the venue's clock stood still, or somebody signed for what the venue took back
+        in silence before that balance was read.
         """
-        ledger = world.state.books.ledger
-        stood = 0 < world.venue_stood_ns <= ledger.cash_counted_venue_ns
-        return stood or any(
-            fill.venue_ns <= ledger.opened_venue_ns and ledger.was_taken_back(name, gone)
-            for (name, gone), fill in world.busted.items()
+        opened_venue_ns = world.state.books.ledger.opened_venue_ns
+        fills = (*world.account.fills, *world.busted.values())
+        moved = {fill.venue_ns for fill in fills} | {entry.venue_ns for entry in world.account.cash}
+        return not moved.isdisjoint(world.venue_stood_at) or any(
+            key in self._signed_busts and fill.venue_ns <= opened_venue_ns
+            for key, fill in world.busted.items()
         )
 
     def _adopts(self, name: str) -> None:
@@ -354,11 +358,9 @@ class Moves:
         before_ns = world.venue_now_ns()
         world.venue_step_ns += step_ns
         world.port.venue_offset_ns += step_ns
-        moved_ns = (
-            world.venue_now_ns() - before_ns
-        )  # nothing, where it stands still until it is as late again
+        moved_ns = world.venue_now_ns() - before_ns  # none where it stands still until it is as late again
         if moved_ns > step_ns:
-            world.venue_stood_ns = before_ns
+            world.venue_stood_at.add(before_ns)
         world.foreign_act_ns += moved_ns  # how long ago things were is as it was
         world.storm.last_lie_ns += moved_ns
         world.storm.last_slow_ns += moved_ns

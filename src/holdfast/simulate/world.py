@@ -406,7 +406,7 @@ class World:
         self.read_only = False
         self.silent_until: dict[str, int] = {}
         self.foreign_act_ns = -(1 << 62)
-        self.venue_stood_ns = 0  # where the venue's clock stood still last, its time gone back
+        self.venue_stood_at: set[int] = set()  # where the venue's clock stood still, its time gone back
         self.die_after: int | None = None  # so many calls or records from now
         self.tear_next_write = False
         self._torn = False  # half of a write went: the process dies before the rest does
