@@ -38,6 +38,8 @@ from holdfast.ops.words import usage
 from holdfast.sim.config import AccountConfig, LimitsConfig, SimConfig, SourceConfig
 from holdfast.sim.server import control, faults
 from holdfast.sim.server.routes import ROUTES, WS_METHODS, Need
+from holdfast.simulate import auditor as audited
+from holdfast.simulate import moves, run, world
 from holdfast.venues.binance import errors
 from holdfast.vocab import refusals
 from holdfast.vocab.holds import HoldCause, HoldLevel, Release
@@ -325,19 +327,22 @@ def life_cycle() -> str:
         table(
             ("state", "meaning"), [(f"`{state.value}`", words.STATES[state.value]) for state in OrderState]
         ),
-        "## The whole table\n\nA pair marked – is illegal: it would break an invariant and end the process, latched.",
+        f"## The whole table\n\n{words.ILLEGAL}",
         table(head, rows),
     )
 
 
-def refused_by(function: Callable[..., object]) -> list[str]:
-    """The refusals that a check can return, in the order written."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    names = [
-        node.func.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and hasattr(refusals, node.func.id)
-    ]
+def refused_by(function: types.FunctionType) -> list[str]:
+    """The refusals that a check can return, by itself or by the gate's functions that it calls."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        called = function.__globals__.get(node.func.id)
+        if hasattr(refusals, node.func.id):
+            names.append(node.func.id)
+        elif inspect.isfunction(called) and called.__module__.startswith("holdfast.core.gate."):
+            names += refused_by(called)
     return list(dict.fromkeys(names))
 
 
@@ -429,6 +434,56 @@ def controls_page() -> str:
         "## Without a row here yet",
         table(("", "control", "FIA 2024", "15c3-5", "RTS 6"), open_ones),
     )
+
+
+# --- the auditor ------------------------------------------------------------------------------------------------------
+
+
+def auditor() -> str:
+    """The rules as the code asks them; and, of what the calm may not leave, what it calls each."""
+    asked, left = set[str](), set[str]()
+    for module in (audited, moves, run, world):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "must":
+                asked.add(sentence(node.args[0], module))
+    for complains in (audited.Auditor.agrees, run.complaints):
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(complains)))):
+            if isinstance(node, ast.JoinedStr):
+                left.add(sentence(node, run).partition(":")[0])
+
+    def rows(rules: set[str]) -> list[tuple[object, ...]]:
+        apart = [rule.partition(" ") for rule in rules]
+        return sorted(
+            ((number, text) for number, _, text in apart), key=lambda row: (row[0][0], int(row[0][1:]), row)
+        )
+
+    head = ("number", "rule")
+    return page(
+        "What the auditor holds",
+        words.AUDITOR,
+        table(head, rows(asked)),
+        "## What the calm may not leave\n\n" + words.CALM,
+        table(("number", "what is left"), rows(left)),
+    )
+
+
+def sentence(node: ast.expr, module: types.ModuleType) -> str:
+    """A text as written; what it fills in is the module's constant, else an ellipsis."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if not isinstance(node, ast.JoinedStr):
+        sys.exit(
+            f"scripts/docs.py: {module.__name__}:{node.lineno}: a rule is a text, written where it is asked"
+        )
+    parts = [
+        str(
+            getattr(module, ast.unparse(part.value), "…")
+            if isinstance(part, ast.FormattedValue)
+            else part.value
+        )
+        for part in node.values
+    ]
+    return "".join(parts)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
@@ -586,6 +641,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "order-life-cycle.md": life_cycle,
     "errors-binance.md": errors_binance,
     "gate.md": gate_page,
+    "auditor.md": auditor,
     "../controls.md": controls_page,
     "simulator.md": simulator,
 }

@@ -359,7 +359,8 @@ LADDER = """\
 Where the account stands by its losses, its rate of orders and its people. A rung is what the account-wide
 [holds](holds.md) add up to, so there is one truth; `holdfast status` shows it. Drawdown is equity at mark, net of
 deposits and withdrawals, below the peak of the account's day, which begins at `day_begins_utc_hour`. It is looked at
-at every accepted price while a position is open: from Normal to Breaker takes one jump. The numbers are
+every `timings.equity_interval` and, for the breaker, at every accepted mark of what is held, and at every quote of it once
+its marks have been silent for ten seconds: from Normal to Breaker takes one jump. The numbers are
 [limits](configuration.md#limitsaccount) like any other. Every rung survives a restart; a restart never loosens. A fatal
 error is no rung: it trips the latch and ends the process, and the next start is HALTED."""
 
@@ -411,11 +412,25 @@ count. A spent budget alerts (`retries.spent`), and holds the instrument, or the
 on, and the hold goes by itself once there is an answer or nothing is left to ask. – has no count of its own: the hold beside it has its
 own clock ([configuration](configuration.md), `[timings]`)."""
 
+AUDITOR = """\
+[Simulation](../explanation/simulation.md) runs whole bots from seeds, under an auditor that shares no code with them. These
+are its rules, as a failing seed names them; `bench/simulation.json` tells how often each was asked (`checks_by_rule`). An I
+must hold at every moment, an L once the storm is over."""
+
+CALM = """\
+What L1 and L2 name where they fail: a difference between the books and the venue (foreign orders, equity, wallets, breaks,
+open orders, positions), or something that does not end."""
+
 LIFE_CYCLE = """\
 An order is an approved intent; it counts in full from the moment of approval until it is final. UNKNOWN is a
 state like any other: it still counts in full, is asked after by our client id, and becomes something else only
 by the venue's word or a named person's ([why](../explanation/unknown-is-a-value.md)). What arrives for a final
 order (a late fill) is booked and moves nothing."""
+
+ILLEGAL = """\
+A pair marked – is illegal. Where a reply or a report asks for one, the order stays as it is and people are told
+(`order.illegal`, critical). A fact that holds one, by a fault of ours or in a journal that is read, breaks an invariant and
+ends the process with [exit code](exit-codes.md) 70."""
 
 STATES = {
     "sent": "Approved and handed to the last hop; no word yet.",

@@ -238,8 +238,14 @@ TABLE: Final[tuple[Row, ...]] = (
         halting=True,
     ),
     # --- looking again
-    Row("reconcile", "compare our books with the venue's word now", Kind.ACT, "operator", verb="reconcile"),
-    Row("sync", "read everything from the venue again", Kind.ACT, "operator", verb="sync"),
+    Row(
+        "reconcile",
+        "read everything from the venue again, and compare our books with it",
+        Kind.ACT,
+        "operator",
+        verb="reconcile",
+    ),
+    Row("sync", "another name for holdfast reconcile", Kind.ACT, "operator", verb="sync"),
     # --- letting it trade
     Row(
         "arm",

@@ -2,7 +2,7 @@
 
 It hears what the bot writes down, what it sends, what people are told and what the venue did, and keeps books of its
 own: lists and sums. After every record it checks what that record may say (O(1)); ``look`` holds its books against
-everything that the bot claims of itself, in full. Numbers of rules (I3, L1…): docs/explanation/simulation.md.
+everything that the bot claims of itself, in full. Every rule by its number (I3, L1…): docs/reference/auditor.md.
 """
 
 from __future__ import annotations

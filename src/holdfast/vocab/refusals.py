@@ -92,7 +92,7 @@ class NoReference(_Refusal, frozen=True, tag="no_reference"):
 
 
 class StaleReference(_Refusal, frozen=True, tag="stale_reference"):
-    """The price to judge it by is too old, crossed, or from a gap."""
+    """The last accepted quote is too old, or no longer one: by a tighter spread limit, or on the day of a split."""
 
     age_ms: int
     limit_ms: int

@@ -115,7 +115,7 @@ def fits_the_venue(intent: OrderIntent, desk: Desk) -> Refusal | None:
 
 
 def priced_from_fresh_data(intent: OrderIntent, desk: Desk) -> Refusal | None:
-    """There is a quote to judge by, not crossed, and no older than the limit."""
+    """An accepted quote is known, no older than the limit. Crossed and absurd ones are refused when they come."""
     market = desk.market
     if market.mid2_ticks <= 0:
         return NoReference(what="quote")

@@ -198,6 +198,8 @@ def judge_exit(
 ) -> Approved | Refusal:
     """The flatten lane's own door: reduce-only, never past zero, clipped, collared, one in flight.
 
+    The collar lies round the best price known: a fresh middle, else the venue's mark, else the last price of any age.
+    Where no price is known there is none, and the exit is a market order: getting out without a price beats staying in.
     Works at every hold level; it is not a way round the gate but a second, narrower one in it.
     """
     reducing = -plan.side * plan.held_lots

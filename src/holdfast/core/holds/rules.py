@@ -112,7 +112,9 @@ RULES: Final[dict[HoldCause, Rule]] = {
     HoldCause.OVERSIZED: Rule(
         _L.REDUCE_ONLY, _R.PERSON, "see where the position came from; then holdfast resume HOLD --reason …"
     ),
-    HoldCause.SPEC_CHANGED: Rule(_L.HALTED, _R.PERSON, "restart with the new facts"),
+    HoldCause.SPEC_CHANGED: Rule(
+        _L.HALTED, _R.PERSON, "restart with the new facts; then holdfast resume HOLD --reason …"
+    ),
     HoldCause.DEADMAN_UNARMED: Rule(
         _L.HALTED, _R.AUTOMATIC, "released when the venue's dead-man switch is armed"
     ),
