@@ -271,7 +271,7 @@ KEYS = {
     (
         "feeds.backup.NAME",
         "source",
-    ): "`binance`: the same streams over another way; `ccxt`: any exchange, the account's own or another as a reference.",
+    ): "`binance`: the same streams over another way; `ccxt`: any exchange, the account's own, or another as a reference feed.",
     (
         "feeds.backup.NAME",
         "url",
@@ -280,7 +280,7 @@ KEYS = {
     (
         "feeds.backup.NAME",
         "venue",
-    ): "The exchange id of `ccxt`. Another than the account's is a price reference only.",
+    ): "The exchange id of `ccxt`. Another than the account's is a reference feed only.",
     ("feeds.backup.NAME", "instruments"): "Ours and their names there; empty: all, by our names.",
     ("equities", "files"): "Zips of ticks, seconds or minutes as LEAN keeps them, or directories of them.",
     (

@@ -99,7 +99,7 @@ class StaleReference(_Refusal, frozen=True, tag="stale_reference"):
 
 
 class OutsideCollar(_Refusal, frozen=True, tag="outside_collar"):
-    """Priced further from the reference than the collar allows."""
+    """Priced further from the middle or the mark than the collar allows; an exit: from the best price known."""
 
     price_ticks: int
     reference_ticks: int
