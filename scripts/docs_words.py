@@ -449,8 +449,8 @@ The gate is the only door: nothing reaches a venue as an order without the `Appr
 asks its checks in this order, and the first that refuses names the reason. A missing number refuses. Worst case
 means position + working + in flight + unknown + pending amends + this order, per side.
 
-Of what the [reference file](../how-to/keep-reference-data.md) and `[hours]` tell, an order that is reduce-only must keep
-to the venue's session and bands alone; the exit lane to nothing of it.
+An order that is reduce-only is asked for the venue's own session and bands, and not for our hours, volumes, depth, groups
+and shares. The exit lane is asked for none of these.
 
 `holdfast why` tells the last refusal in words; with `--instrument`, `--side` and `--qty` it asks the same gate
 about an order that nobody sends."""
