@@ -220,7 +220,8 @@ def _exit(state: State, out: Out, job: FlattenJob, wanted: dict[str, tuple[int, 
     session = state.live
     sent = False
     for instrument, (held, may) in wanted.items():
-        if _in_flight(state, instrument):
+        in_flight_lots = _in_flight(state, instrument)
+        if in_flight_lots:
             continue  # one in flight, whoever sent it
         market = session.markets[instrument]
         limits = state.instrument_limits[instrument]
@@ -243,7 +244,7 @@ def _exit(state: State, out: Out, job: FlattenJob, wanted: dict[str, tuple[int, 
             plan,
             spec=state.specs[instrument],
             limits=limits,
-            in_flight_lots=0,
+            in_flight_lots=in_flight_lots,
             strategy=job.scope.strategy or HOUSE,
         )
         if isinstance(verdict, Approved):
