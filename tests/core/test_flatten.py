@@ -1,11 +1,12 @@
 """Getting flat: cancel, read the venue, exit in bounded clips, and say flat only when it is proven."""
 
 import pytest
+from msgspec import structs
 
 from holdfast.vocab.facts import FlattenBegan, FlattenEnded
 from holdfast.vocab.holds import HoldLevel, Scope
 from holdfast.vocab.orders import Lane, OrderState, OrderType, Side, TimeInForce
-from holdfast.vocab.outcome import Fatal, Suppressed, Transient, Unknown, Withheld
+from holdfast.vocab.outcome import Fatal, Ok, Suppressed, Transient, Unknown, Withheld
 from holdfast.vocab.requests import (
     CancelAll,
     CancelOrder,
@@ -151,6 +152,50 @@ def test_flat_is_not_said_before_the_venue_listed_its_open_orders():
     room.run(s=30)
     assert [] == room.venue.open_orders()
     assert room.flat_claims
+
+
+def test_flat_is_not_said_by_a_list_of_orders_from_before_zero():
+    """What was sent behind that list and refused, the venue may have kept all the same."""
+    room = a_long_core()
+    room.venue.stream_deaf = True
+    room.venue.takes = 0  # nothing fills, so that a list comes before zero does
+    room.says("flatten")
+    listed = len(room.venue.asked_for(QueryOpenOrders))
+    while listed == len(room.venue.asked_for(QueryOpenOrders)):
+        room.run(ms=10)
+    answers = room.venue.answer
+
+    def refuses_and_keeps(request):
+        answered = answers(request)
+        resting = isinstance(request, PlaceOrder) and request.terms.tif is TimeInForce.GTC
+        return Transient(why="service unavailable", code="-1008") if resting else answered
+
+    room.venue.answer = refuses_and_keeps
+    room.sells(40, at=BTC_TICKS + 2_000, reduce_only=True)
+    room.venue.answer, room.venue.takes, room.venue.stream_deaf = answers, None, False
+    while room.venue.position() or not room.flat_claims:
+        assert not (room.flat_claims and list(room.venue.open_orders()))
+        room.run(ms=10)
+    assert [] == list(room.venue.open_orders())
+
+
+def test_an_order_that_this_bot_cannot_cancel_is_not_called_flat():
+    room = a_long_core()
+    answers = room.venue.answer
+
+    def lists_another(request):
+        answered = answers(request)
+        if isinstance(request, QueryOpenOrders):
+            return Ok(value=structs.replace(answered.value, unlisted=("DOGEUSDT",)))
+        return answered
+
+    room.venue.answer = lists_another
+    room.says("flatten")
+    room.run(s=20)
+    (ended,) = room.facts_of(FlattenEnded)
+    assert not ended.flat
+    assert "cannot cancel the orders in DOGEUSDT" in ended.why
+    assert room.alerted("flatten.unlisted")
 
 
 def test_protective_orders_go_last_once_zero_was_read():
@@ -539,6 +584,63 @@ def test_a_strategy_on_the_side_of_the_account_gets_flat_beside_another():
     room.run(s=20)
     assert (0, 4) == (room.position(of="alpha"), room.position(of="beta"))
     assert [True] == [fact.flat for fact in room.facts_of(FlattenEnded)]
+
+
+def beside_another():
+    """Both hold the same way: reduce-only keeps no exit of one from what is the other's."""
+    room = a_long_core(latency_ms=50)
+    room.run(ms=300)
+    room.targets(80, strategy="beta")
+    room.run(ms=300)
+    assert 160 == room.venue.position()
+    return room
+
+
+def only_its_own(room):
+    return (0, 80, 80) == (room.position(of="alpha"), room.position(of="beta"), room.venue.position())
+
+
+def test_an_exit_of_unknown_fate_is_not_sent_again_beside_another_strategy():
+    room = beside_another()
+    room.venue.stream_deaf = True
+    room.venue.will_lose_the_answer_to(PlaceOrder)
+    room.venue.breaks(QueryOrder)
+    room.venue.breaks(QueryTrades)
+    room.says("flatten", strategy="alpha")
+    room.run(s=6)
+    room.venue.mends(QueryOrder)
+    room.venue.mends(QueryTrades)
+    room.run(s=30)
+    assert only_its_own(room)
+    assert 1 == len(exits(room))
+    assert [True] == [fact.flat for fact in room.facts_of(FlattenEnded)]
+
+
+def test_a_strategys_own_order_that_fills_meanwhile_is_part_of_its_way_out():
+    room = beside_another()
+    order = room.sells(80, at=BTC_TICKS + 100)
+    room.run(ms=100)
+    room.venue.stream_deaf = True  # the books hear of it late
+    room.venue.fills(order)
+    room.says("flatten", strategy="alpha")
+    room.run(s=1)
+    room.venue.stream_deaf = False
+    room.run(s=20)
+    assert only_its_own(room)
+
+
+def test_beside_another_strategy_the_stop_goes_before_the_exit():
+    """It would sell what the other holds, once the exit has closed its own."""
+    room = beside_another()
+    stop = room.wants_protection(80)
+    room.run(ms=300)
+    assert OrderState.LIVE is stop.state
+    room.says("flatten", strategy="alpha")
+    while 160 == room.venue.position():
+        room.run(ms=5)
+    assert [] == [order for order in room.venue.open_orders() if order.order_id == stop.order_id]
+    room.run(s=20)
+    assert only_its_own(room)
 
 
 def test_a_strategy_whose_exit_is_not_booked_yet_is_waited_for():

@@ -13,6 +13,7 @@ from holdfast.vocab.facts import (
     FillAccepted,
     FillBooked,
     FillBusted,
+    FillClaimed,
     PositionAdjusted,
 )
 from holdfast.vocab.invariant import InvariantBroken
@@ -250,6 +251,30 @@ def test_a_fill_that_nobody_explains_counts_and_waits_for_a_person():
         ledger.accept(FillAccepted(key=f"{BTC}/t1", by="ann", reason="mine"))
 
 
+def held(ledger):
+    return {
+        name: rows[BTC].position_lots for name, rows in ledger.attributed.items() if rows[BTC].position_lots
+    }
+
+
+def test_what_a_signed_fill_closed_no_strategy_holds_and_its_order_may_still_claim_it():
+    """A strategy that sold once more what was sold by hand would open a short of the account."""
+    ledger = booked(
+        a_fill("t1", BUY, 5, 100),
+        a_fill("t2", BUY, 3, 100, strategy="beta"),
+        a_fill("t3", SELL, 9, 110, strategy=QUARANTINE, order_id=None, quarantined=True),
+    )
+    assert {"alpha": 5, "beta": 3, QUARANTINE: -9} == held(ledger)
+    before = ledger.wallet_e8["USDT"]
+    ledger.accept(FillAccepted(key=f"{BTC}/t3", by="ann", reason="my own click"))
+    assert ({QUARANTINE: -1}, before) == (held(ledger), ledger.wallet_e8["USDT"])
+    assert 50 * UNIT == ledger.position_of("alpha", BTC).realised_e8
+    assert None is ledger.may_take_back(BTC, "t3")
+
+    assert 9 == ledger.claim(FillClaimed(key=f"{BTC}/t3", order_id=7, strategy="beta"))
+    assert {"alpha": 5, "beta": -6} == held(ledger)
+
+
 def test_cash_is_booked_once_by_its_id_and_transfers_are_kept_apart():
     ledger = a_ledger()
     ledger.cash(cash(1_000, CashKind.OPENING, cash_id=""))
@@ -285,7 +310,7 @@ def test_a_person_can_make_our_position_follow_the_venues():
             mono_ns=MONO_NS,
         )
     assert -3 == ledger.position(BTC).position_lots
-    assert {"alpha": 10, QUARANTINE: -13} == {
+    assert {"alpha": 0, QUARANTINE: -3} == {
         name: rows[BTC].position_lots for name, rows in ledger.attributed.items()
     }
     assert {} == {name: amount for name, amount in ledger.wallet_e8.items() if amount}

@@ -13,8 +13,6 @@ from holdfast.vocab.units import (
     decimal_of,
     e8_of,
     e8_text,
-    share_down,
-    share_up,
     text_of,
     units_ceil,
     units_floor,
@@ -53,7 +51,6 @@ def test_amounts_beyond_the_eighth_digit_round_against_us() -> None:
 def test_floors_and_ceilings_go_their_way_below_zero_too() -> None:
     assert (-4, -3) == (units_floor("-0.35", TICK), units_ceil("-0.35", TICK))
     assert (4, -3) == (ceil_div(7, 2), ceil_div(-7, 2))
-    assert (1, 0) == (share_up(1, 500_000), share_down(1, 500_000))
 
 
 def test_an_instrument_that_cannot_be_counted_exactly_is_refused() -> None:

@@ -11,9 +11,11 @@ from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.options import JournalAction, JournalOptions
 from holdfast.app.parts import decoder_for
 from holdfast.core.replay import ReplayDiffers, Replayed, replay
+from holdfast.journal.anchors import anchor_line, keep_anchor, read_anchors
 from holdfast.journal.chain import iterate, verify
 from holdfast.journal.codec import CorruptJournal
 from holdfast.journal.market_read import CorruptMarketLog, frames
+from holdfast.journal.segments import Anchor
 from holdfast.ports.feed import Decode
 from holdfast.ports.journal import JournalFailed
 from holdfast.vocab.events import Started
@@ -28,7 +30,7 @@ def main(options: JournalOptions) -> int:
     if not journal_dir.is_dir():
         raise HoldfastError(Exit.USAGE, "no journal there", str(journal_dir))
     if options.action is JournalAction.VERIFY:
-        return _verify(journal_dir, as_json=options.json)
+        return _verify(journal_dir, anchors=options.anchors, as_json=options.json)
     if options.action is JournalAction.REPLAY:
         return _replay(state_dir, as_json=options.json)
     return _export(journal_dir, options)
@@ -43,28 +45,49 @@ def _state_dir(options: JournalOptions) -> Path:
     return beside(config, config.paths.state_dir)
 
 
-def _verify(journal_dir: Path, *, as_json: bool) -> int:
-    report = verify(str(journal_dir))
-    bad = report.first_bad
+def _verify(journal_dir: Path, *, anchors: str | None, as_json: bool) -> int:
+    """A chain alone cannot see that its end is missing, or all of it written anew: what was told outside can."""
+    report = verify(str(journal_dir), anchors=_told(anchors))
+    bad, faults = report.first_bad, report.anchor_faults
+    if anchors is not None and report.ok and report.record_count:
+        try:
+            keep_anchor(anchors, report.last)
+        except OSError as error:
+            raise HoldfastError(Exit.USAGE, f"--anchors: {error.strerror}", anchors) from None
     answer = {
-        "ok": bad is None,
+        "ok": report.ok,
         "records": report.record_count,
         "segments": report.segment_count,
         "last_hash": report.last.hash_hex,
         "bad": None
         if bad is None
         else {"segment": bad.segment, "record": bad.index, "offset": bad.offset, "what": bad.what},
+        "anchor_faults": [fault.what for fault in faults],
         "tail_cut_bytes": 0 if report.tail is None else report.tail.cut_bytes,
     }
     if as_json:
         print(json.dumps(answer))
-    elif bad is None:
+    elif report.ok:
         print(f"the chain holds: {report.record_count} records in {report.segment_count} segments")
+        print(f"ends with: {anchor_line(report.last)}")
+    if not as_json:
+        for fault in faults:
+            print(f"holdfast: {anchors}: {fault.what}", file=sys.stderr)
     if bad is not None and not as_json:
         print(
             f"holdfast: {bad.segment}: record {bad.index} at byte {bad.offset}: {bad.what}", file=sys.stderr
         )
-    return Exit.OK if bad is None else Exit.JOURNAL_CORRUPT
+    return Exit.OK if report.ok else Exit.JOURNAL_CORRUPT
+
+
+def _told(path: str | None) -> tuple[Anchor, ...]:
+    """What the file tells; nothing before its first line."""
+    if path is None or not Path(path).exists():
+        return ()
+    try:
+        return read_anchors(path)
+    except (OSError, ValueError) as error:
+        raise HoldfastError(Exit.USAGE, f"--anchors: {error}") from None
 
 
 def replay_state(state_dir: Path) -> Replayed:

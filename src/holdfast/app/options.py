@@ -161,7 +161,7 @@ class JournalAction(Enum):
 class JournalOptions(_Options, frozen=True, kw_only=True):
     """``holdfast journal verify|replay|export``. The journal of ``state_dir``, else of the configuration's.
 
-    ``output``: where an export goes, "-" for standard output.
+    ``output``: where an export goes, "-" for standard output. ``anchors``: a file of what earlier proofs ended with.
     """
 
     action: JournalAction
@@ -169,6 +169,7 @@ class JournalOptions(_Options, frozen=True, kw_only=True):
     state_dir: str | None = None
     output: str = "-"
     from_record: int = 0
+    anchors: str | None = None
 
 
 class InitOptions(_Options, frozen=True, kw_only=True):

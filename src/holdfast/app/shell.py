@@ -548,9 +548,21 @@ def _reference_check(
 
 
 @journal_app.command("verify")
-def _verify(*, config: Config = None, state_dir: StateDir = None, json: Json = False) -> int:
+def _verify(
+    *,
+    config: Config = None,
+    state_dir: StateDir = None,
+    json: Json = False,
+    anchors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where earlier proofs ended, kept elsewhere: the journal must have them; its end is added.",
+        ),
+    ] = None,
+) -> int:
     """Walk the whole chain; name the first record that is not what it was."""
-    return _journal(JournalAction.VERIFY, config=config, state_dir=state_dir, json=json)
+    return _journal(JournalAction.VERIFY, config=config, state_dir=state_dir, json=json, anchors=anchors)
 
 
 @journal_app.command("replay")
@@ -605,6 +617,7 @@ def _journal(
     json: bool,
     output: str = "-",
     from_record: int = 0,
+    anchors: str | None = None,
 ) -> int:
     found = config if state_dir else _found(config)
     if not (state_dir or found):
@@ -617,6 +630,7 @@ def _journal(
             state_dir=state_dir,
             output=output,
             from_record=from_record,
+            anchors=anchors,
             json=json,
         ),
     )

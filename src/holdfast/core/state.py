@@ -447,7 +447,6 @@ class Session:
     retries: dict[str, Retries] = field(default_factory=dict)  # by kind and order or instrument
     jobs: dict[str, FlattenJob] = field(default_factory=dict)
     deadman_until_mono_ns: dict[str, int] = field(default_factory=dict)
-    deadman_exists: bool = True
     latch_nonce: int = 0
     clear_since_mono_ns: dict[int, int] = field(default_factory=dict)
     # equity below it trips the breaker; None: it has tripped, or equity is not known yet

@@ -53,7 +53,6 @@ POSITION_BYTES_MAX: Final = 9  # of a market position among the records
 ARRAY_BYTES_MAX: Final = 5  # of what says how many values an array has
 
 encode_record: Final = msgpack.Encoder().encode
-_decode: Final = msgpack.Decoder(Record).decode
 _decode_all: Final = msgpack.Decoder(list[int | Record]).decode
 
 
@@ -158,15 +157,3 @@ def split_records(payload: bytes | memoryview, market_pos: int) -> list[tuple[in
         else:
             found.append((market_pos, value))  # type: ignore[arg-type] # what is no integer is a record
     return found
-
-
-def decode_record(payload: bytes | memoryview) -> Record:
-    """The record in a payload.
-
-    Errors: ValueError when it is none that this build knows: written by a newer one, never by accident.
-    """
-    try:
-        record: Record = _decode(payload)
-    except DecodeError as error:
-        raise ValueError(f"not a record that this build knows: {error}") from None
-    return record

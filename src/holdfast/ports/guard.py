@@ -50,15 +50,3 @@ class ExpiredLease(Protocol):
     def expired_ms(self) -> int: ...
     @property
     def contested(self) -> bool: ...
-
-
-class LeasePort(Protocol):
-    """Leave to write to the venue, renewed by the trading loop itself."""
-
-    def fresh(self, now_mono_ns: int) -> bool:
-        """Read before every write."""
-        ...
-
-    def reclaim(self, *, now_wall_ns: int, now_mono_ns: int) -> None:
-        """Have it again after it expired."""
-        ...

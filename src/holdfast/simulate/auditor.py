@@ -212,7 +212,7 @@ class Auditor:
         self._since: dict[int, int] = {}  # when each hold began to be waited out
         self._boot_id = ""
         self.quarantined: dict[str, str] = {}
-        self.accepted: set[str] = set()
+        self.accepted: dict[str, list[tuple[str, int]]] = {}  # and whose position each closed
         self.asked: dict[str, int] = {}
         self.last_event: Event | None = None
         self.last_order_id = 0
@@ -511,17 +511,23 @@ class Auditor:
     def _attribute(self, fact: FillBooked) -> None:
         """An exit of the house closes what the strategies hold, in the order of their names; the rest is its own."""
         left = fact.qty_lots
-        parts = self.parts[fact.instrument, fact.trade_id] = []
-        if fact.strategy == HOUSE:
-            for who, name in sorted(self.mine):
-                held = self.mine[who, name]
-                if name == fact.instrument and left and held * fact.side < 0:
-                    part = min(left, abs(held))
-                    self.mine[who, name] += fact.side * part
-                    parts.append((who, part))
-                    left -= part
+        parts = self._closed(fact.instrument, fact.side, left) if fact.strategy == HOUSE else []
+        self.parts[fact.instrument, fact.trade_id] = parts
+        left -= sum(lots for _, lots in parts)
         self.mine[fact.strategy, fact.instrument] += fact.side * left
         parts.append((fact.strategy, left))
+
+    def _closed(self, where: str, side: int, left: int) -> list[tuple[str, int]]:
+        """Close what is held the other way, in the order of the strategies' names; returns whose, and how much."""
+        parts: list[tuple[str, int]] = []
+        for who, name in sorted(self.mine):
+            held = self.mine[who, name]
+            if name == where and left and held * side < 0:
+                part = min(left, abs(held))
+                self.mine[who, name] += side * part
+                parts.append((who, part))
+                left -= part
+        return parts
 
     def _busted(self, fact: FillBusted) -> None:
         """What the venue took back is in nobody's books; its order has executed it all the same."""
@@ -559,24 +565,32 @@ class Auditor:
         same = sent.terms.instrument == name and sent.terms.side is fill.side
         self.must("I15 a fill is of its order's instrument and side", same, fact, sent.terms)
         self.quarantined.pop(fact.key, None)
-        self.accepted.discard(fact.key)
-        held = min(fill.qty_lots, max(0, fill.side * self.mine[QUARANTINE, name]))
-        self.mine[QUARANTINE, name] -= fill.side * held
-        self.mine[fact.strategy, name] += fill.side * held
+        gives = self.accepted.pop(fact.key, [])
+        left = fill.qty_lots - sum(lots for _, lots in gives)
+        gives = [*gives, (QUARANTINE, min(left, max(0, fill.side * self.mine[QUARANTINE, name])))]
+        for who, lots in gives:
+            self.mine[who, name] -= fill.side * lots
+            self.mine[fact.strategy, name] += fill.side * lots
         self.parts[name, trade_id] = [(fact.strategy, fill.qty_lots)]
         self._executes(fact.order_id, fill.qty_lots)
 
     def _accepted(self, fact: FillAccepted) -> None:
         self._by_person(fact)
         self.quarantined.pop(fact.key, None)
-        self.accepted.add(fact.key)
+        name, _, trade_id = fact.key.partition("/")
+        fill = self.fills[name, trade_id]
+        held = min(fill.qty_lots, max(0, fill.side * self.mine[QUARANTINE, name]))
+        closed = self.accepted[fact.key] = self._closed(name, fill.side, held)
+        self.mine[QUARANTINE, name] -= fill.side * sum(lots for _, lots in closed)
 
     def _adjusted(self, fact: PositionAdjusted) -> None:
         if fact.by:
             self._by_person(fact)
         self.adjusted[fact.instrument] += fact.delta_lots
         self.position[fact.instrument] += fact.delta_lots
-        self.mine[QUARANTINE, fact.instrument] += fact.delta_lots
+        side = 1 if fact.delta_lots > 0 else -1
+        closed = self._closed(fact.instrument, side, abs(fact.delta_lots))
+        self.mine[QUARANTINE, fact.instrument] += fact.delta_lots - side * sum(lots for _, lots in closed)
 
     def _cash(self, fact: CashBooked) -> None:
         if fact.kind is CashKind.TRANSFER:

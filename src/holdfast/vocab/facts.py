@@ -358,10 +358,7 @@ class BreakKind(Enum):
 
     POSITION = "position"
     BALANCE = "balance"
-    ORDER_MISSING = "order_missing"  # ours is open, the venue's list has it not
-    ORDER_FOREIGN = "order_foreign"  # the venue's list has one that is not ours
     ORDER_RISEN = "order_risen"  # the venue's list has one that our books call final
-    FILL_FOREIGN = "fill_foreign"
     FILL_GONE = "fill_gone"  # booked here, and the venue's list has it no more
     OVERFILL = "overfill"
     UNLISTED_POSITION = "unlisted_position"

@@ -24,16 +24,6 @@ def ceil_div(numerator: int, denominator: int) -> int:
     return -(-numerator // denominator)
 
 
-def share_up(amount: int, ppm: int) -> int:
-    """``amount × ppm`` rounded up: for what we may lose or owe."""
-    return -(-amount * ppm // PPM)
-
-
-def share_down(amount: int, ppm: int) -> int:
-    """``amount × ppm`` rounded down: for what we may use."""
-    return amount * ppm // PPM
-
-
 class NotANumber(ValueError):
     """A text that is not a finite decimal, or not a whole number of the unit asked for."""
 

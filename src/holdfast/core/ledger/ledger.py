@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from holdfast.core.ledger.positions import TAIL_FILLS_MAX, PositionRow, Tail, TailFill
 from holdfast.vocab.facts import (
@@ -35,6 +35,7 @@ class QuarantinedFill(Struct, frozen=True, kw_only=True, omit_defaults=True):
     qty_lots: int
     price_ticks: int
     venue_order_id: str = ""  # the order that it names, which may be heard of later
+    closed_lots: dict[str, int] = {}  # strategy -> how much of its position this closed, once signed for
 
 
 class Part(Struct, kw_only=True, array_like=True):
@@ -270,29 +271,47 @@ class Ledger(Struct, kw_only=True):
         found = self.quarantined.pop(fact.key, None) or self.accepted.pop(fact.key, None)
         if found is None:
             raise InvariantBroken("only a fill that nothing explained is claimed", key=fact.key)
-        unit = self.tick_lot_e8[found.instrument]
-        side, lots, price = found.side, found.qty_lots, found.price_ticks
+        lots = found.qty_lots
         nobody = self.position_of(QUARANTINE, found.instrument)
         owner = self.position_of(fact.strategy, found.instrument)
+        for strategy, closed_lots in found.closed_lots.items():
+            self._hand_over(found, closed_lots, self.position_of(strategy, found.instrument), owner)
+            lots -= closed_lots
         # an exit, or what a person adopted since, may have closed it there: nobody is given what is held no more
-        held = min(lots, max(0, side * nobody.position_lots))
-        if held:
-            nobody.forget(side=side, qty_lots=held)
-            nobody.book(side=Side(-side), qty_lots=held, price_ticks=price, tick_lot_e8=unit)
-            nobody.forget(side=Side(-side), qty_lots=held)
-            owner.book(side=side, qty_lots=held, price_ticks=price, tick_lot_e8=unit)
+        self._hand_over(found, min(lots, max(0, found.side * nobody.position_lots)), nobody, owner)
         # two rows have moved out of the order of booking: none of the executions so far can be taken out of them
         kept = self.kept.pop(found.instrument, {}).get(found.trade_id)
         if kept is not None and kept.fact.fee_asset == self.settle_asset:
             nobody.fee_e8 -= kept.fact.fee_e8
             owner.fee_e8 += kept.fact.fee_e8
-        return lots
+        return found.qty_lots
+
+    def _hand_over(self, found: QuarantinedFill, lots: int, giver: PositionRow, taker: PositionRow) -> None:
+        """So much of an execution is another row's from now on, at its price."""
+        if not lots:
+            return
+        unit, back = self.tick_lot_e8[found.instrument], Side(-found.side)
+        giver.forget(side=found.side, qty_lots=lots)
+        giver.book(side=back, qty_lots=lots, price_ticks=found.price_ticks, tick_lot_e8=unit)
+        giver.forget(side=back, qty_lots=lots)
+        taker.book(side=found.side, qty_lots=lots, price_ticks=found.price_ticks, tick_lot_e8=unit)
 
     def accept(self, fact: FillAccepted) -> None:
-        """A person signed for a fill in quarantine: its position was counted all along."""
+        """A person signed for a fill in quarantine: its position was counted all along.
+
+        What it closed, the strategies do not hold any more: one that got out of it again would open the opposite.
+        """
         found = self.quarantined.pop(fact.key, None)
         if found is None:
             raise InvariantBroken("only a quarantined fill is accepted", key=fact.key)
+        nobody = self.position_of(QUARANTINE, found.instrument)
+        held = min(found.qty_lots, max(0, found.side * nobody.position_lots))
+        closed_lots = dict(self._closes(found.instrument, found.side, held))
+        for strategy, lots in closed_lots.items():
+            self._hand_over(found, lots, nobody, self.position_of(strategy, found.instrument))
+        if closed_lots:  # rows have moved out of the order of booking, as when a fill is claimed
+            self.kept.pop(found.instrument, None)
+            found = structs.replace(found, closed_lots=closed_lots)
         if len(self.accepted) >= TAIL_FILLS_MAX:
             del self.accepted[next(iter(self.accepted))]
         self.accepted[fact.key] = found
@@ -318,11 +337,18 @@ class Ledger(Struct, kw_only=True):
         self.cash_since_venue_ns = max(self.cash_since_venue_ns, fact.venue_ns)
 
     def adjust(self, fact: PositionAdjusted, *, mono_ns: int) -> None:
-        """A named person made our position follow the venue's."""
+        """A named person made our position follow the venue's: what closes is the strategies', the rest nobody's."""
         side = Side.BUY if fact.delta_lots > 0 else Side.SELL
-        unit = self.tick_lot_e8[fact.instrument]
-        for row in (self.position(fact.instrument), self.position_of(QUARANTINE, fact.instrument)):
-            row.book(side=side, qty_lots=abs(fact.delta_lots), price_ticks=fact.price_ticks, tick_lot_e8=unit)
+        left, price, unit = abs(fact.delta_lots), fact.price_ticks, self.tick_lot_e8[fact.instrument]
+        mine, nobody = self.position(fact.instrument), self.position_of(QUARANTINE, fact.instrument)
+        mine.book(side=side, qty_lots=left, price_ticks=price, tick_lot_e8=unit)
+        for strategy, lots in self._closes(fact.instrument, side, left):
+            row = self.position_of(strategy, fact.instrument)
+            row.book(side=side, qty_lots=lots, price_ticks=price, tick_lot_e8=unit)
+            left -= lots
+        if left:
+            nobody.book(side=side, qty_lots=left, price_ticks=price, tick_lot_e8=unit)
+        for row in (mine, nobody):
             if fact.cost_e8 is not None:
                 # entered at the venue's price and not at the one named; what holds nothing has no cost
                 other_e8 = fact.cost_e8 - fact.delta_lots * fact.price_ticks * unit
@@ -330,21 +356,30 @@ class Ledger(Struct, kw_only=True):
                     row.cost_e8 += other_e8
                 else:
                     row.realised_e8 -= other_e8
-        self.position(fact.instrument).changed_mono_ns = mono_ns
+        mine.changed_mono_ns = mono_ns
         # nothing from before can be taken out any more: what the venue took back of it is in what it told
-        self._tail(fact.instrument).begin_at(self.position(fact.instrument))
+        self._tail(fact.instrument).begin_at(mine)
         # the wallet follows the venue's word by a CashBooked of its own
+
+    def _closes(self, instrument: str, side: Side, lots: int) -> list[tuple[str, int]]:
+        """What so many lots close of what strategies hold, in the order of their names: (strategy, lots)."""
+        closed: list[tuple[str, int]] = []
+        for name in sorted(self.attributed):
+            row = self.attributed[name].get(instrument)
+            if row is None or lots == 0 or row.position_lots * side >= 0:
+                continue
+            part = min(lots, abs(row.position_lots))
+            closed.append((name, part))
+            lots -= part
+        return closed
 
     def _attribute(self, fact: FillBooked, unit: int) -> list[Part]:
         left = fact.qty_lots
         parts: list[Part] = []
         if fact.strategy == HOUSE:
-            # an exit for the account closes what the strategies hold, in the order of their names
-            for name in sorted(self.attributed):
-                row = self.attributed[name].get(fact.instrument)
-                if row is None or left == 0 or row.position_lots * fact.side >= 0:
-                    continue
-                part = min(left, abs(row.position_lots))
+            # an exit for the account closes what the strategies hold
+            for name, part in self._closes(fact.instrument, fact.side, left):
+                row = self.position_of(name, fact.instrument)
                 parts.append(_part(name, row, fact, qty_lots=part, unit=unit))
                 left -= part
         if left:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import structs
+
 from holdfast.core.holds.ladder import LADDER, Push, Rung
 from holdfast.core.holds.rules import remedy_of
 from holdfast.core.orders.book import OrderRow
@@ -516,7 +518,7 @@ def on_latch(state: State, event: LatchSeen) -> Out:
         None,
     )
     if bearer is not None:
-        emit(state, out, HoldPlaced(hold=_with_nonce(bearer, event.nonce)))
+        emit(state, out, HoldPlaced(hold=structs.replace(bearer, latch_nonce=event.nonce)))
         state.fold_holds()
         return out
     standing = [hold for hold in holds.values() if hold.cause is HoldCause.HALT and hold.scope == ACCOUNT]
@@ -534,7 +536,7 @@ def on_latch(state: State, event: LatchSeen) -> Out:
     if same is None and len(standing) >= HALTS_MAX:
         same = standing[-1]
     if same is not None:
-        emit(state, out, HoldPlaced(hold=_with_nonce(same, event.nonce)))
+        emit(state, out, HoldPlaced(hold=structs.replace(same, latch_nonce=event.nonce)))
         return out
     # somebody else's halt, or for another reason: it stands by itself, and each is released by itself
     hold = Hold(
@@ -553,21 +555,6 @@ def on_latch(state: State, event: LatchSeen) -> Out:
     state.fold_holds()
     alert(out, Severity.CRITICAL, "hold.halt", f"HALTED by {event.by}: {event.reason}")
     return out
-
-
-def _with_nonce(hold: Hold, nonce: int) -> Hold:
-    return Hold(
-        hold_id=hold.hold_id,
-        scope=hold.scope,
-        level=hold.level,
-        cause=hold.cause,
-        release=hold.release,
-        by=hold.by,
-        reason=hold.reason,
-        since_wall_ns=hold.since_wall_ns,
-        since_mono_ns=hold.since_mono_ns,
-        latch_nonce=nonce,
-    )
 
 
 def on_lease(state: State, event: LeaseLost) -> Out:

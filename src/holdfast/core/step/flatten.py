@@ -11,10 +11,10 @@ from holdfast.core.incident.flatten import FlattenJob, plan_exit, reference_of
 from holdfast.core.ledger.ledger import HOUSE
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
-from holdfast.core.state import State, scope_key
+from holdfast.core.state import Session, State, scope_key
 from holdfast.core.step.emit import Out, after_ms, alert, ask, emit
 from holdfast.core.step.orders import cancel, cancel_scope, fetch_trades, submit
-from holdfast.core.step.reconcile import POSITION_SOURCES_MAX, RISEN, ask_orders
+from holdfast.core.step.reconcile import POSITION_SOURCES_MAX, RISEN, UNLISTED, ask_orders
 from holdfast.vocab.effects import Severity
 from holdfast.vocab.events import TimerKind
 from holdfast.vocab.facts import FlattenBegan, FlattenEnded
@@ -129,8 +129,11 @@ def _turn(state: State, out: Out, job: FlattenJob) -> None:
 
 
 def _orders_listed(state: State, job: FlattenJob) -> bool:
-    """Whether the venue listed its open orders since: what it refused and kept all the same, only that list has."""
-    return state.live.words.orders.mono_ns >= job.began_mono_ns
+    """Whether the venue listed its open orders since zero was first read, and no exit was sent behind that.
+
+    What it refused and kept all the same, only that list has; an exit may be such a one too.
+    """
+    return state.live.words.orders.mono_ns >= max(job.began_mono_ns, job.zero_since_mono_ns)
 
 
 def _word_is_old(state: State, job: FlattenJob) -> bool:
@@ -220,8 +223,11 @@ def _exit(state: State, out: Out, job: FlattenJob, wanted: dict[str, tuple[int, 
     session = state.live
     sent = False
     for instrument, (held, may) in wanted.items():
-        if _in_flight(state, instrument):
+        in_flight_lots = _in_flight(state, instrument)
+        if in_flight_lots:
             continue  # one in flight, whoever sent it
+        if job.scope.strategy and not _takes_its_own(state, out, job.scope.strategy, instrument, held=held):
+            continue
         market = session.markets[instrument]
         limits = state.instrument_limits[instrument]
         plan = plan_exit(
@@ -243,7 +249,7 @@ def _exit(state: State, out: Out, job: FlattenJob, wanted: dict[str, tuple[int, 
             plan,
             spec=state.specs[instrument],
             limits=limits,
-            in_flight_lots=0,
+            in_flight_lots=in_flight_lots,
             strategy=job.scope.strategy or HOUSE,
         )
         if isinstance(verdict, Approved):
@@ -260,6 +266,24 @@ def _exit(state: State, out: Out, job: FlattenJob, wanted: dict[str, tuple[int, 
         else:
             alert(out, Severity.WARNING, "flatten.refused", f"{instrument}: {verdict!r}")
     return sent
+
+
+def _takes_its_own(state: State, out: Out, strategy: str, instrument: str, *, held: int) -> bool:
+    """Whether an exit now takes nothing but what the strategy holds.
+
+    Reduce-only is about the account: where others hold the same way, an exit that is one too many would take theirs.
+    There the strategy's own orders, stops and exits of unknown fate too, end first, and the books agree with the venue.
+    """
+    ledger = state.books.ledger
+    total = ledger.position(instrument).position_lots
+    mine = ledger.position_of(strategy, instrument).position_lots
+    if (total - mine) * mine <= 0:
+        return True
+    open_rows = _unsettled(state, strategy=strategy, instrument=instrument)
+    _end(state, out, open_rows, why="flatten: it would take what others hold")
+    if total != held:
+        fetch_trades(state, out, instrument)
+    return not open_rows and total == held
 
 
 def _in_flight(state: State, instrument: str) -> int:
@@ -288,18 +312,9 @@ def _spent(state: State, row: OrderRow) -> bool:
 
 def _all_final(state: State, out: Out, job: FlattenJob) -> bool:
     """No order in scope may still fill; what rests is asked to go, UNKNOWN ones are waited for."""
-    open_rows = [
-        row
-        for row in state.books.orders.rows_in(strategy=job.scope.strategy, instrument=job.scope.instrument)
-        if not row.settled()
-    ]
-    for row in open_rows:
-        # protective orders go last, once zero has been read
-        if not is_final(row.state) and row.state is not OrderState.CANCEL_SENT:
-            if not row.cancel_wanted:
-                cancel(state, out, row, why="flatten: nothing left to protect")
-        elif is_final(row.state):
-            fetch_trades(state, out, row.terms.instrument)
+    open_rows = _unsettled(state, strategy=job.scope.strategy, instrument=job.scope.instrument)
+    # protective orders go last, once zero has been read
+    _end(state, out, open_rows, why="flatten: nothing left to protect")
     foreign = [
         row
         for row in state.books.orders.foreign.values()
@@ -312,6 +327,21 @@ def _all_final(state: State, out: Out, job: FlattenJob) -> bool:
         job.cancel_asked_mono_ns = now
         cancel_scope(state, out, scope=job.scope, why="flatten", protective=True, foreign=True)
     return not open_rows and not foreign and not _risen(state, out, job)
+
+
+def _unsettled(state: State, *, strategy: str, instrument: str) -> list[OrderRow]:
+    """Orders in a scope that may still fill, or have fills that are not booked yet."""
+    rows = state.books.orders.rows_in(strategy=strategy, instrument=instrument)
+    return [row for row in rows if not row.settled()]
+
+
+def _end(state: State, out: Out, rows: list[OrderRow], *, why: str) -> None:
+    """Cancel what may rest, once each; ask after the executions of what is final."""
+    for row in rows:
+        if is_final(row.state):
+            fetch_trades(state, out, row.terms.instrument)
+        elif row.state is not OrderState.CANCEL_SENT and not row.cancel_wanted:
+            cancel(state, out, row, why=why)
 
 
 def _risen(state: State, out: Out, job: FlattenJob) -> bool:
@@ -362,6 +392,11 @@ def _offset(state: State, job: FlattenJob) -> list[str]:
     return found
 
 
+def _resting_elsewhere(session: Session) -> tuple[str, ...]:
+    """Symbols of orders in the venue's last list that this bot does not trade."""
+    return tuple(name.removeprefix(UNLISTED) for name in session.suspects if name.startswith(UNLISTED))
+
+
 def _flat(state: State, out: Out, job: FlattenJob) -> None:
     session = state.live
     del session.jobs[scope_key(job.scope)]
@@ -369,16 +404,20 @@ def _flat(state: State, out: Out, job: FlattenJob) -> None:
     offset = _offset(state, job)
     reads = "two venue reads leave it nothing to close" if offset else "two venue reads agree on zero"
     why = f"{reads}, every order final, {job.attempts} exit orders, {took_ms} ms"
-    unlisted = session.words.unlisted if job.scope == ACCOUNT else ()
+    unlisted, resting = (
+        (session.words.unlisted, _resting_elsewhere(session)) if job.scope == ACCOUNT else ((), ())
+    )
     if unlisted:
         why += f"; but this bot cannot trade out of {', '.join(unlisted)}, held on its account"
+    if resting:
+        why += f"; but this bot cannot cancel the orders in {', '.join(resting)} on its account"
     if offset:
         why += (
             f"; but {job.scope.strategy} still holds {'; '.join(offset)}: flatten those too, or the account"
         )
-    flat = not unlisted and not offset
+    flat = not unlisted and not resting and not offset
     emit(state, out, FlattenEnded(scope=job.scope, flat=flat, why=why, mono_ns=session.now_mono_ns))
-    if unlisted:
+    if unlisted or resting:
         alert(out, Severity.CRITICAL, "flatten.unlisted", f"not flat: {why}")
     elif offset:
         alert(out, Severity.CRITICAL, "flatten.offset", f"not flat: {why}")

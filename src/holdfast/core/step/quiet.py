@@ -87,7 +87,7 @@ def on_hours_passed(state: State, event: HoursPassed) -> Out:
     session.refused_half_mono_ns = _moved(session.refused_half_mono_ns, by)
     session.seen_due_mono_ns = _moved(session.seen_due_mono_ns, by)
     session.volumes_asked_mono_ns = _moved(session.volumes_asked_mono_ns, by)
-    if session.settings.timings.deadman_ms and session.deadman_exists:
+    if session.settings.timings.deadman_ms:
         for instrument, until in session.deadman_until_mono_ns.items():
             session.deadman_until_mono_ns[instrument] = _moved(until, by)
     for swing in session.swings.values():

@@ -55,10 +55,11 @@ POSITION_SOURCES_MAX: Final = 4
 # A difference must be seen this many times in a row, with nothing of ours moving in between, to be a break:
 # the venue's own lists lag its streams by moments.
 CONFIRMATIONS: Final = 2
-# and the venue's id: a suspect that is open and somebody else's, and not in the venue's list of open orders
-FOREIGN_GONE: Final = "foreign_gone/"
-GONE: Final = "gone/"  # instrument/trade id: a suspect that is in our books, and not in the venue's list
-RISEN: Final = "risen/"  # and the id: a suspect that is final with us, and in the venue's list of open orders
+# The names of what is suspected begin so.
+FOREIGN_GONE: Final = "foreign_gone/"  # venue order id: open, somebody else's, and not in the venue's list
+GONE: Final = "gone/"  # instrument/trade id: a fill that is in our books, and not in the venue's list
+RISEN: Final = "risen/"  # order id: final with us, and in the venue's list of open orders
+UNLISTED: Final = "unlisted/"  # symbol: orders stand in it, and this bot does not trade it
 _MOVED: Final = (BreakKind.POSITION, BreakKind.FILL_GONE)  # either may be a fill that the venue took back
 # Fills round the realised part of a closed position by up to this much each; the venue rounds its own way.
 ROUNDING_E8_PER_FILL: Final = 2
@@ -314,9 +315,11 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
     session.words.orders.mono_ns = asked_mono_ns
     seen: dict[str, bool] = {}
     risen: dict[str, bool] = {}
-    for symbol in answer.unlisted:
-        if session.suspects.setdefault(f"unlisted/{symbol}", 0) == 0:
-            session.suspects[f"unlisted/{symbol}"] = 1
+    unlisted = {f"{UNLISTED}{symbol}": symbol for symbol in answer.unlisted}
+    _not_in_a_row(session, UNLISTED, unlisted)
+    for name, symbol in unlisted.items():
+        if name not in session.suspects:  # said once, until they are gone
+            session.suspects[name] = 1
             alert(
                 out,
                 Severity.CRITICAL,

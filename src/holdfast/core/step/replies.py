@@ -405,8 +405,8 @@ def _deadman(state: State, out: Out, request: ArmDeadman, asked_mono_ns: int, ou
     if isinstance(outcome, Ok) and request.countdown_ms:
         session.deadman_until_mono_ns[request.instrument] = asked_mono_ns + request.countdown_ms * NS_PER_MS
     elif isinstance(outcome, Fatal) and not session.deadman_until_mono_ns:  # it never worked
-        session.deadman_exists = False
-        alert(out, Severity.WARNING, "deadman.absent", f"no dead-man switch at this venue: {_why(outcome)}")
+        text = f'{request.instrument}: {_why(outcome)}; where the venue has none, set timings.deadman = "0s"'
+        alert(out, Severity.WARNING, "deadman.refused", text)
     elif request.countdown_ms:
         alert(out, Severity.WARNING, "deadman.failed", f"{request.instrument}: {_why(outcome)}")
 

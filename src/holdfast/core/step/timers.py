@@ -98,7 +98,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
         condition(state, out, _STREAM_LOST, stands=stands, reason=reason)
     if session.retries or _SPENT in causes:
         _sweep_retries(state, out)
-    if timings.deadman_ms and session.deadman_exists:
+    if timings.deadman_ms:
         for instrument in state.specs:
             stands = now >= session.deadman_until_mono_ns.get(instrument, 0)
             if not stands and _UNARMED not in causes:
@@ -112,7 +112,7 @@ def _sweep(state: State, out: Out, _: int) -> None:
                 reason="the venue's dead-man switch is not armed",
                 at_once=True,
             )
-    elif _UNARMED in causes:  # not asked for, or the venue has none
+    elif _UNARMED in causes:  # not asked for any more
         rule_is_off(state, out, _UNARMED, nowhere)
     reference.sweep(state, out, causes)
     if session.ending and now - session.ending_since_mono_ns > ENDING_PATIENCE_MS * NS_PER_MS:
@@ -393,7 +393,7 @@ def _positions(state: State, out: Out, key: int) -> None:
 def _deadman(state: State, out: Out, _: int) -> None:
     session = state.live
     wait_ms = session.settings.timings.deadman_ms
-    if not wait_ms or not session.deadman_exists:
+    if not wait_ms:
         return
     if not session.ending:
         for instrument in state.specs:

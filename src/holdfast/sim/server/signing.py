@@ -9,7 +9,6 @@ from urllib.parse import unquote_plus
 
 from holdfast.sim.model import Refused
 from holdfast.sim.server.params import Params, missing
-from holdfast.vocab.units import NS_PER_MS
 
 AHEAD_MS_MAX = 1_000
 RECV_WINDOW_MS_DEFAULT = 5_000
@@ -68,11 +67,6 @@ def signature_in(params: Params) -> str:
     if given is None:
         raise missing("signature")
     return given
-
-
-def venue_ms_of(venue_ns: int) -> int:
-    """Whole milliseconds of a venue time."""
-    return venue_ns // NS_PER_MS
 
 
 def _window_ms(text: str) -> int:
