@@ -24,7 +24,7 @@ from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, hos
 from holdfast.app.probe import fly, looks, not_flown
 from holdfast.app.reference import ReferenceReader
 from holdfast.app.renewing import account_number, have_again, renewing
-from holdfast.app.summary import Truth, summary
+from holdfast.app.summary import REPLAYED_MAX, Counted, Proof, Truth, count, prove, summary
 from holdfast.app.truth import read_truth
 from holdfast.app.venues import account_identity, feed_plan, make_feeds, make_venue, venue_identity
 from holdfast.app.warmup import histories, seen_in_log
@@ -65,6 +65,7 @@ from holdfast.vocab.effects import Alert, Record, Severity
 from holdfast.vocab.events import Command, StrategySaved, Verb
 from holdfast.vocab.facts import SeenUpTo
 from holdfast.vocab.holds import HoldCause, Scope
+from holdfast.vocab.ids import client_id_text
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import MarketEvent
@@ -517,7 +518,7 @@ class _Run:
     # --- afterwards -------------------------------------------------------------------------------------------
 
     def report(self, ended: Ended, *, control_url: str) -> int:
-        """Say how it went; the last line of ``--json`` is one object."""
+        """Judge how it went, and say so; the last line of ``--json`` is one object. The code is the same with it."""
         live, disk = self.live, self.disk
         if live is None or disk is None or live.engine is None:
             raise HoldfastError(Exit.FAILED, "the run never began")
@@ -528,29 +529,64 @@ class _Run:
             if self.options.json:
                 print(json.dumps({"ok": False, "exit": int(code), "why": ended.why}))
             return int(code)
-        truth: Truth | None = None
-        if control_url:
-            try:
-                truth = read_truth(control_url)
-            except OSError as error:
-                self.log.warning("no ground truth", why=str(error))
+        truth = self._truth(control_url)
+        if not self.options.json:
+            _say(live, ended, truth, self.state_dir)  # before the proof, which takes a moment
+        told = truth is not None or self.options.json
+        counted = count(disk.journal_dir, tag=self.tag) if told else Counted()
+        proof = prove(
+            state=live.state,
+            state_dir=self.state_dir,
+            journal_dir=disk.journal_dir,
+            tag=self.tag,
+            truth=truth,
+            fills=counted.all_fills.values(),
+            replayed_max=REPLAYED_MAX,
+            frame_count=live.market_log.frame_count,
+        )
         if self.options.json:
             result = summary(
                 state=live.state,
                 engine=live.engine,
-                state_dir=self.state_dir,
-                journal_dir=disk.journal_dir,
-                tag=self.tag,
+                counted=counted,
+                proof=proof,
                 truth=truth,
                 state_hash=self.state_hash,
             )
             result["ended"] = ended.why
+            result["unresolved"] = ended.unresolved
             result["state_dir"] = str(self.state_dir.resolve())
             print(json.dumps(plain(result)))
-            bad = result["books_equal"] is False or not result["journal_ok"]
-            return Exit.BOOKS_DIFFER if bad else Exit.OK
-        _say(live, ended, truth, self.state_dir)
-        return Exit.OK
+        code, faults = _judged(proof, ended, live, tag=self.tag)
+        for fault in faults:
+            print(f"holdfast: {fault} ({_short(self.state_dir)})", file=sys.stderr)
+        return int(code)
+
+    def _truth(self, control_url: str) -> Truth | None:
+        if not control_url:
+            return None
+        try:
+            return read_truth(control_url)
+        except OSError as error:
+            self.log.warning("no ground truth", why=str(error))
+            return None
+
+
+def _judged(proof: Proof, ended: Ended, live: Live, *, tag: int) -> tuple[Exit, list[str]]:
+    """The code of an end, by its worst fault, and every fault in a line."""
+    faults = [(Exit.JOURNAL_CORRUPT, proof.journal_fault)]
+    if ended.unresolved:
+        rows = live.state.books.orders.live
+        names = (
+            f"{order} ({rows[order].terms.instrument}, {client_id_text(account_tag=tag, order_id=order)})"
+            for order in ended.unresolved
+        )
+        faults.append(
+            (Exit.UNFINISHED, f"the stop gave up on orders whose fate is not known: {', '.join(names)}")
+        )
+    faults += [(Exit.BOOKS_DIFFER, one) for one in (proof.replay_fault, *(proof.books_differ or ()))]
+    found = [(code, what) for code, what in faults if what]
+    return (found[0][0] if found else Exit.OK), [what for _, what in found]
 
 
 def _wake(loop: asyncio.AbstractEventLoop, live: Live) -> None:
