@@ -118,10 +118,10 @@ def command(row: Row) -> str:
         Friction.NONE: "one step",
         Friction.REASON: "a reason",
         Friction.CONFIRM: "its plan is shown, then confirmed (`--yes`)",
-        Friction.TWO_PERSONS: "two people's tokens, or one and the cooling delay",
+        Friction.TWO_PERSONS: "the tokens of two people, or yours and the cooling delay",
     }[row.friction]
     facts = [f"role {row.role}", cost]
-    facts += ["your token"] if row.loosens else []
+    facts += ["your token"] if row.loosens and row.friction is not Friction.TWO_PERSONS else []
     facts += ["trips the latch itself, before anything else"] if row.kind is Kind.LATCH else []
     facts += ["waits for the end (`--wait`)"] if row.waits else []
     method = "GET" if row.kind is Kind.VIEW else "POST"

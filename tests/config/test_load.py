@@ -1,6 +1,7 @@
 """A configuration is read whole or not at all, and every fault has its file, its place and what was expected."""
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from holdfast.config.schema import (
     VenueKind,
     WatchdogSection,
 )
+from holdfast.config.toml import Document
 from holdfast.config.values import Duration
 from tests.house.configs import a_config_file, a_config_text
 
@@ -408,3 +410,38 @@ def test_the_longest_of_every_time_is_good():
     assert "10min" == repr(config.timings.deadman)
     (said,) = problems(with_times((("timings", "deadman"), "5h")))
     assert "timings.deadman: expected at most 10min, got 5h: so long the orders of a dead bot rest" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            'lease_ttl = "1s"',
+            'lease_ttl = "1s"\nlease_ttl = "2s"',
+            "not valid TOML: lease_ttl is set twice (column ",
+        ),
+        ('lease_ttl = "1s"', '\nlease_ttl "1s"', "not valid TOML: expected '=' after a key"),
+    ],
+)
+def test_what_is_no_toml_is_told_in_the_shape_of_every_other_problem(old, new, expected):
+    """An editor jumps to file:line, and a key of two lines is looked for by its name."""
+    text = a_config_text((old, new))
+    line = text[: text.index(new)].count("\n") + 2
+    (said,) = problems(text)
+    assert said.startswith(f"bot.toml:{line}: {expected}"), said
+
+
+def test_a_secret_file_that_is_no_toml_shows_nothing_of_itself():
+    with pytest.raises(ConfigError) as caught:
+        Document('hunter2 = "a"\nhunter2 = "b"\n', where="keys.toml", secret=True)
+    assert ("keys.toml:2: not valid TOML (column 14)",) == caught.value.problems
+
+
+def test_every_file_is_named_from_where_one_stands(tmp_path, monkeypatch):
+    """The caps stand beside the configuration: their problems are told by the same kind of path as its own."""
+    path = a_config_file(tmp_path)
+    (tmp_path / "caps.toml").write_text("surplus = 1\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load(Path(path.name))
+    assert [] == [line for line in caught.value.problems if not line.startswith("caps.toml")]
