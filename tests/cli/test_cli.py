@@ -303,6 +303,12 @@ def test_words_that_cannot_be_carried_out_are_one_line(run, words, code, expecte
     assert "" == said.out
 
 
+def test_a_configuration_that_is_no_toml_is_told_alike_by_every_command(run):
+    (run.home / "holdfast.toml").write_text('[account]\nname = "a"\nname = "b"\n')
+    told = [run(*words).err for words in (["status"], ["config", "check"])]
+    assert ["holdfast: holdfast.toml:3: not valid TOML: name is set twice (column 11)\n"] * 2 == told
+
+
 def test_a_failure_is_also_one_json_object_when_asked(run):
     said = run("status", "--json")
     assert 4 == said.code

@@ -44,6 +44,21 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{where}: not UTF-8 text (byte {error.start})") from None
 
 
+def not_toml(text: str, error: tomllib.TOMLDecodeError, *, where: str, secret: bool = False) -> str:
+    """The parser's words in the shape of every other problem; of a key that was set before, with its name."""
+    match = _AT.fullmatch(str(error))
+    if match is None:
+        return f"{where}: not valid TOML"
+    lines = text.splitlines()
+    what, number = _lower_first(match[1]), int(match[2] or len(lines) or 1)
+    key, equals, _ = "".join(lines[number - 1 : number]).partition("=")
+    if equals and what == "cannot overwrite a value":
+        what = f"{key.strip()} is set twice"
+    told = "" if secret else f": {what}"
+    column = f" (column {match[3]})" if match[3] else ""
+    return f"{where}:{number}: not valid TOML{told}{column}"
+
+
 class Document:
     """One parsed file, and the problems found in it so far."""
 
@@ -59,20 +74,7 @@ class Document:
         try:
             self.root: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(self._not_toml(str(error))) from None
-
-    def _not_toml(self, said: str) -> str:
-        """The parser's words in the shape of every other problem; of a key that was set before, with its name."""
-        match = _AT.fullmatch(said)
-        if match is None:
-            return f"{self.where}: not valid TOML"
-        what, number = _lower_first(match[1]), int(match[2] or len(self._lines) or 1)
-        key, equals, _ = "".join(self._lines[number - 1 : number]).partition("=")
-        if equals and what == "cannot overwrite a value":
-            what = f"{key.strip()} is set twice"
-        told = "" if self.secret else f": {what}"
-        column = f" (column {match[3]})" if match[3] else ""
-        return f"{self.where}:{number}: not valid TOML{told}{column}"
+            raise ConfigError(not_toml(text, error, where=where, secret=secret)) from None
 
     def problem(self, key: tuple[str, ...], what: str) -> None:
         """Note what is wrong at a key."""

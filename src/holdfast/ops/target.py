@@ -168,12 +168,17 @@ def _operators(config_path: str, state_dir: Path) -> Path:
 def _peek(path: Path) -> dict[str, Any]:
     """A configuration's words, unchecked: enough to find its bot."""
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot read it: {(error.strerror or str(error)).lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        from holdfast.config.toml import not_toml, shown  # only now: a halt starts in a blink
+
+        raise UsageError(not_toml(text, error, where=shown(path))) from None
 
 
 def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:
