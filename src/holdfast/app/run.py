@@ -182,6 +182,7 @@ class _Run:
         self._store: ReadStore | None = None
         self._saved: dict[str, bytes] = {}
         self._snapshot_at = 0
+        self._wrote_all = False  # the journal has nothing in it but what this run wrote
         self._last_second = 0
         self._began = False
         self._discards: DiscardFile | None = None
@@ -238,6 +239,7 @@ class _Run:
             self.log.warning("torn tail cut", bytes=disk.opened.tail.cut_bytes)
         self._saved = dict(disk.kept.saved)
         self._snapshot_at = disk.opened.journal.record_count + SNAPSHOT_EVERY_RECORDS
+        self._wrote_all = not disk.opened.journal.record_count
         return disk
 
     async def _reach(self, held: AsyncExitStack, guard: _Guard, disk: OnDisk) -> _Reached:
@@ -541,7 +543,9 @@ class _Run:
             tag=self.tag,
             truth=truth,
             fills=counted.all_fills.values(),
-            replayed_max=REPLAYED_MAX,
+            replayed_max=REPLAYED_MAX
+            if self._wrote_all
+            else 0,  # another build may have decided what came before
             frame_count=live.market_log.frame_count,
         )
         if self.options.json:

@@ -55,7 +55,7 @@ class Truth(Struct, frozen=True, kw_only=True):
 class Proof(Struct, frozen=True, kw_only=True):
     """What the end of a run was judged by. ``journal_fault`` and ``replay_fault``: in words; empty: none.
 
-    ``books_differ`` None: nobody told the truth. ``replay_hash`` None: too long to be replayed at an end.
+    ``books_differ`` None: nobody told the truth. ``replay_hash`` None: not replayed.
     """
 
     record_count: int
