@@ -25,6 +25,7 @@ import docs_words as words
 
 from holdfast.app import shell, templates
 from holdfast.config import schema
+from holdfast.config.check import DURATIONS_MAX
 from holdfast.config.values import Amount, Duration, Multiple, Ratio
 from holdfast.core.gate import checks, gate
 from holdfast.core.holds.ladder import LADDER, Push, Rung
@@ -119,10 +120,10 @@ def command(row: Row) -> str:
         Friction.NONE: "one step",
         Friction.REASON: "a reason",
         Friction.CONFIRM: "its plan is shown, then confirmed (`--yes`)",
-        Friction.TWO_PERSONS: "two people's tokens, or one and the cooling delay",
+        Friction.TWO_PERSONS: "the tokens of two people, or yours and the cooling delay",
     }[row.friction]
     facts = [f"role {row.role}", cost]
-    facts += ["your token"] if row.loosens else []
+    facts += ["your token"] if row.loosens and row.friction is not Friction.TWO_PERSONS else []
     facts += ["trips the latch itself, before anything else"] if row.kind is Kind.LATCH else []
     facts += ["waits for the end (`--wait`)"] if row.waits else []
     method = "GET" if row.kind is Kind.VIEW else "POST"
@@ -212,8 +213,10 @@ def told_by_init() -> dict[tuple[str, str], str]:
 
 
 def meaning(where: str, one: FieldInfo, told: dict[tuple[str, str], str]) -> str:
-    """What a key is for and, where it has no default, what init writes."""
+    """What a key is for, the most it may be and, where it has no default, what init writes."""
     text = words.KEYS[where, one.encode_name]
+    if (where, one.encode_name) in DURATIONS_MAX:
+        text += f" At most `{DURATIONS_MAX[where, one.encode_name][0]}`."
     value = told.get((where, one.encode_name)) if one.default is NODEFAULT else None
     return text if value is None else f"{text} `init` writes `{value}`."
 

@@ -21,10 +21,10 @@ CONFIGURATION = """\
 One TOML file, written with comments by `holdfast init` and read by `holdfast config check`, which says every
 problem at once, one line each, and prints the hash that the journal and `holdfast info` show.
 
-No limit and no timing has a default: a missing key stops the start, and so does an unknown one. Numbers with a
-fraction, a unit or a percent sign are texts: `"0.5 BTC"`, `"5%"`, `"250ms"`. Amounts round down to what the
-venue can express; one that would round to nothing is refused. Paths start at the file's own directory. The file
-holds no secret."""
+No limit and no timing has a default: a missing key stops the start, and so does an unknown one. A timing has a
+most as well: set beyond it, what it guards would be as good as off. Numbers with a fraction, a unit or a percent
+sign are texts: `"0.5 BTC"`, `"5%"`, `"250ms"`. Amounts round down to what the venue can express; one that would
+round to nothing is refused. Paths start at the file's own directory. The file holds no secret."""
 
 KEYS = {
     ("account", "name"): "Yours for it; commands take it as `--account`.",
@@ -198,14 +198,17 @@ KEYS = {
         "criteria.STRATEGY",
         "over_intended_max",
     ): "Its position in an instrument over what it intended there (`oversized`); `1.5x` is usual.",
-    ("timings", "quote_age_max"): "No order is priced from older data.",
+    ("timings", "quote_age_max"): "No order is priced from older data. At most `feed_dead`.",
     ("timings", "feed_dead"): "A stream this silent is dead.",
     ("timings", "ack_timeout"): "No word of an order for so long: it is UNKNOWN.",
     ("timings", "receive_window"): "The venue refuses what reaches it later. At most `lease_ttl`.",
     ("timings", "query_retry"): "Between two questions after an UNKNOWN order.",
     ("timings", "reconcile_orders"): "Our open orders against the venue's.",
-    ("timings", "reconcile_positions"): "Our positions against the venue's.",
-    ("timings", "position_age_reduce"): "The venue's word on positions older than this: REDUCE_ONLY.",
+    ("timings", "reconcile_positions"): "Our positions against the venue's. At most `position_age_reduce`.",
+    (
+        "timings",
+        "position_age_reduce",
+    ): "The venue's word on positions older than this: REDUCE_ONLY. At most `position_age_halt`.",
     ("timings", "position_age_halt"): "Older than this: HALTED.",
     ("timings", "clock_interval"): "Between two measures of the venue's clock.",
     ("timings", "clock_offset_max"): "A larger difference: REDUCE_ONLY.",

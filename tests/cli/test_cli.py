@@ -15,7 +15,7 @@ from holdfast.app.errors import Exit, HoldfastError, exit_of, lines_of
 from holdfast.app.init import write_operators
 from holdfast.config.operators import new_token, token_hash
 from holdfast.ops import registry
-from holdfast.ops.commands import TABLE
+from holdfast.ops.commands import TABLE, Friction
 from holdfast.ops.registry import entries, register, unregister
 from holdfast.runtime.views import BreakRow
 from holdfast.runtime.wire import Answer
@@ -279,14 +279,17 @@ BAD_WORDS = [
     (["run", "--for", "nan"], 2, "--for: expected a length of time"),
     (["run", "--nonsense"], 2, "no such option"),
     (["run", "--demo", "--config", "x.toml"], 2, "--demo and --config: expected one of them"),
-    (["sim", "--port", "99999"], 2, "invalid value for '--port'"),
-    (["sim", "--seed", "-1"], 2, "invalid value for '--seed'"),
+    (["sim", "--port", "99999"], 2, "invalid value for '--port': expected at most 65535, got '99999'"),
+    (["sim", "--seed=-1"], 2, "invalid value for '--seed': expected at least 0, got '-1'"),
+    (["sim", "--seed", "one"], 2, "invalid value for '--seed': expected a whole number, got 'one'"),
+    (["backtest", "--quotes", "-5"], 2, "invalid value for '--quotes': expected at least 1, got '-5'"),
     (["up"], 2, "no configuration"),
     (["journal", "forge"], 2, "no such command"),
     (["config", "check", "--config", "none.toml"], 2, "none.toml: cannot read it"),
     (["serve", "--config", "none.toml"], 2, "none.toml: cannot read it"),
     (["--nonsense"], 2, "no such option"),
-    (["status"], 4, "does not know a bot"),
+    (["status"], 4, "holdfast: no bot is known on this machine; name one"),
+    (["status", "--account", "zed"], 4, "holdfast: no bot of an account named zed is known on this machine"),
 ]
 
 
@@ -300,6 +303,12 @@ def test_words_that_cannot_be_carried_out_are_one_line(run, words, code, expecte
     assert "" == said.out
 
 
+def test_a_configuration_that_is_no_toml_is_told_alike_by_every_command(run):
+    (run.home / "holdfast.toml").write_text('[account]\nname = "a"\nname = "b"\n')
+    told = [run(*words).err for words in (["status"], ["config", "check"])]
+    assert ["holdfast: holdfast.toml:3: not valid TOML: name is set twice (column 11)\n"] * 2 == told
+
+
 def test_a_failure_is_also_one_json_object_when_asked(run):
     said = run("status", "--json")
     assert 4 == said.code
@@ -311,8 +320,18 @@ def test_a_failure_is_also_one_json_object_when_asked(run):
 def test_every_command_has_help_and_is_in_the_overview(run, row, overview):
     from holdfast.ops.terminal_words import help_text
 
-    assert help_text(row).startswith(f"holdfast {row.name}")
+    said = help_text(row)
+    assert said.startswith(f"holdfast {row.name}")
+    assert re.search(r"(FILE|SECONDS)[a-z]", said) is None, "a word runs into its help"
+    assert ("the tokens of two people" in said) is (row.friction is Friction.TWO_PERSONS)
     assert row.name.split()[0] in overview
+
+
+def test_a_doctor_without_a_configuration_ends_as_every_command_that_lacks_one(run):
+    """An install script that goes on after it would start nothing."""
+    said = run("doctor")
+    assert 2 == said.code, said
+    assert re.search(r"(?m)^BAD +configuration +no holdfast.toml here; holdfast init$", said.out)
 
 
 @pytest.fixture(scope="module")

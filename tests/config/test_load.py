@@ -1,12 +1,23 @@
 """A configuration is read whole or not at all, and every fault has its file, its place and what was expected."""
 
 import re
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from holdfast.config.check import DURATIONS_MAX
 from holdfast.config.errors import ConfigError
 from holdfast.config.load import beside, load, load_text, strategy_class
-from holdfast.config.schema import VenueKind
+from holdfast.config.schema import (
+    DeadSwitchSection,
+    FeedsSection,
+    TimingsSection,
+    VenueKind,
+    WatchdogSection,
+)
+from holdfast.config.toml import Document
+from holdfast.config.values import Duration
 from tests.house.configs import a_config_file, a_config_text
 
 KEY_LINE = re.compile(r"^([a-z_]+) = ", flags=re.MULTILINE)
@@ -351,3 +362,86 @@ def test_two_dead_switches_never_close_one_position():
 def test_up_cannot_start_a_watchdog_that_is_not_configured():
     text = a_config_text(('start = ["sim", "run", "serve"]', 'start = ["sim", "run", "watchdog"]'))
     assert any("names the watchdog, and there is no [watchdog]" in line for line in problems(text))
+
+
+FEEDS = """
+[feeds]
+dead_after = "5s"
+too_old_after = "500ms"
+back_after = "30s"
+
+[feeds.backup.second]
+source = "binance"
+"""
+TIMES = [
+    (section, one.encode_name)
+    for section, kind in (
+        ("timings", TimingsSection),
+        ("dead_switch", DeadSwitchSection),
+        ("watchdog", WatchdogSection),
+        ("feeds", FeedsSection),
+    )
+    for one in msgspec.structs.fields(kind)
+    if one.type is Duration
+]
+
+
+def with_times(*changed):
+    """Every section that holds times, and these of them set: ((section, key), text)."""
+    text = with_watchdog() + FEEDS
+    for (section, key), value in changed:
+        begins = text.index(f"\n[{section}]")
+        text = text[:begins] + re.sub(rf"(?m)^{key} = \S+", f'{key} = "{value}"', text[begins:], count=1)
+    return text
+
+
+@pytest.mark.parametrize("key", TIMES, ids=".".join)
+def test_no_time_is_long_enough_to_turn_off_what_it_guards(key):
+    """A lease of a day, data a day old: a check that says good to these guards nothing."""
+    name = ".".join(key)
+    said = [line for line in problems(with_times((key, "24h"))) if f"{name}: expected at most" in line]
+    assert 1 == len(said), said
+    assert "got 24h" in said[0]
+
+
+def test_the_longest_of_every_time_is_good():
+    longest = [(key, most) for key, (most, _) in DURATIONS_MAX.items()]
+    config = load_text(with_times(*longest), where="bot.toml")
+    assert "10min" == repr(config.timings.deadman)
+    (said,) = problems(with_times((("timings", "deadman"), "5h")))
+    assert "timings.deadman: expected at most 10min, got 5h: so long the orders of a dead bot rest" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            'lease_ttl = "1s"',
+            'lease_ttl = "1s"\nlease_ttl = "2s"',
+            "not valid TOML: lease_ttl is set twice (column ",
+        ),
+        ('lease_ttl = "1s"', '\nlease_ttl "1s"', "not valid TOML: expected '=' after a key"),
+    ],
+)
+def test_what_is_no_toml_is_told_in_the_shape_of_every_other_problem(old, new, expected):
+    """An editor jumps to file:line, and a key of two lines is looked for by its name."""
+    text = a_config_text((old, new))
+    line = text[: text.index(new)].count("\n") + 2
+    (said,) = problems(text)
+    assert said.startswith(f"bot.toml:{line}: {expected}"), said
+
+
+def test_a_secret_file_that_is_no_toml_shows_nothing_of_itself():
+    with pytest.raises(ConfigError) as caught:
+        Document('hunter2 = "a"\nhunter2 = "b"\n', where="keys.toml", secret=True)
+    assert ("keys.toml:2: not valid TOML (column 14)",) == caught.value.problems
+
+
+def test_every_file_is_named_from_where_one_stands(tmp_path, monkeypatch):
+    """The caps stand beside the configuration: their problems are told by the same kind of path as its own."""
+    path = a_config_file(tmp_path)
+    (tmp_path / "caps.toml").write_text("surplus = 1\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load(Path(path.name))
+    assert [] == [line for line in caught.value.problems if not line.startswith("caps.toml")]

@@ -73,6 +73,22 @@ def test_it_does_not_wait_for_ever_and_names_what_is_in_doubt():
     room.run(s=2)
     assert room.ended
     assert str(order.order_id) in room.alerted("stop.unresolved")[0].text
+    assert (order.order_id,) == room.unresolved
+
+
+def test_only_what_the_stop_waited_for_is_called_in_doubt():
+    """A protective stop rests on purpose: named beside a lost order it sends a person to look at the wrong one."""
+    room = a_running_core()
+    room.targets(10)
+    stop = room.wants_protection(10)
+    order = room.buys(10)
+    for kind in (CancelAll, CancelOrder, QueryOrder):
+        room.venue.breaks(kind)
+    stops(room)
+    room.run(s=16)
+    assert S.LIVE is stop.state
+    assert (order.order_id,) == room.unresolved
+    assert str(stop.order_id) not in room.alerted("stop.unresolved")[0].text
 
 
 def test_an_exit_that_cannot_end_is_not_cut_short_by_the_stop():

@@ -68,6 +68,7 @@ class Room:
         self.answers = []
         self.delivered = []  # market events that reached the strategies
         self.ended = None
+        self.unresolved = ()
         self.trip_nonce = 1  # a latch is born tripped
         self.cleared_nonce = 0
         self.mids = {
@@ -114,6 +115,7 @@ class Room:
             self.mono_ns = MONO_NS // 60  # the machine has been up for a minute
             self._boot_id = f"boot-{self._life}"
         self.ended = None
+        self.unresolved = ()
         return self.starts(boot_id=self._boot_id)
 
     def _pass(self, ms):
@@ -179,6 +181,7 @@ class Room:
             self.cleared_nonce = effect.nonce
         elif isinstance(effect, EndProcess):
             self.ended = effect.why
+            self.unresolved = effect.unresolved
         elif isinstance(effect, MARKET):
             self.delivered.append(effect)
 

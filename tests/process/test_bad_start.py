@@ -50,7 +50,11 @@ def said_of(home, text: str) -> tuple[int, list[str]]:
 GOOD = configuration(NoVenue(), strategy="Sleeper", params={}, edits={})
 CASES = {
     # what is done to a good configuration, the exit code, what the line names
-    "malformed": (GOOD.replace('name = "demo"', 'name = "demo'), Exit.USAGE, ["holdfast.toml", "line 5"]),
+    "malformed": (
+        GOOD.replace('name = "demo"', 'name = "demo'),
+        Exit.USAGE,
+        ["holdfast.toml:5: not valid TOML"],
+    ),
     "unknown key": (GOOD.replace("leverage = 3", "leverage = 3\nlevrage = 3"), Exit.USAGE, ["venue.levrage"]),
     "missing limit": (
         GOOD.replace('collar = "5%"\n', "", 1),

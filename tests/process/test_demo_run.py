@@ -8,6 +8,9 @@ import pytest
 
 from holdfast.app.errors import Exit, HoldfastError
 from holdfast.app.journal import replay_state
+from holdfast.app.summary import prove
+from holdfast.core.state import State
+from holdfast.guard.lease import read_lease
 from holdfast.journal.chain import Chain
 from tests.house import data_dir as recorded
 from tests.process.conftest import FULL
@@ -75,6 +78,24 @@ def test_a_minute_on_the_recorded_session_proves_its_books(home, figure, data_di
     assert said["partial_fills"] > 0
 
 
+def test_behind_a_long_journal_an_end_leaves_the_replay_to_whoever_asks_for_it(ran):
+    """Ctrl-C is not kept waiting for hours: the chain is walked, as at every start, and the books compared."""
+    _, said = ran
+    state_dir = Path(said["state_dir"])
+    proof = prove(
+        state=State(),
+        state_dir=state_dir,
+        journal_dir=state_dir / "journal",
+        tag=0,
+        truth=None,
+        fills=(),
+        replayed_max=said["journal_records"],
+        frame_count=1,
+    )
+    assert (True, None, None) == (proof.journal_ok, proof.replay_hash, proof.books_differ)
+    assert said["journal_records"] == proof.record_count
+
+
 def used_bytes(state_dir: Path) -> list[tuple[Path, int, int]]:
     """(file, from, to) of everything that a replay depends on."""
     chain = Chain(str(state_dir / "journal"))
@@ -135,6 +156,9 @@ def test_a_journal_that_is_corrupt_in_the_middle_is_named_and_nothing_starts_on_
         assert "record " in done.stderr
         assert segment.name in done.stderr
         assert damaged == segment.read_bytes(), "nothing was mended behind our back"
+        held = [read_lease(str(path)) for path in home.guard.glob("*.lease")]
+        last = max(held, key=lambda one: one.since_wall_ns)
+        assert 0 == last.stamp_mono_ns, "a start that came to nothing is no death"
         verify = run_cli(home, "journal", "verify", "--state-dir", str(state_dir), cwd=home.path)
         assert (Exit.JOURNAL_CORRUPT, 1) == (verify.returncode, len(verify.stderr.splitlines()))
     finally:

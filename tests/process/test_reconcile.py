@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from holdfast.app.errors import Exit
 from holdfast.vocab.events import TradeReported
 from holdfast.vocab.facts import BreakFound, FillBooked
 from tests.process.conftest import FULL
@@ -105,7 +106,7 @@ def test_a_difference_planted_at_the_venue_is_found_within_fifteen_seconds_and_h
 
 
 def test_somebody_elses_order_is_set_aside_counted_and_left_alone(trading):
-    """C21, D19: it may be a person's hedge. A clean end cancels what is ours."""
+    """C21, D19: it may be a person's hedge. A clean end cancels what is ours, and says what still differs (see above)."""
     sim, bot = trading
     sim.control(
         "POST", "/manual_order", {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.010", "price": "30000"}
@@ -113,6 +114,8 @@ def test_somebody_elses_order_is_set_aside_counted_and_left_alone(trading):
     until(lambda: bot.holds("quarantine"), "it is set aside", bot.tell, timeout_s=FOUND_S_MAX)
     (hold,) = bot.holds("quarantine")
     assert "not ours" in hold["reason"]
-    assert 0 == bot.stop(), bot.log()
+    assert Exit.BOOKS_DIFFER == bot.stop(), bot.log()
+    (said,) = [line for line in bot.log().splitlines() if line.startswith("holdfast: ")]
+    assert "positions: ours {}, the venue's {'BTCUSDT': 7}" in said
     (left,) = sim.truth()["open_orders"]
     assert left["client_id"].startswith("web_")

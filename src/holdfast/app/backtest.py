@@ -25,7 +25,7 @@ from holdfast.app.parts import (
     open_state,
 )
 from holdfast.app.reference import BACKTEST_DAYS
-from holdfast.app.summary import TrueFill, Truth, summary
+from holdfast.app.summary import TrueFill, Truth, count, prove, summary
 from holdfast.config.load import beside, load
 from holdfast.config.reference import as_event, read_reference
 from holdfast.config.resolve import resolve
@@ -237,14 +237,18 @@ def backtest(config: Config, options: BacktestOptions, state_dir: Path) -> dict[
     state_hash = state.state_hash()
     disk.opened.journal.close()
     log.close()
-    result = summary(
+    truth = truth_of(exchange.ground_truth(account, exchange.now_ns))
+    counted = count(disk.journal_dir, tag=tag)
+    proof = prove(
         state=state,
-        engine=bot.engine,
         state_dir=state_dir,
         journal_dir=disk.journal_dir,
         tag=tag,
-        truth=truth_of(exchange.ground_truth(account, exchange.now_ns)),
-        state_hash=state_hash,
+        truth=truth,
+        fills=counted.all_fills.values(),
+    )
+    result = summary(
+        state=state, engine=bot.engine, counted=counted, proof=proof, truth=truth, state_hash=state_hash
     )
     result["events"] = taken
     result["events_per_s"] = round(taken / took_s)
@@ -281,6 +285,7 @@ def truth_of(ground: GroundTruth) -> Truth:
             )
             for fill in ground.fills
         ),
+        executed_ns={(fill.symbol, str(fill.trade_id)): fill.venue_ns for fill in ground.fills},
         open_client_ids=tuple(order.client_id for order in ground.open_orders)
         + tuple(algo.client_algo_id for algo in ground.open_algo_orders),
         position_lots=dict(ground.positions),

@@ -48,17 +48,20 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 def main(options: DoctorOptions) -> int:
-    """Print every finding; REFUSED when one is bad."""
-    findings = list(examine(options.config or (CONFIG_NAME if Path(CONFIG_NAME).is_file() else None)))
+    """Print every finding; REFUSED when one is bad, USAGE without a configuration to look at."""
+    path = options.config or (CONFIG_NAME if Path(CONFIG_NAME).is_file() else None)
+    findings = list(examine(path))
     bad = any(finding.verdict == BAD for finding in findings)
+    code = Exit.USAGE if path is None else Exit.REFUSED if bad else Exit.OK
     if options.json:
-        print(json.dumps({"ok": not bad, "findings": [to_builtins(finding) for finding in findings]}))
-        return Exit.REFUSED if bad else Exit.OK
+        said = [to_builtins(finding) for finding in findings]
+        print(json.dumps({"ok": code is Exit.OK, "findings": said}))
+        return code
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
         advice = f"; {finding.advice}" if finding.advice else ""
         print(f"{finding.verdict:<4}  {finding.what:<{width}}  {finding.found}{advice}")
-    return Exit.REFUSED if bad else Exit.OK
+    return code
 
 
 def examine(config_path: str | None) -> Iterator[Finding]:
@@ -70,7 +73,7 @@ def examine(config_path: str | None) -> Iterator[Finding]:
     yield _memory_directory()
     if config_path is None:
         yield Finding(
-            what="configuration", verdict=WARN, found=f"no {CONFIG_NAME} here", advice="holdfast init"
+            what="configuration", verdict=BAD, found=f"no {CONFIG_NAME} here", advice="holdfast init"
         )
         yield _disk(Path.cwd())
         return

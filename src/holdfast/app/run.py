@@ -9,8 +9,9 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -23,7 +24,7 @@ from holdfast.app.parts import OnDisk, account_tag, build_name, epoch_floor, hos
 from holdfast.app.probe import fly, looks, not_flown
 from holdfast.app.reference import ReferenceReader
 from holdfast.app.renewing import account_number, have_again, renewing
-from holdfast.app.summary import Truth, summary
+from holdfast.app.summary import REPLAYED_MAX, Counted, Proof, Truth, count, prove, summary
 from holdfast.app.truth import read_truth
 from holdfast.app.venues import account_identity, feed_plan, make_feeds, make_venue, venue_identity
 from holdfast.app.warmup import histories, seen_in_log
@@ -43,7 +44,7 @@ from holdfast.guard.watch import GuardWatch
 from holdfast.journal.chain import iterate
 from holdfast.journal.discards import Discard, DiscardFile
 from holdfast.journal.export import plain
-from holdfast.journal.market_log import MarketLog, open_market_log
+from holdfast.journal.market_log import open_market_log
 from holdfast.journal.snapshots import save_snapshot
 from holdfast.ops import registry
 from holdfast.ports.feed import FeedPort
@@ -64,6 +65,7 @@ from holdfast.vocab.effects import Alert, Record, Severity
 from holdfast.vocab.events import Command, StrategySaved, Verb
 from holdfast.vocab.facts import SeenUpTo
 from holdfast.vocab.holds import HoldCause, Scope
+from holdfast.vocab.ids import client_id_text
 from holdfast.vocab.instruments import InstrumentSpec
 from holdfast.vocab.limits import Settings
 from holdfast.vocab.market import MarketEvent
@@ -74,6 +76,23 @@ _LEVEL: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CR
 
 
 OnVenue = Callable[[VenuePort], None]
+
+
+class _Guard(NamedTuple):
+    """What keeps others from trading the account, and us once it is tripped or lost."""
+
+    directory: str
+    latch_path: str
+    latch: Latch
+    lease: Lease
+
+
+class _Reached(NamedTuple):
+    """The venue, as it answered a start. ``number``: of the account there; empty where it does not tell."""
+
+    port: ProbedVenue
+    specs: Sequence[InstrumentSpec]
+    number: str
 
 
 def main(options: RunOptions, *, on_venue: OnVenue | None = None) -> int:
@@ -146,12 +165,24 @@ class _Run:
         self.clock = SystemClock()
         self.config_path = str(Path(config.path).resolve()) if config.path else ""
         self.tag = account_tag(venue=config.account.venue, account=config.account.name)
+        self.venue_name, self.account = venue_identity(config), account_identity(config, secrets)
+        self.looker = Looker(
+            About(
+                venue_kind=config.venue.kind.value,
+                config_path=self.config_path,
+                account_uid=self.account,
+                state_dir=str(state_dir.resolve()),
+                account_tag=self.tag,
+                version=__version__,
+            )
+        )
         self.live: Live | None = None
         self.disk: OnDisk | None = None
         self.state_hash = ""
         self._store: ReadStore | None = None
         self._saved: dict[str, bytes] = {}
         self._snapshot_at = 0
+        self._wrote_all = False  # the journal has nothing in it but what this run wrote
         self._last_second = 0
         self._began = False
         self._discards: DiscardFile | None = None
@@ -171,181 +202,184 @@ class _Run:
             return ()
 
     async def go(self) -> Ended:
-        """Open everything in the order that safety asks, trade, close."""
-        config, clock = self.config, self.clock
-        venue_name, account = venue_identity(config), account_identity(config, self.secrets)
+        """Open everything in the order that safety asks, trade, and let go of it in reverse, however it ends."""
+        async with AsyncExitStack() as held:
+            guard = self._guard(held)
+            disk = await self._read(held, guard.lease)
+            venue = await self._reach(held, guard, disk)
+            live = await self._build(held, guard, disk, venue)
+            switch = await self._watch_over(held, guard, live)
+            return await self._trade(guard.lease, live, switch)
+
+    def _guard(self, held: AsyncExitStack) -> _Guard:
+        """Latch and lease: from here on nobody else begins."""
         directory = guard_dir()
-        key = key_of(venue=venue_name, account=account)
+        key = key_of(venue=self.venue_name, account=self.account)
         latch = Latch(directory, key)
-        try:
-            lease = self._take(directory, key)
-        except HoldfastError:
-            latch.close()
-            raise
-        number_lease: Lease | None = None
+        held.callback(latch.close)
+        lease = self._take(directory, key)
+        held.callback(self._give_up, lease)
+        return _Guard(directory, latch_path(directory, key), latch, lease)
+
+    def _give_up(self, lease: Lease) -> None:
+        if not self._began and lease.clean_before:
+            lease.let_go()  # a start that came to nothing is no death; it must not hide one either
+        lease.release()
+
+    async def _read(self, held: AsyncExitStack, lease: Lease) -> OnDisk:
+        """The journal, and the books out of it."""
         # reading the past takes longer than the lease lives: in a thread, while the loop renews it
-        reading = asyncio.to_thread(open_state, self.state_dir, account=config.account.name)
-        disk = self.disk = await renewing(reading, lease, clock)
+        reading = asyncio.to_thread(open_state, self.state_dir, account=self.config.account.name)
+        disk: OnDisk = await renewing(reading, lease, self.clock)
+        self.disk = disk
+        held.callback(disk.opened.journal.close)
         for ignored in disk.opened.ignored:
             self.log.warning("snapshot ignored", name=ignored.name, why=ignored.why)
         if disk.opened.tail is not None and disk.opened.tail.cut_bytes:
             self.log.warning("torn tail cut", bytes=disk.opened.tail.cut_bytes)
         self._saved = dict(disk.kept.saved)
         self._snapshot_at = disk.opened.journal.record_count + SNAPSHOT_EVERY_RECORDS
-        venue = make_venue(config, self.secrets, clock=clock)
+        self._wrote_all = not disk.opened.journal.record_count
+        return disk
+
+    async def _reach(self, held: AsyncExitStack, guard: _Guard, disk: OnDisk) -> _Reached:
+        """The venue's client, its instruments, and the account's own number there, with a lease of that too."""
+        port = make_venue(self.config, self.secrets, clock=self.clock)
+        held.push_async_callback(port.close)
         if self.on_venue is not None:
-            self.on_venue(venue)
-        watch = None
-        switch: DeadSwitch | None = None
-        entry = None
-        log: MarketLog | None = None
-        control: ControlSocket | None = None
-        try:
-            self._belongs(disk, account_number="")  # before anything is asked of the venue
-            specs = await renewing(venue.load(), lease, clock)
-            number = await renewing(account_number(venue), lease, clock)
-            self._belongs(disk, account_number=number)
-            if number not in {"", account}:
-                # one account may have several keys, and a configuration that pins its number or not
-                number_lease = self._take(directory, key_of(venue=venue_name, account=number))
-            settings = resolve(config, specs)
-            if problems := misfits(disk.kept.books, settings):
-                raise HoldfastError(Exit.USAGE, "; ".join(problems), config.path)
-            state = State(disk.kept.books)
-            reader = ReferenceReader(config, settings.instruments, clock=clock)
-            reader.start()  # a bad file stops the start before anything is asked of the venue's account
-            proof = await self._proof(venue, specs, lease, books=disk.kept.books, latch=latch)
-            host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
-            warming = asyncio.to_thread(
-                histories,
-                disk.market_dir,
-                end_pos=disk.opened.market_pos,
-                settings=settings,
-                wanted=host.wanted,
+            self.on_venue(port)
+        self._belongs(disk, account_number="")  # before anything is asked of the venue
+        specs = await renewing(port.load(), guard.lease, self.clock)
+        number = await renewing(account_number(port), guard.lease, self.clock)
+        self._belongs(disk, account_number=number)
+        if number not in {"", self.account}:
+            # one account may have several keys, and a configuration that pins its number or not
+            second = self._take(guard.directory, key_of(venue=self.venue_name, account=number))
+            held.callback(second.release)
+        return _Reached(port, specs, number)
+
+    async def _build(self, held: AsyncExitStack, guard: _Guard, disk: OnDisk, venue: _Reached) -> Live:
+        """The live loop with everything it carries from and to; not started."""
+        config, clock, lease = self.config, self.clock, guard.lease
+        settings = resolve(config, venue.specs)
+        if problems := misfits(disk.kept.books, settings):
+            raise HoldfastError(Exit.USAGE, "; ".join(problems), config.path)
+        state = State(disk.kept.books)
+        reader = ReferenceReader(config, settings.instruments, clock=clock)
+        reader.start()  # a bad file stops the start before anything is asked of the venue's account
+        proof = await self._proof(venue.port, venue.specs, lease, books=disk.kept.books, latch=guard.latch)
+        host = host_maker(config, settings, state, clock_ns=clock.mono_ns)()
+        warming = asyncio.to_thread(
+            histories,
+            disk.market_dir,
+            end_pos=disk.opened.market_pos,
+            settings=settings,
+            wanted=host.wanted,
+        )
+        past = await renewing(warming, lease, clock)
+        seen = await renewing(asyncio.to_thread(self._seen, disk, settings), lease, clock)
+        feeds = make_feeds(config, venue.port, settings.instruments, clock=clock)
+        log = open_market_log(
+            str(disk.market_dir),
+            codecs=tuple(feed.codec for feed in feeds),
+            next_pos_min=disk.opened.market_pos,
+        )
+        held.callback(log.close)
+        held.callback(self._close_store)
+        await renewing(asyncio.to_thread(self._open_store, disk), lease, clock)
+        discards = self._discards = DiscardFile(self.state_dir / "discards", settings.instruments)
+        held.callback(discards.flush)
+        live = self.live = Live(
+            settings=settings,
+            state=state,
+            journal=disk.opened.journal,
+            market_log=log,
+            host=host,
+            saved=disk.kept.saved,
+            histories=past,
+            venue=venue.port,
+            feeds=feeds,
+            feed_plan=feed_plan(config),
+            latch=guard.latch,
+            lease=lease,
+            clock=clock,
+            identity=Identity(
+                build=build_name(),
+                boot_id=boot_id(),
+                epoch_floor=epoch_floor(clock.wall_ns()),
+                account_number=venue.number,
+            ),
+            who_tripped=lambda nonce: _who(guard.latch, nonce),
+            on_alert=self._on_alert,
+            on_maintenance=self._maintain,
+            reference=reader,
+            seen=seen,
+            tap=self._tap,
+            probe=looks(config, venue.port, proof),
+            on_refused=lambda feed, raw, event: self._discard(state, feed, raw, event),
+        )
+        self.looker.attach(live)
+        return live
+
+    async def _watch_over(self, held: AsyncExitStack, guard: _Guard, live: Live) -> DeadSwitch:
+        """Who looks at the loop from beside it: the guard's threads, the control socket, the register, the screen."""
+        loop = asyncio.get_running_loop()
+        watch = GuardWatch(latch=guard.latch, lease=guard.lease, on_change=lambda: _wake(loop, live))
+        held.callback(watch.stop)
+        watch.start()
+        switch = make_dead_switch(
+            self.config,
+            self.secrets,
+            latch=guard.latch,
+            lease=guard.lease,
+            clock_ns=self.clock.mono_ns,
+            log=self.log,
+        )
+        held.callback(switch.stop)
+        registry.ensure_run_dir()  # a state directory with a long path has its socket there
+        control = ControlSocket(
+            registry.socket_path(self.state_dir),
+            view=self.looker.view,
+            act=lambda act: _act(live, act),
+            on_fatal=live.fatal,
+        )
+        held.push_async_callback(control.close)
+        await control.open()
+        entry = registry.register(
+            registry.entry_here(
+                account=self.config.account.name,
+                venue=self.venue_name,
+                account_uid=self.account,
+                state_dir=self.state_dir,
+                config_path=self.config_path,
+                latch_path=guard.latch_path,
+                wall_ns=self.clock.wall_ns(),
             )
-            past = await renewing(warming, lease, clock)
-            seen = await renewing(asyncio.to_thread(self._seen, disk, settings), lease, clock)
-            feeds = make_feeds(config, venue, settings.instruments, clock=clock)
-            log = open_market_log(
-                str(disk.market_dir),
-                codecs=tuple(feed.codec for feed in feeds),
-                next_pos_min=disk.opened.market_pos,
+        )
+        held.callback(registry.unregister, entry)
+        if self.tui:
+            held.callback(_end_screen, _screen(self.state_dir))
+        return switch
+
+    async def _trade(self, lease: Lease, live: Live, switch: DeadSwitch) -> Ended:
+        """Until told to stop; then the last marks and a snapshot."""
+        loop = asyncio.get_running_loop()
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(caught, lambda: live.stop(by="signal", reason="asked to stop"))
+        if self.options.for_s is not None:
+            loop.call_later(
+                self.options.for_s, lambda: live.stop(by="clock", reason="the time given is over")
             )
-            await renewing(asyncio.to_thread(self._open_store, disk), lease, clock)
-            looker = Looker(
-                About(
-                    venue_kind=config.venue.kind.value,
-                    config_path=self.config_path,
-                    account_uid=account,
-                    state_dir=str(self.state_dir.resolve()),
-                    account_tag=self.tag,
-                    version=__version__,
-                )
-            )
-            live = self.live = Live(
-                settings=settings,
-                state=state,
-                journal=disk.opened.journal,
-                market_log=log,
-                host=host,
-                saved=disk.kept.saved,
-                histories=past,
-                venue=venue,
-                feeds=feeds,
-                feed_plan=feed_plan(config),
-                latch=latch,
-                lease=lease,
-                clock=clock,
-                identity=Identity(
-                    build=build_name(),
-                    boot_id=boot_id(),
-                    epoch_floor=epoch_floor(clock.wall_ns()),
-                    account_number=number,
-                ),
-                who_tripped=lambda nonce: _who(latch, nonce),
-                on_alert=self._on_alert,
-                on_maintenance=lambda: self._maintain(looker),
-                reference=reader,
-                seen=seen,
-                tap=lambda index, record: self._tap(looker, index, record),
-                probe=looks(config, venue, proof),
-                on_refused=lambda feed, raw, event: self._discard(state, feed, raw, event),
-            )
-            self._discards = DiscardFile(self.state_dir / "discards", settings.instruments)
-            looker.attach(live)
-            loop = asyncio.get_running_loop()
-            watch = GuardWatch(
-                latch=latch,
-                lease=lease,
-                on_change=lambda: _wake(loop, live),
-            )
-            watch.start()
-            registry.ensure_run_dir()  # a state directory with a long path has its socket there
-            control = ControlSocket(
-                registry.socket_path(self.state_dir),
-                view=looker.view,
-                act=lambda act: _act(live, act),
-                on_fatal=live.fatal,
-            )
-            await control.open()
-            entry = registry.register(
-                registry.entry_here(
-                    account=config.account.name,
-                    venue=venue_name,
-                    account_uid=account,
-                    state_dir=self.state_dir,
-                    config_path=self.config_path,
-                    latch_path=latch_path(directory, key),
-                    wall_ns=clock.wall_ns(),
-                )
-            )
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, lambda: live.stop(by="signal", reason="asked to stop"))
-            if self.options.for_s is not None:
-                loop.call_later(
-                    self.options.for_s, lambda: live.stop(by="clock", reason="the time given is over")
-                )
-            screen = _screen(self.state_dir) if self.tui else None
-            switch = make_dead_switch(
-                config, self.secrets, latch=latch, lease=lease, clock_ns=clock.mono_ns, log=self.log
-            )
-            with rare_rounds():
-                have_again(lease, clock)
-                switch.start()
-                self._began = True
-                ended = await live.run()
-            if ended.error is None:
-                live.finish()
-                self.state_hash = state.state_hash()
-                self._snapshot()
-            if screen is not None:
-                screen.terminate()
-                screen.wait()
-            return ended
-        finally:
-            if control is not None:
-                await control.close()
-            if entry is not None:
-                registry.unregister(entry)
-            if switch is not None:
-                switch.stop()
-            if watch is not None:
-                watch.stop()
-            await venue.close()
-            if self._discards is not None:
-                self._discards.flush()
-            self._commit_store()
-            if self._store is not None:
-                self._store.close()
-            disk.opened.journal.close()
-            if log is not None:
-                log.close()
-            if number_lease is not None:
-                number_lease.release()
-            if not self._began and lease.clean_before:
-                lease.let_go()  # a start that came to nothing is no death; it must not hide one either
-            lease.release()
-            latch.close()
+        with rare_rounds():
+            have_again(lease, self.clock)
+            switch.start()
+            self._began = True
+            ended = await live.run()
+        if ended.error is None:
+            live.finish()
+            self.state_hash = live.state.state_hash()
+            self._snapshot()
+        return ended
 
     def _belongs(self, disk: OnDisk, *, account_number: str) -> None:
         """The state directory is of this venue and this account. Errors: HoldfastError where it is of another."""
@@ -410,8 +444,13 @@ class _Run:
             except StoreFailed as error:
                 self._lose_store(error)
 
-    def _tap(self, looker: Looker, index: int, record: Record) -> None:
-        looker.tap(index, record)
+    def _close_store(self) -> None:
+        self._commit_store()
+        if self._store is not None:
+            self._store.close()
+
+    def _tap(self, index: int, record: Record) -> None:
+        self.looker.tap(index, record)
         if self._store is not None:
             try:
                 self._store.apply(index, record)
@@ -420,14 +459,14 @@ class _Run:
         if isinstance(record, StrategySaved):
             self._saved[record.strategy] = record.state
 
-    def _maintain(self, looker: Looker) -> None:
+    def _maintain(self) -> None:
         if self.disk is not None:
             self.disk.opened.journal.write()  # the store shows what is written: after a crash it goes on from there
         self._commit_store()
         now = self.clock.mono_ns()
         if now - self._last_second >= NS_PER_S:
             self._last_second = now
-            looker.second_passed()
+            self.looker.second_passed()
             if self.live is not None and self.disk is not None:
                 # quiet times too: a power loss must not take more than about a second of what was written
                 self.disk.opened.journal.sync()
@@ -481,7 +520,7 @@ class _Run:
     # --- afterwards -------------------------------------------------------------------------------------------
 
     def report(self, ended: Ended, *, control_url: str) -> int:
-        """Say how it went; the last line of ``--json`` is one object."""
+        """Judge how it went, and say so; the last line of ``--json`` is one object. The code is the same with it."""
         live, disk = self.live, self.disk
         if live is None or disk is None or live.engine is None:
             raise HoldfastError(Exit.FAILED, "the run never began")
@@ -492,29 +531,66 @@ class _Run:
             if self.options.json:
                 print(json.dumps({"ok": False, "exit": int(code), "why": ended.why}))
             return int(code)
-        truth: Truth | None = None
-        if control_url:
-            try:
-                truth = read_truth(control_url)
-            except OSError as error:
-                self.log.warning("no ground truth", why=str(error))
+        truth = self._truth(control_url)
+        if not self.options.json:
+            _say(live, ended, truth, self.state_dir)  # before the proof, which takes a moment
+        told = truth is not None or self.options.json
+        counted = count(disk.journal_dir, tag=self.tag) if told else Counted()
+        proof = prove(
+            state=live.state,
+            state_dir=self.state_dir,
+            journal_dir=disk.journal_dir,
+            tag=self.tag,
+            truth=truth,
+            fills=counted.all_fills.values(),
+            replayed_max=REPLAYED_MAX
+            if self._wrote_all
+            else 0,  # another build may have decided what came before
+            frame_count=live.market_log.frame_count,
+        )
         if self.options.json:
             result = summary(
                 state=live.state,
                 engine=live.engine,
-                state_dir=self.state_dir,
-                journal_dir=disk.journal_dir,
-                tag=self.tag,
+                counted=counted,
+                proof=proof,
                 truth=truth,
                 state_hash=self.state_hash,
             )
             result["ended"] = ended.why
+            result["unresolved"] = ended.unresolved
             result["state_dir"] = str(self.state_dir.resolve())
             print(json.dumps(plain(result)))
-            bad = result["books_equal"] is False or not result["journal_ok"]
-            return Exit.BOOKS_DIFFER if bad else Exit.OK
-        _say(live, ended, truth, self.state_dir)
-        return Exit.OK
+        code, faults = _judged(proof, ended, live, tag=self.tag)
+        for fault in faults:
+            print(f"holdfast: {fault} ({_short(self.state_dir)})", file=sys.stderr)
+        return int(code)
+
+    def _truth(self, control_url: str) -> Truth | None:
+        if not control_url:
+            return None
+        try:
+            return read_truth(control_url)
+        except OSError as error:
+            self.log.warning("no ground truth", why=str(error))
+            return None
+
+
+def _judged(proof: Proof, ended: Ended, live: Live, *, tag: int) -> tuple[Exit, list[str]]:
+    """The code of an end, by its worst fault, and every fault in a line."""
+    faults = [(Exit.JOURNAL_CORRUPT, proof.journal_fault)]
+    if ended.unresolved:
+        rows = live.state.books.orders.live
+        names = (
+            f"{order} ({rows[order].terms.instrument}, {client_id_text(account_tag=tag, order_id=order)})"
+            for order in ended.unresolved
+        )
+        faults.append(
+            (Exit.UNFINISHED, f"the stop gave up on orders whose fate is not known: {', '.join(names)}")
+        )
+    faults += [(Exit.BOOKS_DIFFER, one) for one in (proof.replay_fault, *(proof.books_differ or ()))]
+    found = [(code, what) for code, what in faults if what]
+    return (found[0][0] if found else Exit.OK), [what for _, what in found]
 
 
 def _wake(loop: asyncio.AbstractEventLoop, live: Live) -> None:
@@ -577,6 +653,11 @@ def _screen(state_dir: Path) -> Any:
     from holdfast.ops.screen import start_beside
 
     return start_beside(registry.socket_path(state_dir))
+
+
+def _end_screen(screen: Any) -> None:
+    screen.terminate()
+    screen.wait()
 
 
 def _say(live: Live, ended: Ended, truth: Truth | None, state_dir: Path) -> None:

@@ -105,11 +105,32 @@ def run(words: Sequence[str]) -> int:
 
 def _one_line(said: str, words: Sequence[str]) -> str:
     text = " ".join(said.split())
-    return (
-        f"{words[0]}: {text[:1].lower()}{text[1:]}"
-        if text and words
-        else "expected a command: holdfast --help"
-    )
+    if not text or not words:
+        return "expected a command: holdfast --help"
+    if bad := re.fullmatch(r"(Invalid value for '(-[\w-]+)'): Input should be ([^,]+).*", text):
+        text = f"{bad[1]}: expected {_WANTED.sub(_house, bad[3])}, got {_given(bad[2], words)[:40]!r}"
+    return f"{words[0]}: {text[:1].lower()}{text[1:]}"
+
+
+_HOUSE: Final = {
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "a valid integer": "a whole number",
+}
+_WANTED: Final = re.compile("|".join(_HOUSE))
+
+
+def _house(found: re.Match[str]) -> str:
+    return _HOUSE[found[0]]
+
+
+def _given(name: str, words: Sequence[str]) -> str:
+    """What was given for an option."""
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option == name:
+            return value if equals else after
+    return ""
 
 
 def _names() -> list[str]:

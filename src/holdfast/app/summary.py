@@ -1,4 +1,4 @@
-"""The last line of a run: what happened, and whether the books equal the venue's."""
+"""The end of a run: whether journal, books and the venue's word agree, and the last line that says what happened."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from holdfast.core.ledger.ledger import HOUSE
 from holdfast.core.state import State
 from holdfast.journal.chain import iterate, verify
 from holdfast.runtime.engine import Engine
 from holdfast.vocab.events import Started
-from holdfast.vocab.facts import FillBooked, IntentRefused, OrderApproved, OrderMoved
-from holdfast.vocab.ids import client_id_text
+from holdfast.vocab.facts import FillBooked, FillBusted, FillClaimed, IntentRefused, OrderApproved, OrderMoved
+from holdfast.vocab.ids import client_id_text, order_id_from_text
 from holdfast.vocab.orders import Did
 from holdfast.vocab.units import e8_text
 
 REPLAY_S_MAX = 600
+REPLAYED_MAX = 100_000  # records and frames: a few seconds, and no stop is kept waiting for longer
 
 
 class TrueFill(Struct, frozen=True, kw_only=True, order=True):
@@ -38,23 +40,45 @@ class TrueFill(Struct, frozen=True, kw_only=True, order=True):
 
 
 class Truth(Struct, frozen=True, kw_only=True):
-    """The venue's own word on one account, from its ground truth and not through our adapter."""
+    """The venue's own word on one account, from its ground truth and not through our adapter.
+
+    ``executed_ns``: when, by the venue's clock, each of its fills came to be: by instrument and trade id.
+    """
 
     fills: tuple[TrueFill, ...]
+    executed_ns: dict[tuple[str, str], int]
     open_client_ids: tuple[str, ...]
     position_lots: dict[str, int]
     wallet_e8: dict[str, int]
 
 
+class Proof(Struct, frozen=True, kw_only=True):
+    """What the end of a run was judged by. ``journal_fault`` and ``replay_fault``: in words; empty: none.
+
+    ``books_differ`` None: nobody told the truth. ``replay_hash`` None: not replayed.
+    """
+
+    record_count: int
+    journal_fault: str
+    replay_fault: str
+    replay_hash: str | None
+    books_differ: list[str] | None
+
+    @property
+    def journal_ok(self) -> bool:
+        """The chain holds, and nothing came out otherwise in a replay."""
+        return not self.journal_fault and not self.replay_fault
+
+
 class Counted(Struct, kw_only=True):
-    """What the journal says of one run (from the last start on) and of all fills ever booked."""
+    """What the journal says of one run (from the last start on) and of all fills that the books have."""
 
     orders: int = 0
     refusals: dict[str, int] = {}
     cancels: int = 0
     partial_fills: int = 0
     fills: int = 0
-    all_fills: list[TrueFill] = []
+    all_fills: dict[tuple[str, str], TrueFill] = {}
     instruments_filled: dict[str, int] = {}
 
 
@@ -84,7 +108,14 @@ def count(journal_dir: Path, *, tag: int) -> Counted:
             if record.order_id is not None:
                 so_far = filled[record.order_id] = filled.get(record.order_id, 0) + record.qty_lots
                 counted.partial_fills += so_far < terms.get(record.order_id, 0)
-            counted.all_fills.append(_true_fill(record, tag))
+            counted.all_fills[record.instrument, record.trade_id] = _true_fill(record, tag)
+        elif isinstance(record, FillBusted):
+            counted.all_fills.pop((record.instrument, record.trade_id), None)
+        elif isinstance(record, FillClaimed):
+            instrument, _, trade_id = record.key.rpartition("/")
+            client_id = client_id_text(account_tag=tag, order_id=record.order_id)
+            if (fill := counted.all_fills.get((instrument, trade_id))) is not None:
+                counted.all_fills[instrument, trade_id] = replace(fill, client_id=client_id)
     return counted
 
 
@@ -102,16 +133,27 @@ def _true_fill(fact: FillBooked, tag: int) -> TrueFill:
     )
 
 
+def _is_ours(client_id: str, tag: int) -> bool:
+    return order_id_from_text(client_id, account_tag=tag) is not None
+
+
 def differences(state: State, fills: Iterable[TrueFill], truth: Truth, *, tag: int) -> list[str]:
     """Every way in which our books and the venue's ground truth differ; empty when they are equal."""
     found: list[str] = []
+    ledger = state.books.ledger
     ours = sorted(fills)
-    theirs = sorted(truth.fills)
+    booked = {(fill.instrument, fill.trade_id) for fill in ours}
+    # what was executed before the books were opened is in their opening; who else ordered we do not know by name
+    theirs = sorted(
+        fill if _is_ours(fill.client_id, tag) else replace(fill, client_id="")
+        for fill in truth.fills
+        if (key := (fill.instrument, fill.trade_id)) in booked
+        or truth.executed_ns[key] > ledger.opened_venue_ns
+    )
     if ours != theirs:
         only_ours = [fill for fill in ours if fill not in set(theirs)]
         only_theirs = [fill for fill in theirs if fill not in set(ours)]
         found.append(f"fills: only ours {only_ours[:2]}, only the venue's {only_theirs[:2]}")
-    ledger = state.books.ledger
     positions = {name: row.position_lots for name, row in ledger.positions.items() if row.position_lots}
     if positions != {name: lots for name, lots in truth.position_lots.items() if lots}:
         found.append(f"positions: ours {positions}, the venue's {truth.position_lots}")
@@ -126,8 +168,12 @@ def differences(state: State, fills: Iterable[TrueFill], truth: Truth, *, tag: i
         for row in state.books.orders.live.values()
         if not row.settled()
     )
-    if open_ours != sorted(truth.open_client_ids):
-        found.append(f"open orders: ours {open_ours}, the venue's {sorted(truth.open_client_ids)}")
+    open_theirs = sorted(name for name in truth.open_client_ids if _is_ours(name, tag))
+    if open_ours != open_theirs:
+        found.append(f"open orders: ours {open_ours}, the venue's {open_theirs}")
+    foreign = len(truth.open_client_ids) - len(open_theirs)
+    if len(state.books.orders.foreign) != foreign:
+        found.append(f"open orders of others: {len(state.books.orders.foreign)}, the venue's {foreign}")
     for asset, theirs_e8 in truth.wallet_e8.items():
         ours_e8 = ledger.wallet_e8.get(asset, 0)
         if ours_e8 != theirs_e8:
@@ -149,22 +195,47 @@ def replay_elsewhere(state_dir: Path) -> tuple[str, str]:
     return str(json.loads(done.stdout.strip().splitlines()[-1])["state_hash"]), ""
 
 
-def summary(
+def prove(
     *,
     state: State,
-    engine: Engine,
     state_dir: Path,
     journal_dir: Path,
     tag: int,
     truth: Truth | None,
+    fills: Iterable[TrueFill],
+    replayed_max: int | None = None,
+    frame_count: int = 0,
+) -> Proof:
+    """Judge a run that has ended: its whole chain, its books where the truth is told, and a replay elsewhere.
+
+    ``replayed_max``: of records and frames, beyond which there is no replay. Call after the journal is closed.
+    """
+    report = verify(str(journal_dir))
+    bad = report.first_bad
+    replay_hash: str | None = None
+    replay_fault = ""
+    if replayed_max is None or report.record_count + frame_count <= replayed_max:
+        replay_hash, replay_fault = replay_elsewhere(state_dir)
+    return Proof(
+        record_count=report.record_count,
+        journal_fault="" if bad is None else f"{bad.segment}: record {bad.index}: {bad.what}",
+        replay_fault=replay_fault,
+        replay_hash=replay_hash,
+        books_differ=None if truth is None else differences(state, fills, truth, tag=tag),
+    )
+
+
+def summary(
+    *,
+    state: State,
+    engine: Engine,
+    counted: Counted,
+    proof: Proof,
+    truth: Truth | None,
     state_hash: str,
 ) -> dict[str, Any]:
-    """The run in one JSON object. Call after the journal is closed."""
-    counted = count(journal_dir, tag=tag)
-    report = verify(str(journal_dir))
-    replay_hash, replay_fault = replay_elsewhere(state_dir)
+    """The run in one JSON object."""
     ledger = state.books.ledger
-    problems = [] if truth is None else differences(state, counted.all_fills, truth, tag=tag)
     return {
         "orders": counted.orders,
         "fills": counted.fills,
@@ -182,14 +253,14 @@ def summary(
         if truth is None
         else {name: truth.position_lots.get(name, 0) for name in state.specs},
         "position_house": {name: row.position_lots for name, row in ledger.attributed.get(HOUSE, {}).items()},
-        "books_equal": None if truth is None else not problems,
-        "books_differ": problems,
+        "books_equal": None if proof.books_differ is None else not proof.books_differ,
+        "books_differ": proof.books_differ or [],
         "open_orders": sum(1 for row in state.books.orders.live.values() if not row.settled()),
-        "journal_ok": report.first_bad is None and not replay_fault,
-        "journal_records": report.record_count,
-        "replay_fault": replay_fault,
+        "journal_ok": proof.journal_ok,
+        "journal_records": proof.record_count,
+        "replay_fault": proof.replay_fault,
         "books_hash": state.books_hash(),
         "state_hash": state_hash,
-        "replay_hash": replay_hash,
+        "replay_hash": proof.replay_hash,
         "equity": None if (equity := state.equity_e8()) is None else e8_text(equity),
     }

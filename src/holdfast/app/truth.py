@@ -28,6 +28,7 @@ def read_truth(control_url: str, account: str = "") -> Truth:
             )
             for one in found["trades"]
         ),
+        executed_ns={(one["symbol"], str(one["trade_id"])): one["venue_ns"] for one in found["trades"]},
         open_client_ids=tuple(one["client_id"] for one in found["open_orders"])
         + tuple(one["client_algo_id"] for one in found["open_algo_orders"]),
         position_lots={one["symbol"]: one["position_lots"] for one in found["positions"]},

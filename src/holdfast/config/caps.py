@@ -15,7 +15,7 @@ from holdfast.config.schema import (
     Section,
     StrategyLimitsSection,
 )
-from holdfast.config.toml import INSTRUMENT, Document, owner_only, read_text
+from holdfast.config.toml import INSTRUMENT, Document, owner_only, read_text, shown
 from holdfast.config.values import Amount, Duration, Multiple, Ratio
 from holdfast.vocab.governed import ACCOUNT_ROWS, INSTRUMENT_ROWS, STRATEGY_ROWS, LimitRow
 
@@ -28,7 +28,7 @@ def read_caps(path: Path) -> CapsFile:
     Errors: ConfigError for a file that is missing or that others may write, and for every key that is missing,
     unknown or no such value.
     """
-    document = Document(read_text(path), where=str(path))
+    document = Document(read_text(path), where=shown(path))
     owner_only(path, secret=False)
     document.allow(document.root, (), known=("account", "instrument"))
     account = document.convert(document.table(("account",)), AccountLimitsSection, ("account",))

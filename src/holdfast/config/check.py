@@ -30,6 +30,37 @@ CHURN_WINDOW_MIN: Final = Duration(1_000)
 FLOW_WINDOW_MIN: Final = Duration(100)
 REFERENCE_DAYS_MAX: Final = 366
 SWING_WINDOW_MIN: Final = Duration(2_000)  # looked at every quarter of a second
+DURATIONS_MAX: Final = {
+    ("timings", "feed_dead"): (Duration(600_000), "a market that nobody sees is not one to trade in"),
+    ("timings", "ack_timeout"): (Duration(30_000), "so long nobody asks what became of an order"),
+    ("timings", "query_retry"): (Duration(30_000), "so long an UNKNOWN order is not asked after"),
+    ("timings", "reconcile_orders"): (Duration(300_000), "so long a foreign order goes unseen"),
+    ("timings", "position_age_halt"): (Duration(600_000), "so long it trades on a position nobody confirms"),
+    ("timings", "clock_interval"): (Duration(600_000), "a clock drifts, and ages are told by it"),
+    ("timings", "clock_offset_max"): (Duration(10_000), "further apart, no age and no stamp means anything"),
+    ("timings", "deadman"): (Duration(600_000), "so long the orders of a dead bot rest"),
+    ("timings", "equity_interval"): (
+        Duration(60_000),
+        "so long drawdown and loss of the day are not looked at",
+    ),
+    ("timings", "duplicate_window"): (Duration(60_000), "it would refuse what is meant"),
+    ("timings", "flatten_read_gap"): (Duration(60_000), "so long nobody can say flat"),
+    ("timings", "flatten_retry"): (Duration(60_000), "so long an exit stands still"),
+    ("timings", "hold_clear"): (Duration(3_600_000), "longer is a person's decision"),
+    ("timings", "lease_ttl"): (
+        Duration(10_000),
+        "so long a frozen process still sends what it decided before",
+    ),
+    ("dead_switch", "hung_after"): (Duration(60_000), "so long orders rest that no loop watches"),
+    ("watchdog", "dead_after"): (Duration(60_000), "so long the orders of a dead bot rest"),
+    ("watchdog", "stalled_after"): (Duration(600_000), "so long a bot without its venue is nobody's concern"),
+    ("watchdog", "venue_look"): (Duration(600_000), "so long it may be cut off itself and not know"),
+    ("watchdog", "escalate_after"): (Duration(600_000), "so long nobody hears that it did not get flat"),
+    ("feeds", "dead_after"): (Duration(600_000), "so long no other feed takes over"),
+    ("feeds", "back_after"): (Duration(3_600_000), "so long the preferred feed would be no feed"),
+}
+"""The most that a time may be, and why: set beyond it, what it guards is as good as off. Shorter ones that another of
+these bounds (``quote_age_max`` by ``feed_dead``) have no row."""
 _HALF_PPM: Final = PPM // 2
 _HTTP: Final = ("http", "https")
 _WS: Final = ("ws", "wss")
@@ -43,6 +74,7 @@ def check(config: Config, document: Document) -> None:
     _account_limits(config, document)
     _instruments(config, document)
     _timings(config, document)
+    _longest(config, document)
     _strategies(config, document)
     _criteria(config, document)
     _flow(config, document)
@@ -283,6 +315,15 @@ def _timings(config: Config, document: Document) -> None:
         document.problem(
             ("timings", "deadman"), f'expected "0s" (none) or at least 1s, got {timings.deadman}'
         )
+
+
+def _longest(config: Config, document: Document) -> None:
+    """No time is so long that it turns off what it is for."""
+    for key, (most, why) in DURATIONS_MAX.items():
+        section = getattr(config, key[0])
+        value = getattr(section, key[1]) if section is not None else most
+        if value.ms > most.ms:
+            document.problem(key, f"expected at most {most}, got {value}: {why}")
 
 
 def _strategies(config: Config, document: Document) -> None:

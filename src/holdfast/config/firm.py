@@ -14,7 +14,7 @@ from msgspec import structs
 from holdfast.config.caps import number
 from holdfast.config.errors import ConfigError
 from holdfast.config.schema import AccountLimitsSection, Config, FirmNumbers
-from holdfast.config.toml import NAME, Document, owner_only, read_text
+from holdfast.config.toml import NAME, Document, owner_only, read_text, shown
 
 KEYS: Final = tuple(one.name for one in structs.fields(FirmNumbers))
 
@@ -25,7 +25,7 @@ def read_share(path: Path, *, account: str, settle_asset: str) -> FirmNumbers:
     Errors: ConfigError for a file that is missing or that others may write, for keys that are missing or unknown,
     for shares that add up to more than the firm's cap or count another asset, and where this account has none.
     """
-    document = Document(read_text(path), where=str(path))
+    document = Document(read_text(path), where=shown(path))
     owner_only(path, secret=False)
     document.allow(document.root, (), known=("firm", "account"))
     firm = document.convert(document.table(("firm",)), FirmNumbers, ("firm",))

@@ -38,7 +38,7 @@ from holdfast.config.schema import (
     VenueSection,
     WatchdogSection,
 )
-from holdfast.config.toml import INSTRUMENT, NAME, Document, read_text
+from holdfast.config.toml import INSTRUMENT, NAME, Document, read_text, shown
 from holdfast.vocab.invariant import invariant
 
 CONFIG_NAME: Final = "holdfast.toml"
@@ -71,9 +71,9 @@ S = TypeVar("S", bound=Section)
 def load(path: Path) -> Config:
     """The configuration in a file, under its caps and its firm's. Errors: ConfigError, a line for each problem."""
     text = read_text(path)
-    config = load_text(text, where=str(path), path=path)
+    config = load_text(text, where=shown(path), path=path)
     caps = read_caps(beside(config, config.paths.caps_file))
-    document = Document(text, where=str(path))
+    document = Document(text, where=shown(path))
     over_caps(config, caps, document)
     share = None
     if config.paths.firm_file:

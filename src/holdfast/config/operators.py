@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from holdfast.config.errors import ConfigError
-from holdfast.config.toml import Document, owner_only, read_text
+from holdfast.config.toml import Document, owner_only, read_text, shown
 
 RANDOM_BYTES: Final = 32
 PREFIX: Final = "hf_"  # so that a token found somewhere says what it is
@@ -82,7 +82,7 @@ def load_operators(path: Path) -> tuple[Operator, ...]:
     that is of a word like "changeme", one token or login for two people, or nobody at all.
     """
     owner_only(path, secret=False)
-    document = Document(read_text(path), where=str(path))
+    document = Document(read_text(path), where=shown(path))
     document.allow(document.root, (), known=("operator",))
     people: list[Operator] = []
     for name, raw in document.named_tables(("operator",), pattern=r"[A-Za-z0-9_.-]+", required=True).items():

@@ -20,7 +20,7 @@ from msgspec import Struct, field
 from holdfast.config.errors import ConfigError
 from holdfast.config.hours import BadHours, read_spans
 from holdfast.config.schema import Section
-from holdfast.config.toml import INSTRUMENT, NAME, Document, owner_only, read_text
+from holdfast.config.toml import INSTRUMENT, NAME, Document, owner_only, read_text, shown
 from holdfast.config.values import Amount
 from holdfast.vocab.events import ReferenceRead
 from holdfast.vocab.instruments import InstrumentSpec
@@ -73,7 +73,7 @@ class ReferenceFile(Struct, frozen=True, kw_only=True):
 def read_reference(path: Path) -> ReferenceFile:
     """Read it. Errors: ConfigError with a line for each problem, naming file, line and key."""
     text = read_text(path)
-    document = Document(text, where=str(path))
+    document = Document(text, where=shown(path))
     owner_only(path, secret=False)
     document.allow(document.root, (), known=("as_of", "calendar", "instrument"))
     as_of = _as_of(document)
@@ -201,7 +201,7 @@ def as_event(
 def _row(file: ReferenceFile, spec: InstrumentSpec, problems: list[str]) -> InstrumentReference:
     one = file.instruments[spec.instrument]
     tick = Decimal(spec.tick)
-    where = f"{file.path}: instrument.{spec.instrument}"
+    where = f"{shown(Path(file.path))}: instrument.{spec.instrument}"
     for key, amount, asset in (
         ("adv", one.adv, spec.base_asset),
         ("band_low", one.band_low, spec.quote_asset),

@@ -12,7 +12,7 @@ from holdfast.config.check import LOOPBACK
 from holdfast.config.errors import ConfigError
 from holdfast.config.load import beside
 from holdfast.config.schema import Config, VenueKind
-from holdfast.config.toml import Document, owner_only, read_text
+from holdfast.config.toml import Document, owner_only, read_text, shown
 
 
 class Secrets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +66,7 @@ def load_webhook(config: Config, name: str) -> Webhook:
     """The webhook in a file beside the configuration. Errors: as ``load_secrets``; plain HTTP beyond this machine."""
     path = beside(config, name)
     owner_only(path, secret=True)
-    document = Document(read_text(path), where=str(path), secret=True)
+    document = Document(read_text(path), where=shown(path), secret=True)
     webhook = document.convert(document.root, Webhook, ())
     document.finish()
     parts = urlsplit(webhook.url if webhook else "")
@@ -81,7 +81,7 @@ def load_key(config: Config, name: str) -> Secrets:
     """The key in a file beside the configuration. Errors: as ``load_secrets``."""
     path = beside(config, name)
     owner_only(path, secret=True)
-    document = Document(read_text(path), where=str(path), secret=True)
+    document = Document(read_text(path), where=shown(path), secret=True)
     secrets = document.convert(document.root, Secrets, ())
     document.finish()
     if secrets is None or not secrets.api_key or not secrets.secret:

@@ -18,22 +18,45 @@ FILE_BYTES_MAX: Final = 1 << 20
 NAME: Final = r"[A-Za-z0-9_-]+"
 INSTRUMENT: Final = r"[A-Za-z0-9_.:/-]+"
 _NAME_MAX: Final = 64
+_AT: Final = re.compile(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", flags=re.DOTALL)
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+def shown(path: Path) -> str:
+    """A path as messages name it: from here, where it is below here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def read_text(path: Path) -> str:
     """A small text file. Errors: ConfigError for one that is missing, unreadable, not UTF-8 or too large."""
+    where = shown(path)
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot read it: {(error.strerror or str(error)).lower()}") from None
+        raise ConfigError(f"{where}: cannot read it: {(error.strerror or str(error)).lower()}") from None
     if len(raw) > FILE_BYTES_MAX:
-        raise ConfigError(f"{path}: larger than {FILE_BYTES_MAX} bytes, which no configuration is")
+        raise ConfigError(f"{where}: larger than {FILE_BYTES_MAX} bytes, which no configuration is")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise ConfigError(f"{where}: not UTF-8 text (byte {error.start})") from None
+
+
+def not_toml(text: str, error: tomllib.TOMLDecodeError, *, where: str, secret: bool = False) -> str:
+    """The parser's words in the shape of every other problem; of a key that was set before, with its name."""
+    match = _AT.fullmatch(str(error))
+    if match is None:
+        return f"{where}: not valid TOML"
+    lines = text.splitlines()
+    what, number = _lower_first(match[1]), int(match[2] or len(lines) or 1)
+    key, equals, _ = "".join(lines[number - 1 : number]).partition("=")
+    if equals and what == "cannot overwrite a value":
+        what = f"{key.strip()} is set twice"
+    told = "" if secret else f": {what}"
+    column = f" (column {match[3]})" if match[3] else ""
+    return f"{where}:{number}: not valid TOML{told}{column}"
 
 
 class Document:
@@ -51,7 +74,7 @@ class Document:
         try:
             self.root: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{where}: not valid TOML: {_lower_first(str(error))}") from None
+            raise ConfigError(not_toml(text, error, where=where, secret=secret)) from None
 
     def problem(self, key: tuple[str, ...], what: str) -> None:
         """Note what is wrong at a key."""
@@ -163,19 +186,20 @@ def owner_only(path: Path, *, secret: bool) -> None:
     Errors: ConfigError unless it is a regular file of ours (or root's), not writable by group or others; a
     secret one not readable by them either.
     """
+    where = shown(path)
     try:
         status = path.stat()
     except OSError as error:
-        raise ConfigError(f"{path}: cannot read it: {(error.strerror or str(error)).lower()}") from None
+        raise ConfigError(f"{where}: cannot read it: {(error.strerror or str(error)).lower()}") from None
     mode = status.st_mode & 0o777
     forbidden = 0o077 if secret else 0o022
     if not path.is_file():
-        raise ConfigError(f"{path}: not a regular file")
+        raise ConfigError(f"{where}: not a regular file")
     if status.st_uid not in {os.geteuid(), 0}:
-        raise ConfigError(f"{path}: belongs to user {status.st_uid}; expected the user that runs holdfast")
+        raise ConfigError(f"{where}: belongs to user {status.st_uid}; expected the user that runs holdfast")
     if mode & forbidden:
         wanted = "0600" if secret else "not writable by others"
-        raise ConfigError(f"{path}: mode {mode:04o}; expected {wanted} (chmod 600 {path.name})")
+        raise ConfigError(f"{where}: mode {mode:04o}; expected {wanted} (chmod 600 {path.name})")
 
 
 def _parts(text: str) -> tuple[str, ...]:

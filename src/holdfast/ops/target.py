@@ -52,11 +52,13 @@ def targets(wanted: Wanted, *, halting: bool) -> list[Target]:
     """
     known = entries()
     if wanted.every:
-        return [_of_entry(entry) for entry in known] or _nobody("no bot is registered on this machine")
+        return [_of_entry(entry) for entry in known] or _nobody("no bot is known on this machine")
     if wanted.account:
         found = [entry for entry in known if entry.account == wanted.account]
         return _one(
-            [_of_entry(entry) for entry in found], f"an account named {wanted.account}", halting=halting
+            [_of_entry(entry) for entry in found],
+            f"no bot of an account named {wanted.account}",
+            halting=halting,
         )
     if wanted.state_dir:
         state_dir = Path(wanted.state_dir).resolve()
@@ -72,12 +74,12 @@ def targets(wanted: Wanted, *, halting: bool) -> list[Target]:
         raise NotRunning(
             f"none of the {len(known)} bots that this machine knows is running (holdfast status --all)"
         )
-    return _one([_of_entry(entry) for entry in alive or known], "a bot on this machine", halting=halting)
+    return _one([_of_entry(entry) for entry in alive or known], "no bot", halting=halting)
 
 
-def _one(found: list[Target], what: str, *, halting: bool) -> list[Target]:
+def _one(found: list[Target], nobody: str, *, halting: bool) -> list[Target]:
     if not found:
-        return _nobody(f"the register of this machine does not know {what}")
+        return _nobody(f"{nobody} is known on this machine")
     if len(found) > 1 and not halting:
         names = ", ".join(f"{one.account} ({one.state_dir})" for one in found)
         raise UsageError(f"several bots are meant: {names}; name one with --account, --config or --state-dir")
@@ -166,12 +168,17 @@ def _operators(config_path: str, state_dir: Path) -> Path:
 def _peek(path: Path) -> dict[str, Any]:
     """A configuration's words, unchecked: enough to find its bot."""
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot read it: {(error.strerror or str(error)).lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        from holdfast.config.toml import not_toml, shown  # only now: a halt starts in a blink
+
+        raise UsageError(not_toml(text, error, where=shown(path))) from None
 
 
 def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:

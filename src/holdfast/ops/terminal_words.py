@@ -80,15 +80,17 @@ def terminal_options(
 def help_text(row: Row) -> str:
     """What a command does, takes and costs."""
     lines = [f"holdfast {usage(row)}", "", f"  {row.help}.", ""]
-    lines += [f"  {_label(arg):<24}{arg.help}{'' if arg.required else ' (optional)'}" for arg in row.args]
-    lines += [f"  {f'{word.name} {word.takes}'.strip():<24}{word.help}" for word in _useful(row)]
+    told = [(_label(arg), f"{arg.help}{'' if arg.required else ' (optional)'}") for arg in row.args]
+    told += [(f"{word.name} {word.takes}".strip(), word.help) for word in _useful(row)]
+    width = max(len(label) for label, _ in told) + 2
+    lines += [f"  {label:<{width}}{text}" for label, text in told]
     cost = {
         Friction.NONE: "takes one step",
         Friction.REASON: "needs a reason",
         Friction.CONFIRM: "shows its plan first and asks",
-        Friction.TWO_PERSONS: "needs two people, or one and the cooling delay",
+        Friction.TWO_PERSONS: "needs the tokens of two people, or yours and the cooling delay",
     }[row.friction]
-    token = " and your token" if row.loosens else ""
+    token = "; needs your token" if row.loosens and row.friction is not Friction.TWO_PERSONS else ""
     return "\n".join([*lines, "", f"  role {row.role}; {cost}{token}"])
 
 

@@ -109,10 +109,11 @@ class Identity(Struct, frozen=True, kw_only=True):
 
 
 class Ended(Struct, frozen=True, kw_only=True):
-    """Why a run ended; ``error`` where it was not by a stop."""
+    """Why a run ended; ``error`` where it was not by a stop. ``unresolved``: orders that the stop gave up on."""
 
     why: str
     error: BaseException | None = None
+    unresolved: tuple[int, ...] = ()
 
 
 class Live:
@@ -564,8 +565,8 @@ class Live:
             self._latch_seen = 0
 
     def end(self, end: EndProcess) -> None:
-        """Everything that the stop waited for is done."""
-        self._end(Ended(why=end.why))
+        """Everything that the stop waited for is done, or given up on."""
+        self._end(Ended(why=end.why, unresolved=end.unresolved))
 
 
 def _pass() -> Withheld | None:

@@ -69,9 +69,10 @@ class TripLatch(Struct, frozen=True, kw_only=True, array_like=True, tag="trip_la
 
 
 class EndProcess(Struct, frozen=True, kw_only=True, array_like=True, tag="end_process"):
-    """Everything that the stop waited for is done: end."""
+    """Everything that the stop waited for is done: end. ``unresolved``: the orders that it gave up waiting for."""
 
     why: str
+    unresolved: tuple[int, ...] = ()
 
 
 Effect: TypeAlias = (

@@ -585,12 +585,17 @@ def on_stopping(state: State, event: Stopping) -> Out:
     return out
 
 
+def unsettled(state: State) -> tuple[int, ...]:
+    """The plain orders that a stop waits for.
+
+    Final is not enough: a fill that was reported must be booked before the books are closed.
+    """
+    live = state.books.orders.live.values()
+    return tuple(row.order_id for row in live if not row.settled() and not row.conditional)
+
+
 def end_if_final(state: State, out: Out) -> None:
     """End the process when a stop was asked for and every plain order is final."""
     session = state.live
-    if not session.ending or session.jobs:
-        return
-    # final is not enough: a fill that was reported must be booked before the books are closed
-    waiting = [row for row in state.books.orders.live.values() if not row.settled() and not row.conditional]
-    if not waiting:
+    if session.ending and not session.jobs and not unsettled(state):
         out.append(EndProcess(why=session.ending))

@@ -7,10 +7,9 @@ from typing import Final
 
 from holdfast.core.ingest.market import REFUSED_HALF_NS, Market, next_half, refused_lately
 from holdfast.core.monitor.swing import Swing, crashing
-from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step import reference
-from holdfast.core.step.commands import end_if_final
+from holdfast.core.step.commands import end_if_final, unsettled
 from holdfast.core.step.conditions import condition, nowhere, rule_is_off, settle, standing, standing_causes
 from holdfast.core.step.criteria import mark_strategies
 from holdfast.core.step.emit import Out, after_ms, alert, ask, place_hold
@@ -115,10 +114,9 @@ def _sweep(state: State, out: Out, _: int) -> None:
     elif _UNARMED in causes:  # not asked for any more
         rule_is_off(state, out, _UNARMED, nowhere)
     reference.sweep(state, out, causes)
+    end_if_final(state, out)
     if session.ending and now - session.ending_since_mono_ns > ENDING_PATIENCE_MS * NS_PER_MS:
         _end_anyway(state, out)
-    else:
-        end_if_final(state, out)
     work(state, out)
     cool(state, out)
     after_ms(state, out, TimerKind.SWEEP, SWEEP_MS)
@@ -126,16 +124,16 @@ def _sweep(state: State, out: Out, _: int) -> None:
 
 def _end_anyway(state: State, out: Out) -> None:
     session = state.live
-    if session.jobs:
+    waiting = unsettled(state)
+    if session.jobs or not waiting:
         return
-    waiting = [row.order_id for row in state.books.orders.live.values() if not is_final(row.state)]
     alert(
         out,
         Severity.CRITICAL,
         "stop.unresolved",
         f"ending with orders whose fate is not known: {', '.join(map(str, waiting))}",
     )
-    out.append(EndProcess(why=session.ending))
+    out.append(EndProcess(why=session.ending, unresolved=waiting))
 
 
 def _sweep_feeds(state: State, out: Out, now: int, *, lost: bool) -> None:

@@ -25,7 +25,6 @@ TRADES_REACH_MS: Final = 180 * DAY_MS  # what the venue keeps
 TRADES_PAGES_MAX: Final = 64
 INCOME_LIMIT: Final = 1_000
 INCOME_PAGES_MAX: Final = 8
-COUNTDOWN_MS_MAX: Final = 3_600_000
 
 _INTERVALS_MS: Final = {"SECOND": 1_000, "MINUTE": MINUTE_MS, "HOUR": 3_600_000, "DAY": DAY_MS}
 _LETTERS: Final = {"SECOND": "s", "MINUTE": "m", "HOUR": "h", "DAY": "d"}
