@@ -422,6 +422,7 @@ class Session:
     acks: list[tuple[int, int]] = field(default_factory=list)
     next_call_id: int = 1
     user_stream_up: bool = False
+    user_stream_up_mono_ns: int = FAR_PAST_NS  # since when, where it is
     feeds_up: dict[str, bool] = field(default_factory=dict)
     feed_of: dict[str, str] = field(
         default_factory=dict

@@ -286,6 +286,20 @@ def full_round(state: State, out: Out) -> None:
         fetch_trades(state, out, instrument)
 
 
+def told_since(state: State, out: Out, mono_ns: int) -> bool:
+    """Whether the venue has told positions, open orders and every list of executions, all asked for since then.
+
+    Lists of executions that were not are asked for; the other two are, regularly.
+    """
+    session = state.live
+    words = session.words
+    missing = [name for name in state.specs if words.trades_mono_ns.get(name, FAR_PAST_NS) < mono_ns]
+    for name in missing if session.ready else ():
+        if words.trades_asked_mono_ns.get(name, FAR_PAST_NS) < mono_ns or name in words.trades_failures:
+            fetch_trades(state, out, name)
+    return not missing and min(words.positions.mono_ns, words.orders.mono_ns) >= mono_ns
+
+
 # --- answers ----------------------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ from holdfast.core.step.reconcile import (
     ask_orders,
     ask_positions,
     stalest_word,
+    told_since,
 )
 from holdfast.core.step.retries import spent_in
 from holdfast.vocab.effects import EndProcess, Severity
@@ -92,8 +93,10 @@ def _sweep(state: State, out: Out, _: int) -> None:
     if stands or _CLOCK in causes:
         reason = f"our clock and the venue's moved {off_ms} ms apart"
         condition(state, out, _CLOCK, stands=stands, reason=reason)
-    stands = session.ready and not session.user_stream_up
-    if stands or _STREAM_LOST in causes:
+    stands = not session.user_stream_up
+    if (stands and session.ready) or _STREAM_LOST in causes:
+        # what it missed is known once everything that was asked for since it is back has come
+        stands = stands or not told_since(state, out, session.user_stream_up_mono_ns)
         reason = "the account's event stream is down: fills come by polling only"
         condition(state, out, _STREAM_LOST, stands=stands, reason=reason)
     if session.retries or _SPENT in causes:
