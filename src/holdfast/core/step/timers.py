@@ -194,14 +194,15 @@ def _sweep_swings(state: State, out: Out, now: int) -> None:
         elif swing.calm_low <= mid2 <= swing.calm_high and now < swing.calm_until_mono_ns and not held:
             continue
         most_ppm = limits.swing_ppm_max
-        moved = swing.look(
-            mid2, now_mono_ns=now, window_ns=limits.swing_window_ms * NS_PER_MS, most_ppm=most_ppm
-        )
-        stands = abs(moved) > most_ppm
-        falls += stands and moved < 0
-        rises += stands and moved > 0
-        if not stands and instrument not in held:
+        window_ns = limits.swing_window_ms * NS_PER_MS
+        moved = swing.look(mid2, now_mono_ns=now, window_ns=window_ns, most_ppm=most_ppm)
+        too_far = abs(moved) > most_ppm
+        falls += too_far and moved < 0
+        rises += too_far and moved > 0
+        if not too_far and instrument not in held:
             continue
+        # what it moved from before a restart is forgotten: no calm while less than a window was seen
+        stands = too_far or not swing.whole(now_mono_ns=now, window_ns=window_ns)
         settle(
             state,
             out,
