@@ -402,6 +402,24 @@ def test_what_is_held_without_a_price_counts_from_its_first_one():
     assert 100 * exposure.value_ticks * exposure.unit_e8 == exposure.gross_e8 <= account.gross_e8
 
 
+def test_what_is_adopted_without_a_price_counts_from_its_first_one():
+    """The venue's mark is enough to adopt by, and says nothing of what it may cost here."""
+    room = a_running_core()
+    room.quoting = False
+    room.restarts()
+    room.quotes(BTC)
+    room.venue.touch[ETH] = (249_990, 250_010)
+    trade = room.venue.trades_itself(Side.BUY, 100, price=250_000, instrument=ETH, told=False)
+    room.venue.trades.remove(trade)
+    room.mids.pop(ETH)
+    room.quoting = True
+    room.run(s=60)
+    for name in ("USDT", ETH, "USDT"):
+        room.says("adopt", instrument=name)
+    account = room.state.live.account
+    assert (100, None, -1) == (room.position(ETH), account.equity_e8, account.allowed_e8)
+
+
 def test_what_is_open_without_a_price_counts_from_its_first_one():
     """Somebody else's order rests in what was not quoted yet; nothing is held, and equity by itself is known."""
     room = a_running_core()

@@ -473,7 +473,7 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
     if not done:
         return False, "nothing to adopt: books and venue do not differ there"
     for instrument in state.specs:
-        state.refresh_gross(instrument)
+        touch(state, instrument)
     return True, "adopted by " + command.by + ": " + ", ".join(done)
 
 
