@@ -204,7 +204,7 @@ def test_an_answer_to_a_question_from_before_the_stream_was_back_is_not_enough()
     room.stream_is(up=True)
     room.run(s=7)
     assert ["user_stream_lost"] == room.causes()
-    room.run(s=22)
+    room.run(s=11)  # asked again at once, not at the next regular time
     assert [] == room.causes()
 
 

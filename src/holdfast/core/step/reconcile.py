@@ -289,14 +289,19 @@ def full_round(state: State, out: Out) -> None:
 def told_since(state: State, out: Out, mono_ns: int) -> bool:
     """Whether the venue has told positions, open orders and every list of executions, all asked for since then.
 
-    Lists of executions that were not are asked for; the other two are, regularly.
+    What was not, because its question was still out then, is asked for; what failed, at its own pace.
     """
     session = state.live
     words = session.words
     missing = [name for name in state.specs if words.trades_mono_ns.get(name, FAR_PAST_NS) < mono_ns]
-    for name in missing if session.ready else ():
-        if words.trades_asked_mono_ns.get(name, FAR_PAST_NS) < mono_ns or name in words.trades_failures:
-            fetch_trades(state, out, name)
+    if session.ready:
+        for name in missing:
+            if words.trades_asked_mono_ns.get(name, FAR_PAST_NS) < mono_ns or name in words.trades_failures:
+                fetch_trades(state, out, name)
+        if words.positions.mono_ns < mono_ns and not words.positions.failures:
+            ask_positions(state, out)
+        if words.orders.mono_ns < mono_ns and not words.orders.failures:
+            ask_orders(state, out)
     return not missing and min(words.positions.mono_ns, words.orders.mono_ns) >= mono_ns
 
 
