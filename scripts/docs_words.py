@@ -360,8 +360,10 @@ LEVELS = {
 
 LADDER = """\
 Where the account stands by its losses, its rate of orders and its people. A rung is what the account-wide
-[holds](holds.md) add up to, so there is one truth; `holdfast status` shows it. Drawdown is equity at mark, net of
-deposits and withdrawals, below the peak of the account's day, which begins at `day_begins_utc_hour`. It is looked at
+[holds](holds.md) add up to, so there is one truth; `holdfast status` shows it. Drawdown is equity at mark below the peak
+of the account's day, which begins at `day_begins_utc_hour`, in percent of that peak. A transfer is no gain and no loss: what
+is withdrawn lowers the peak by the same share as equity, so a loss counts against what is left; what is paid in counts from
+the next day on, but for what was withdrawn the same day, so it hides no loss. Drawdown is looked at
 every `timings.equity_interval` and, for the breaker, at every accepted mark of what is held, and at every quote of it once
 its marks have been silent for ten seconds: from Normal to Breaker takes one jump. The numbers are
 [limits](configuration.md#limitsaccount) like any other. Every rung survives a restart; a restart never loosens. A fatal

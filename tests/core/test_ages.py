@@ -9,7 +9,14 @@ from holdfast.vocab.instruments import InstrumentStatus
 from holdfast.vocab.orders import Lane, OrderType, Side
 from holdfast.vocab.outcome import Fatal, Unknown
 from holdfast.vocab.refusals import Held, NotReducing
-from holdfast.vocab.requests import ArmDeadman, CancelAll, QueryBalances, QueryOpenOrders, QueryPositions
+from holdfast.vocab.requests import (
+    ArmDeadman,
+    CancelAll,
+    QueryBalances,
+    QueryOpenOrders,
+    QueryPositions,
+    QueryTrades,
+)
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, ETH, timings
 
@@ -168,6 +175,48 @@ def test_without_the_user_stream_only_exits_are_allowed():
     assert isinstance(room.buys(1), NotReducing)
     room.stream_is(up=True)
     room.run(s=4)
+    assert [] == room.causes()
+
+
+@pytest.mark.parametrize("question", [QueryPositions, QueryOpenOrders, QueryTrades])
+def test_a_stream_that_is_back_is_not_enough_while_nobody_has_told_what_it_missed(question):
+    """What was executed while it was deaf is in no book yet: risk on top of that is risk on a guess."""
+    room = a_running_core()
+    room.stream_is(up=False)
+    room.run(s=1)
+    room.venue.trades_itself(Side.BUY, 150, price=BTC_TICKS, told=False)
+    room.venue.breaks(question)
+    room.stream_is(up=True)
+    room.run(s=20)
+    assert "user_stream_lost" in room.causes()
+    room.venue.mends(question)
+    room.run(s=15)
+    assert "user_stream_lost" not in room.causes()
+    assert 150 == room.position()
+
+
+def test_an_answer_to_a_question_from_before_the_stream_was_back_is_not_enough():
+    room = a_running_core()
+    room.stream_is(up=False)
+    room.run(s=1)
+    room.venue.slow = dict.fromkeys((QueryPositions, QueryOpenOrders, QueryTrades), 8_000)
+    room.run(s=6)
+    room.stream_is(up=True)
+    room.run(s=7)
+    assert ["user_stream_lost"] == room.causes()
+    room.run(s=11)  # asked again at once, not at the next regular time
+    assert [] == room.causes()
+
+
+def test_behind_a_restart_a_lost_stream_is_held_until_it_is_back_and_all_is_told():
+    room = a_running_core()
+    room.stream_is(up=False)
+    room.run(s=1)
+    room.restarts(stream=False)
+    room.run(s=10)
+    assert "user_stream_lost" in room.causes()
+    room.stream_is(up=True)
+    room.run(s=10)
     assert [] == room.causes()
 
 

@@ -9,6 +9,7 @@ from holdfast.vocab.orders import OrderState, Side
 from holdfast.vocab.refusals import NotReducing
 from holdfast.vocab.requests import CancelAll
 from holdfast.vocab.units import E8
+from tests.house.records import folded
 from tests.house.room import a_running_core
 from tests.house.setup import BTC, BTC_TICKS, ETH, OPENING_E8, instrument_limits, strategy_limits
 
@@ -45,16 +46,18 @@ def test_before_the_first_mark_there_is_no_drawdown():
 
 def test_the_peak_rises_within_a_day_and_begins_anew_with_the_next():
     down = a_drawdown(peak=100, equity=90)
-    assert 100 == marked(down, net_equity_e8=95, wall_ns=5 * DAY_NS).peak_e8
-    assert 120 == marked(down, net_equity_e8=120, wall_ns=5 * DAY_NS + 7).peak_e8
-    assert EquityMarked(equity_e8=80, peak_e8=80, day=6) == marked(down, net_equity_e8=80, wall_ns=6 * DAY_NS)
+    assert 100 == marked(down, net_equity_e8=95, transfers_e8=0, wall_ns=5 * DAY_NS).peak_e8
+    assert 120 == marked(down, net_equity_e8=120, transfers_e8=0, wall_ns=5 * DAY_NS + 7).peak_e8
+    assert EquityMarked(equity_e8=80, peak_e8=80, day=6) == marked(
+        down, net_equity_e8=80, transfers_e8=0, wall_ns=6 * DAY_NS
+    )
 
 
 def test_a_wall_clock_that_steps_back_keeps_the_day():
     """A clock moved back and forth must not wash a loss away."""
     down = a_drawdown(peak=100, equity=90)
     assert EquityMarked(equity_e8=80, peak_e8=100, day=5) == marked(
-        down, net_equity_e8=80, wall_ns=4 * DAY_NS
+        down, net_equity_e8=80, transfers_e8=0, wall_ns=4 * DAY_NS
     )
 
 
@@ -64,6 +67,13 @@ def test_the_floor_is_where_the_breaker_trips():
         floor = floor_e8(peak, breaker_ppm=100_000)
         assert a_drawdown(peak=peak, equity=floor).drawdown_ppm() <= 100_000
         assert a_drawdown(peak=peak, equity=floor - 1).drawdown_ppm() > 100_000
+
+
+def a_mark_of(down, net, transfers, *, day=5):
+    """What the books hold behind the next mark."""
+    after = Drawdown()
+    after.apply(marked(down, net_equity_e8=net, transfers_e8=transfers, wall_ns=day * DAY_NS))
+    return after
 
 
 # --- in the step ----------------------------------------------------------------------------------------------------
@@ -285,6 +295,75 @@ def test_money_that_comes_or_goes_is_no_profit_and_no_loss():
     assert ["drawdown_breaker"] == room.causes()
 
 
+@pytest.mark.parametrize(
+    ("moved", "down"),
+    [
+        ([], 100_000),  # from 100 to 90
+        ([-45], 100_000),  # half of the rest goes: what was lost was lost on both halves
+        ([-45, 45], 100_000),
+        ([900], 100_000),  # nor does a deposit hide it
+        ([900, -900], 100_000),
+        ([-45, 900], 100_000),
+        ([-90], 0),  # nothing is left that anything could be lost of
+    ],
+)
+def test_a_transfer_changes_no_drawdown(moved, down):
+    mark = a_mark_of(a_drawdown(peak=100, equity=90), 90, transfers=0)
+    for count in range(len(moved)):
+        mark = a_mark_of(mark, 90, transfers=sum(moved[: count + 1]))
+    assert down == mark.drawdown_ppm()
+
+
+@pytest.mark.parametrize(
+    ("moved", "loss", "down"),
+    [
+        (-90, 1, 100_000),  # of 100 ten are there
+        (-90, 9, 900_000),
+        (0, 10, 100_000),
+        (900, 10, 100_000),  # what came in counts from the next day on
+    ],
+)
+def test_after_a_transfer_a_loss_counts_against_what_is_there(moved, loss, down):
+    mark = a_mark_of(a_mark_of(a_drawdown(peak=100, equity=100), 100, transfers=moved), 100 - loss, moved)
+    assert down == mark.drawdown_ppm()
+    next_day = a_mark_of(mark, 100 - loss, moved, day=6)
+    assert (0, 100 - loss + moved) == (next_day.drawdown_ppm(), next_day.peak_e8)
+
+
+def test_emptied_and_filled_again_an_account_begins_anew():
+    mark = a_mark_of(a_drawdown(peak=100, equity=90), 90, transfers=-90)
+    mark = a_mark_of(mark, 90, transfers=-40)
+    assert (50, 0) == (mark.peak_e8, mark.drawdown_ppm())
+    assert 100_000 == a_mark_of(mark, 85, transfers=-40).drawdown_ppm()
+
+
+def test_what_a_withdrawal_leaves_is_what_the_breaker_counts_by():
+    """Nine tenths are withdrawn: a tenth of what is left is the breaker's, that day, the next, and behind a restart."""
+    room = a_running_core(
+        instrument_limits=(instrument_limits(BTC, jump_ppm_max=200_000), instrument_limits(ETH))
+    )
+    room.venue.fee_ppm = 0
+    room.venue.pays("TRANSFER", -9_000 * E8)
+    room.tell_cash("TRANSFER")
+    room.run(s=2)
+    assert (1_000 * E8, 0) == (room.books.drawdown.peak_e8, room.books.drawdown.drawdown_ppm())
+    room.wall_ns += DAY_NS
+    room.run(s=2)
+    assert (1_000 * E8, 0) == (room.books.drawdown.peak_e8, room.books.drawdown.drawdown_ppm())
+    room.restarts()
+    room.run(s=2)
+    assert room.says("arm", reason="a new life").accepted
+    room.targets(15)  # 900: nine tenths of what is there
+    room.run(s=2)
+    falls(room, 11)
+    room.run(s=1)
+    assert 90_000 < room.books.drawdown.drawdown_ppm() < 100_000
+    assert ["drawdown_warning"] == room.causes()
+    falls(room, 12)
+    assert ["drawdown_breaker"] == room.causes()
+    assert room.state.books_hash() == type(room.state)(folded(room.records)).books_hash()
+
+
 def test_funding_is_a_cost_like_any_other():
     room = a_long_core()
     room.venue.pays("FUNDING_FEE", -600 * E8, instrument=BTC)
@@ -321,6 +400,24 @@ def test_what_is_held_without_a_price_counts_from_its_first_one():
     assert room.state.know_equity() is not None
     exposure = room.state.exposures[ETH]
     assert 100 * exposure.value_ticks * exposure.unit_e8 == exposure.gross_e8 <= account.gross_e8
+
+
+def test_what_is_adopted_without_a_price_counts_from_its_first_one():
+    """The venue's mark is enough to adopt by, and says nothing of what it may cost here."""
+    room = a_running_core()
+    room.quoting = False
+    room.restarts()
+    room.quotes(BTC)
+    room.venue.touch[ETH] = (249_990, 250_010)
+    trade = room.venue.trades_itself(Side.BUY, 100, price=250_000, instrument=ETH, told=False)
+    room.venue.trades.remove(trade)
+    room.mids.pop(ETH)
+    room.quoting = True
+    room.run(s=60)
+    for name in ("USDT", ETH, "USDT"):
+        room.says("adopt", instrument=name)
+    account = room.state.live.account
+    assert (100, None, -1) == (room.position(ETH), account.equity_e8, account.allowed_e8)
 
 
 def test_what_is_open_without_a_price_counts_from_its_first_one():

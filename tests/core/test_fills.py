@@ -235,6 +235,35 @@ def test_a_foreign_order_found_by_the_poll_counts_too_and_is_forgotten_when_it_i
     assert room.says("resume", hold_id=hold.hold_id).accepted
 
 
+def test_foreign_orders_under_one_id_count_each_and_each_is_forgotten():
+    """One that took the other's place would take its lots out of exposure."""
+    room = a_running_core()
+    here = room.venue.gets_a_foreign_order(Side.BUY, 100, price=590_000, told=False)
+    there = room.venue.gets_a_foreign_order(Side.BUY, 400, price=249_000, instrument=ETH, told=False)
+    stop = room.venue.gets_a_foreign_order(Side.SELL, 40, price=590_000, told=False)
+    stop.terms = structs.replace(stop.terms, trigger_ticks=590_000)
+    here.venue_order_id = there.venue_order_id = stop.venue_order_id = "7"
+    room.run(s=30)
+
+    def counted():
+        return [
+            (room.books.orders.open_in(name).buy_lots, room.books.orders.open_in(name).sell_lots)
+            for name in (BTC, ETH)
+        ]
+
+    assert [(100, 40), (400, 0)] == counted()
+    room.venue.cancels(here, told=False)
+    room.run(s=30)
+    assert [(0, 40), (400, 0)] == counted()
+    hold = room.hold(HoldCause.QUARANTINE, instrument=ETH)
+    assert not room.says("resume", hold_id=hold.hold_id).accepted
+    room.venue.cancels(there, told=False)
+    room.venue.cancels(stop, told=False)
+    room.run(s=30)
+    assert [(0, 0), (0, 0)] == counted()
+    assert room.says("resume", hold_id=hold.hold_id).accepted
+
+
 def test_while_a_foreign_order_stands_the_hold_stands():
     room = a_running_core()
     room.venue.gets_a_foreign_order(price=590_000)

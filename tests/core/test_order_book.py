@@ -17,7 +17,7 @@ from holdfast.vocab.invariant import InvariantBroken
 from holdfast.vocab.orders import Did, Lane, OrderState, OrderType, Side
 from holdfast.vocab.reports import FillCause
 from tests.house.events import terms
-from tests.house.setup import BTC, BTC_TICKS
+from tests.house.setup import BTC, BTC_TICKS, ETH
 
 S = OrderState
 
@@ -89,8 +89,8 @@ def amended(book, row, step, lots, price=BTC_TICKS):
     )
 
 
-def counted(book):
-    row = book.open_in(BTC)
+def counted(book, instrument=BTC):
+    row = book.open_in(instrument)
     return row.buy_lots, row.sell_lots, row.orders_count
 
 
@@ -212,6 +212,29 @@ def test_a_foreign_order_counts_until_it_is_gone():
         seen(lots, side)
         assert expected == counted(book)
     assert {} == book.foreign
+
+
+def test_foreign_orders_are_told_apart_by_instrument_and_kind_too():
+    """Venues count each instrument's orders, and conditional ones, by themselves: two may go by one id."""
+    book = a_book()
+
+    def seen(lots, *, instrument=BTC, side=Side.BUY, conditional=False):
+        book.see_foreign(
+            ForeignOrderSeen(
+                venue_order_id="7", instrument=instrument, side=side, open_lots=lots, conditional=conditional
+            )
+        )
+        return counted(book), counted(book, ETH), len(book.foreign)
+
+    assert ((100, 0, 1), (0, 0, 0), 1) == seen(100)
+    assert ((100, 0, 1), (400, 0, 1), 2) == seen(400, instrument=ETH)
+    assert ((100, 40, 2), (400, 0, 1), 3) == seen(40, side=Side.SELL, conditional=True)
+    assert ((0, 40, 1), (400, 0, 1), 2) == seen(0)
+    assert ((0, 40, 1), (300, 0, 1), 2) == seen(300, instrument=ETH)
+    assert ((60, 40, 2), (300, 0, 1), 3) == seen(60)
+    assert ((60, 40, 2), (0, 0, 0), 2) == seen(0, instrument=ETH)
+    assert ((60, 0, 1), (0, 0, 0), 1) == seen(0, side=Side.SELL, conditional=True)
+    assert ((0, 0, 0), (0, 0, 0), 0) == seen(0)
 
 
 def test_protective_orders_are_counted_apart_as_well():

@@ -240,6 +240,39 @@ def test_a_person_alone_waits_out_the_cooling_delay_in_full():
     assert room.says("recover").accepted
 
 
+@pytest.mark.parametrize("who", ["ann", "bob"])
+def test_the_delay_restarts_with_every_further_kill(who):
+    """Who kills at the end of the delay has seen something: nobody alone recovers over it a moment later."""
+    room = a_running_core()
+    room.says("kill")
+    room.run(s=605)
+    assert room.says("kill", by=who, reason="the strategy is mad").accepted
+    assert [("ann", "because"), (who, "the strategy is mad")] == [
+        (hold.by, hold.reason) for hold in room.books.holds.holds.values() if hold.cause is HoldCause.KILL
+    ]
+    room.run(s=5)
+    assert "another 596 s" in room.says("recover").text
+    room.run(s=595)
+    assert room.says("recover").accepted
+    assert ["startup"] == room.causes()
+    assert room.says("arm").accepted
+    assert not room.latch_tripped
+
+
+def test_a_kill_behind_a_reboot_restarts_the_delay_too_and_kills_are_bounded():
+    room = a_killed_room()
+    room.run(s=3)
+    room.restarts(reboot=True)
+    room.run(s=605)
+    for _ in range(19):
+        room.says("kill", by="bob")
+        room.run(s=3)
+    assert not room.says("recover").accepted
+    assert 16 == room.causes().count("kill")
+    room.run(s=598)
+    assert room.says("recover").accepted
+
+
 def test_the_delay_restarts_with_a_reboot_and_not_with_a_restart():
     room = a_killed_room()
     room.run(s=500)

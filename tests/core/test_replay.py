@@ -4,12 +4,13 @@ import pytest
 from msgspec import structs
 
 from holdfast.core.replay import ReplayDiffers, fold, replay
-from holdfast.core.state import State
+from holdfast.core.state import Books, State
 from holdfast.vocab.events import StrategySaved
-from holdfast.vocab.facts import FillBooked, HashMark, OrderApproved
+from holdfast.vocab.facts import EquityMarked, FillBooked, ForeignOrderSeen, HashMark, OrderApproved
+from holdfast.vocab.orders import Side
 from tests.house.records import MARKET
 from tests.house.room import a_running_core
-from tests.house.setup import BTC_TICKS
+from tests.house.setup import BTC, BTC_TICKS
 
 
 def a_day(*, restart=False):
@@ -132,6 +133,15 @@ def test_folding_checks_the_written_hashes_too():
     assert fold([*records, mark_of(room)]).records_count == len(records) + 1
     with pytest.raises(ReplayDiffers, match="books hash"):
         fold([*records, mark_of(room, books_hash="beef")])
+
+
+def test_older_facts_fold_to_the_hash_that_was_written_behind_them():
+    """A start folds journals of earlier builds: a hash that changed would refuse it."""
+    books = Books()
+    books.apply(EquityMarked(equity_e8=90, peak_e8=100, day=5), mono_ns=1)
+    order = ForeignOrderSeen(venue_order_id="7", instrument=BTC, side=Side.BUY, open_lots=5, conditional=True)
+    books.apply(order, mono_ns=1)
+    assert "b7d04285e1cf3877c4e272162090345c" == State(books).books_hash()
 
 
 def test_a_journal_begins_with_a_start():

@@ -88,6 +88,30 @@ def test_one_volatile_instrument_is_halved_and_comes_back_by_itself():
     assert [] == room.causes()
 
 
+def test_a_restart_does_not_release_it_before_a_window_was_seen_again():
+    """What it moved from is forgotten with the process: that is no calm."""
+    room = a_watching_core()
+    moves(room, -3)
+    room.quoting = False
+    room.restarts()
+    room.run(ms=WINDOW_MS * 2)
+    assert room.hold("volatility", instrument=BTC) is not None, "nothing was quoted: nothing was seen"
+    room.quoting = True
+    room.run(ms=WINDOW_MS)
+    assert room.hold("volatility", instrument=BTC) is not None
+    room.run(ms=4_000)
+    assert "volatility" not in room.causes()
+
+
+def test_holds_kept_behind_a_restart_are_no_crash():
+    room = a_watching_core(share_ppm=500_000)
+    moves(room, -3)
+    moves(room, 3, ETH)
+    room.restarts()
+    room.run(ms=WINDOW_MS // 2)
+    assert ["volatility", "volatility"] == room.causes()
+
+
 def test_many_that_fall_at_once_are_a_crash_and_wait_for_a_person():
     room = a_watching_core()
     room.takes(1, 10)

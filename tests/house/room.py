@@ -102,7 +102,7 @@ class Room:
             self.stream_is(up=True)
         return self
 
-    def restarts(self, *, reboot=False, down_ms=500, snapshot=False):
+    def restarts(self, *, reboot=False, down_ms=500, snapshot=False, stream=True):
         """The process dies here and begins again from its facts alone, or from a snapshot of the books."""
         self._life += 1
         self._timers.clear()
@@ -116,7 +116,7 @@ class Room:
             self._boot_id = f"boot-{self._life}"
         self.ended = None
         self.unresolved = ()
-        return self.starts(boot_id=self._boot_id)
+        return self.starts(boot_id=self._boot_id, stream=stream)
 
     def _pass(self, ms):
         self.mono_ns += ms * NS_PER_MS

@@ -32,7 +32,7 @@ def test_a_walk_breaks_no_promise_and_ends_with_books_that_equal_the_venues(seed
 
 def test_the_walks_are_worth_walking():
     """A walk that is refused everywhere proves nothing."""
-    auditors = [Walk(seed).go(350).auditor for seed in range(5)]
+    auditors = [Walk(seed).go(400).auditor for seed in range(5)]
     assert 200 < sum(auditor.approvals for auditor in auditors)
     assert 150 < sum(len(auditor.trades) for auditor in auditors)
     assert 30 < sum(auditor.children for auditor in auditors)

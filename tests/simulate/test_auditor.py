@@ -5,14 +5,16 @@ import pytest
 from holdfast.simulate.auditor import Auditor, Violation
 from holdfast.vocab.effects import Call
 from holdfast.vocab.events import CallDone
-from holdfast.vocab.facts import OrderApproved, OrderMoved
-from holdfast.vocab.orders import Did, Lane, OrderState
+from holdfast.vocab.facts import ForeignOrderSeen, OrderApproved, OrderMoved
+from holdfast.vocab.orders import Did, Lane, OrderState, Side
 from holdfast.vocab.outcome import Ok
 from holdfast.vocab.reports import VenueStatus
 from holdfast.vocab.requests import QueryOrder
 from tests.house.events import BTC, MONO_NS, WALL_NS, an_order_report, terms
+from tests.house.setup import ETH
 
 ASKED_OF, OTHER = 1, 2
+BUY, SELL = Side.BUY, Side.SELL
 
 
 class StillWorld:
@@ -65,3 +67,22 @@ def test_what_is_asked_upon_an_answer_is_no_outcome():
     auditor.record(auditor.count, moved(ASKED_OF, Did.CANCELLED, OrderState.CANCELLED))
     auditor.record(auditor.count, moved(OTHER, Did.CANCEL_ASK, OrderState.CANCEL_SENT))
     assert OrderState.CANCEL_SENT is auditor.orders[OTHER].state
+
+
+def test_somebody_elses_orders_are_told_apart_by_more_than_the_venues_id():
+    """The very fault that it is there to find must not be its own."""
+    auditor = Auditor(StillWorld())
+
+    def seen(instrument, side, lots, *, conditional=False):
+        fact = ForeignOrderSeen(
+            venue_order_id="7", instrument=instrument, side=side, open_lots=lots, conditional=conditional
+        )
+        auditor.record(auditor.count, fact)
+        return [auditor.open["*", name, int(way)] for name, way in ((BTC, BUY), (ETH, BUY), (BTC, SELL))]
+
+    assert [100, 0, 0] == seen(BTC, BUY, 100)
+    assert [100, 400, 0] == seen(ETH, BUY, 400)
+    assert [100, 400, 40] == seen(BTC, SELL, 40, conditional=True)
+    assert [0, 400, 40] == seen(BTC, BUY, 0)
+    assert [0, 0, 40] == seen(ETH, BUY, 0)
+    assert [0, 0, 0] == seen(BTC, SELL, 0, conditional=True)

@@ -422,6 +422,7 @@ class Session:
     acks: list[tuple[int, int]] = field(default_factory=list)
     next_call_id: int = 1
     user_stream_up: bool = False
+    user_stream_up_mono_ns: int = FAR_PAST_NS  # since when, where it is
     feeds_up: dict[str, bool] = field(default_factory=dict)
     feed_of: dict[str, str] = field(
         default_factory=dict
@@ -703,6 +704,7 @@ class State:
 
 
 _NOT_YET_THEN: Final = ("day_prices", "watched", "environment", "account_number")
+_NO_TRANSFERS_THEN: Final = ("transfers_before_e8", "transfers_counted_e8")
 _NO_POSITION: Final = PositionRow()
 _NO_OPEN: Final = OpenLots()
 _NO_PARENTS: Final = Parents()
@@ -741,12 +743,14 @@ def _without_empty_rows(books: Books) -> object:
         for name, value in msgspec.structs.asdict(ledger).items()
         if name != "kept" and (value or name not in ("busted", "accepted"))
     }
-    used = msgspec.structs.replace(books, orders=orders)
-    return {
-        name: told if name == "ledger" else value
-        for name, value in msgspec.structs.asdict(used).items()
-        if value or name not in _NOT_YET_THEN
+    drawdown = {
+        name: value
+        for name, value in msgspec.structs.asdict(books.drawdown).items()
+        if value or name not in _NO_TRANSFERS_THEN
     }
+    used = msgspec.structs.asdict(msgspec.structs.replace(books, orders=orders))
+    used |= {"ledger": told, "drawdown": drawdown}
+    return {name: value for name, value in used.items() if value or name not in _NOT_YET_THEN}
 
 
 def _used(rows: dict[str, Row], empty: Row) -> dict[str, Row]:

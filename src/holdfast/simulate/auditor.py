@@ -92,12 +92,15 @@ class Trade(Struct, frozen=True):
     fee_asset: str
 
 
+Foreign = tuple[str, bool, str]  # somebody else's order: its instrument, whether conditional, the venue's id
+
+
 class Truth(Struct, frozen=True, kw_only=True):
     """The venue's own word on the account, straight from its engine."""
 
     position_lots: dict[str, int]
     open_order_ids: frozenset[int]  # ours, plain and conditional
-    foreign_ids: frozenset[str]  # everybody else's, by the venue's id
+    foreign: frozenset[Foreign]  # everybody else's
     wallet_e8: dict[str, int]
     equity_e8: int  # the settle asset's wallet, and what closing everything would make
     equity_apart_e8: int  # by so much what others value it at may differ
@@ -114,7 +117,7 @@ class Claims(Struct, frozen=True, kw_only=True):
     order_states: dict[int, OrderState]
     wallet_e8: dict[str, int]
     equity_e8: int  # as last marked, less what was transferred
-    foreign_ids: frozenset[str]
+    foreign: frozenset[Foreign]
     calls_count: int
     chased_count: int
     exits_count: int
@@ -201,7 +204,7 @@ class Auditor:
         self.acts_asked: dict[str, int] = {}  # what people asked to loosen, and since when
         self.position: Counter[str] = Counter()
         self.mine: Counter[tuple[str, str]] = Counter()  # (strategy, instrument)
-        self.foreign: dict[str, tuple[str, int, int]] = {}
+        self.foreign: dict[Foreign, tuple[int, int]] = {}
         self.open: Counter[tuple[str, str, int]] = Counter()  # (strategy or "*", instrument, side)
         self.holds: dict[int, Hold] = {}
         self.limits: dict[str, int] = {}  # by name, as people changed them since the configuration
@@ -649,10 +652,12 @@ class Auditor:
             self.limits[fact.name] = fact.new
 
     def _foreign(self, fact: ForeignOrderSeen) -> None:
-        _, _, before = self.foreign.pop(fact.venue_order_id, ("", 0, 0))
-        self.open["*", fact.instrument, int(fact.side)] += fact.open_lots - before
+        one = fact.instrument, fact.conditional, fact.venue_order_id
+        side, before = self.foreign.pop(one, (int(fact.side), 0))
+        self.open["*", fact.instrument, side] -= before
+        self.open["*", fact.instrument, int(fact.side)] += fact.open_lots
         if fact.open_lots:
-            self.foreign[fact.venue_order_id] = fact.instrument, int(fact.side), fact.open_lots
+            self.foreign[one] = int(fact.side), fact.open_lots
 
     def _flat(self, fact: FlattenEnded) -> None:
         if not fact.flat or fact.scope.strategy or self._quiet:
@@ -774,7 +779,7 @@ class Auditor:
         for sent in self.live.values():
             for who in ("*", sent.strategy):
                 opened[who, sent.terms.instrument, int(sent.terms.side)] += sent.open_lots()
-        for name, side, lots in self.foreign.values():
+        for (name, _, _), (side, lots) in self.foreign.items():
             opened["*", name, side] += lots
         for (who, name), (buys, sells) in claims.open_lots.items():
             theirs = opened[who, name, 1], opened[who, name, -1]
@@ -801,8 +806,8 @@ class Auditor:
         if live != truth.open_order_ids:
             odd = sorted(live ^ truth.open_order_ids)[:4]
             found.append(f"L1 open orders differ: {odd}")
-        if claims.foreign_ids != truth.foreign_ids:
-            found.append(f"I15 foreign orders: ours {claims.foreign_ids}, the venue's {truth.foreign_ids}")
+        if claims.foreign != truth.foreign:
+            found.append(f"I15 foreign orders: ours {claims.foreign}, the venue's {truth.foreign}")
         equity = claims.equity_e8 + self.transfers_e8
         apart = truth.equity_apart_e8 + 4 * (len(self.fills) + 1)
         if not self.adjusted and abs(equity - truth.equity_e8) > apart:  # what was adopted has another cost

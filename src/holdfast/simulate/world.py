@@ -437,7 +437,7 @@ class World:
         """The venue's own word."""
         account = self.account
         ours: set[int] = set()
-        foreign: set[str] = set()
+        foreign: set[audit.Foreign] = set()
         equity_e8, apart_e8 = account.balances.get("USDT", 0), 0
         for (name, _), row in account.positions.items():
             if row.position_lots:
@@ -445,13 +445,16 @@ class World:
                 worth_e8 = row.position_lots * self._unit_e8[name] * (bid + ask) // 2
                 equity_e8 += worth_e8 - row.cost_e8
                 apart_e8 += abs(worth_e8) // APART
-        for client_id, venue_id in [
-            *((order.client_id, order.order_id) for order in account.open_orders.values()),
-            *((algo.client_algo_id, algo.algo_id) for algo in account.open_algo_orders.values()),
+        for client_id, name, conditional, venue_id in [
+            *((one.client_id, one.symbol, False, one.order_id) for one in account.open_orders.values()),
+            *(
+                (one.client_algo_id, one.symbol, True, one.algo_id)
+                for one in account.open_algo_orders.values()
+            ),
         ]:
             order_id = order_id_from_text(client_id, account_tag=self.tag)
             if order_id is None:
-                foreign.add(str(venue_id))
+                foreign.add((name, conditional, str(venue_id)))
             else:
                 ours.add(order_id)
         return audit.Truth(
@@ -459,7 +462,7 @@ class World:
                 name: row.position_lots for (name, _), row in account.positions.items() if row.position_lots
             },
             open_order_ids=frozenset(ours),
-            foreign_ids=frozenset(foreign),
+            foreign=frozenset(foreign),
             wallet_e8=dict(account.balances),
             equity_e8=equity_e8,
             equity_apart_e8=apart_e8,
@@ -551,7 +554,9 @@ class World:
             order_states={order_id: row.state for order_id, row in orders.live.items()},
             wallet_e8=dict(ledger.wallet_e8),
             equity_e8=books.drawdown.equity_e8,
-            foreign_ids=frozenset(orders.foreign),
+            foreign=frozenset(
+                (one.instrument, one.conditional, one.venue_order_id) for one in orders.foreign.values()
+            ),
             calls_count=len(session.calls),
             chased_count=len(session.chases),
             exits_count=len(session.jobs),

@@ -230,7 +230,7 @@ def _equity_marked(fact: facts.EquityMarked, index: int, wall_ns: int) -> list[S
     row = Equity(
         record_index=index,
         wall_ns=wall_ns,
-        equity_e8=fact.equity_e8,
+        equity_e8=fact.equity_e8 + fact.transfers_counted_e8,
         peak_e8=fact.peak_e8,
         day=fact.day,
     )

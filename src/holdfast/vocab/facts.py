@@ -295,13 +295,18 @@ class GlassEnded(_Fact, frozen=True, kw_only=True, tag="glass_ended"):
 
 
 class EquityMarked(_Fact, frozen=True, kw_only=True, tag="equity_marked"):
-    """Equity at mark and the day's peak, net of external transfers; ``day``: of the days that begin at the
+    """Equity at mark, net of external transfers, and the day's peak; ``day``: of the days that begin at the
     configured hour (UTC).
+
+    ``transfers_before_e8``: what was transferred before the day began. ``transfers_counted_e8``: what counts of all
+    transfers by now; with it equity is what the peak is a peak of.
     """
 
     equity_e8: int
     peak_e8: int
     day: int
+    transfers_before_e8: int = 0
+    transfers_counted_e8: int = 0
 
 
 class DayRolled(_Fact, frozen=True, kw_only=True, tag="day_rolled"):

@@ -6,7 +6,8 @@ instruments (and in two) is a crash, which no strategy's history tells it what t
 
 The move is that of the newest middle against the highest and the lowest of the window. Highest and lowest are kept for
 two halves, so a move counts for one to one and a half windows, never for less. Promises: a constant amount per
-instrument, looked at by a timer and not per quote; nothing here survives a restart, and the hold does.
+instrument, looked at by a timer and not per quote; nothing here survives a restart, and the hold does: it stands until
+a whole window was looked at again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Swing:
     """The extremes of one instrument's middle, in half ticks, of this half window and of the two before; 0: none."""
 
     since_mono_ns: int = FAR_PAST_NS
+    begun_mono_ns: int | None = None  # when the first of an unbroken row of looks was
     lows: tuple[int, int, int] = (0, 0, 0)
     highs: tuple[int, int, int] = (0, 0, 0)
     # Until then ``look`` need not be asked of a middle between these: it has moved by no more than was allowed.
@@ -61,11 +63,15 @@ class Swing:
         rise = (mid2_ticks - low) * PPM // low
         return rise if rise > fall else -fall
 
+    def whole(self, *, now_mono_ns: int, window_ns: int) -> bool:
+        """Whether it was looked at for a window by now."""
+        return self.begun_mono_ns is not None and now_mono_ns - self.begun_mono_ns >= window_ns
+
     def _roll(self, mid2_ticks: int, now_mono_ns: int, half_ns: int) -> None:
         """The next half window begins, or all of them do."""
         if now_mono_ns - self.since_mono_ns >= 3 * half_ns:
             self.lows = self.highs = (mid2_ticks, 0, 0)
-            self.since_mono_ns = now_mono_ns
+            self.since_mono_ns = self.begun_mono_ns = now_mono_ns
         while now_mono_ns - self.since_mono_ns >= half_ns:
             self.lows = (mid2_ticks, *self.lows[:2])
             self.highs = (mid2_ticks, *self.highs[:2])

@@ -27,6 +27,7 @@ from holdfast.vocab.facts import (
 from holdfast.vocab.ids import SEQUENCE_BITS, epoch_of, order_id_of
 from holdfast.vocab.invariant import InvariantBroken, invariant
 from holdfast.vocab.orders import Did, Lane, OrderState, OrderTerms, Side
+from holdfast.vocab.reports import OrderReport
 
 FINAL_KEPT_MAX: Final = (
     4096  # how many final orders stay known for late fills; older ones are the venue's to tell
@@ -178,6 +179,18 @@ class OrderBook(Struct, kw_only=True):
     def nameless(self, instrument: str) -> list[OrderRow]:
         """Open orders of which we have not heard by what id executions will name them: one may be theirs."""
         return [row for row in self.live.values() if not row.named and row.terms.instrument == instrument]
+
+    def foreign_key(self, one: ForeignRow | ForeignOrderSeen | OrderReport) -> str:
+        """Under what key an order that is not ours stands, or would: the venue's id; all that tells it apart where
+        another has that id, for venues count each instrument's orders, plain and conditional, by themselves.
+        """
+        whole = f"{one.instrument}/{'conditional' if one.conditional else 'plain'}/{one.venue_order_id}"
+        first = self.foreign.get(one.venue_order_id)
+        taken = first is not None and (first.instrument, first.conditional) != (
+            one.instrument,
+            one.conditional,
+        )
+        return whole if taken or whole in self.foreign else one.venue_order_id
 
     def next_id(self) -> int:
         """The id that the next approval will carry."""
@@ -352,12 +365,13 @@ class OrderBook(Struct, kw_only=True):
     def see_foreign(self, fact: ForeignOrderSeen) -> None:
         """An order that is not ours, counted in the instrument; zero open lots: it is gone."""
         row = self.open_in(fact.instrument)
-        old = self.foreign.pop(fact.venue_order_id, None)
+        key = self.foreign_key(fact)
+        old = self.foreign.pop(key, None)
         if old is not None:
             row.orders_count -= 1
             row.add(-old.open_lots, side=old.side)
         if fact.open_lots > 0:
-            self.foreign[fact.venue_order_id] = ForeignRow(
+            self.foreign[key] = ForeignRow(
                 venue_order_id=fact.venue_order_id,
                 instrument=fact.instrument,
                 side=fact.side,

@@ -8,12 +8,22 @@ from typing import Final
 from msgspec import structs
 
 from holdfast.core.holds.ladder import LADDER, Push, Rung
-from holdfast.core.holds.rules import remedy_of
+from holdfast.core.holds.rules import RULES, remedy_of
 from holdfast.core.orders.book import OrderRow
 from holdfast.core.orders.lifecycle import is_final
 from holdfast.core.state import State
 from holdfast.core.step.busts import take_back
-from holdfast.core.step.emit import Out, alert, emit, heal_break, move, place_hold, release_hold, touch
+from holdfast.core.step.emit import (
+    HALTS_MAX,
+    Out,
+    alert,
+    emit,
+    heal_break,
+    move,
+    place_hold,
+    release_hold,
+    touch,
+)
 from holdfast.core.step.equity import mark_equity
 from holdfast.core.step.flatten import begin_flatten
 from holdfast.core.step.ladder import climb, cool_left_ms, rung
@@ -40,7 +50,6 @@ from holdfast.vocab.orders import Did, OrderState
 from holdfast.vocab.units import NS_PER_MS
 
 Answer = tuple[bool, str]
-HALTS_MAX: Final = 16  # halts of different people or reasons that stand side by side
 
 
 def on_command(state: State, command: Command) -> Out:
@@ -111,9 +120,11 @@ def _halt(state: State, out: Out, command: Command) -> Answer:
 def _hold_then(
     cause: HoldCause, *, cancel: bool, flatten: bool, patient: bool = False
 ) -> Callable[..., Answer]:
+    beside = RULES[cause].release is Release.TWO_PERSONS  # the delay of leaving it runs from the last word
+
     def act(state: State, out: Out, command: Command) -> Answer:
         why = command.reason or cause.value
-        hold = place_hold(state, out, cause, scope=command.scope, by=command.by, reason=why)
+        hold = place_hold(state, out, cause, scope=command.scope, by=command.by, reason=why, beside=beside)
         asked = 0
         if cancel:
             asked = cancel_scope(
@@ -462,7 +473,7 @@ def _adopt(state: State, out: Out, command: Command) -> Answer:
     if not done:
         return False, "nothing to adopt: books and venue do not differ there"
     for instrument in state.specs:
-        state.refresh_gross(instrument)
+        touch(state, instrument)
     return True, "adopted by " + command.by + ": " + ", ".join(done)
 
 

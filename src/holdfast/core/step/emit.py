@@ -32,6 +32,7 @@ from holdfast.vocab.units import NS_PER_MS
 Out = list[Effect]
 
 _MOVES_A_POSITION: Final = frozenset({FillBooked, FillBusted, FillAccepted, PositionAdjusted, BooksOpened})
+HALTS_MAX: Final = 16  # halts, or kills, of different people, times or reasons that stand side by side
 _QUIET: Final = (HoldCause.STARTUP, HoldCause.DEADMAN_UNARMED)
 
 
@@ -91,13 +92,20 @@ def place_hold(
     by: str,
     reason: str,
     level: HoldLevel | None = None,
+    beside: bool = False,
 ) -> Hold:
-    """Forbid, by the table. A hold of the same cause and scope is not placed twice; it may be made stricter."""
+    """Forbid, by the table. A hold of the same cause and scope is not placed twice; it may be made stricter.
+
+    ``beside``: it is placed again all the same, and stands beside the others: each has its own delay.
+    """
     holds = state.books.holds
     rule = RULES[cause]
     wanted = rule.level if level is None else level
     old = holds.find(cause, scope)
-    if old is not None and old.level >= wanted:
+    if beside:
+        alike = [hold for hold in holds.holds.values() if hold.cause is cause and hold.scope == scope]
+        old = alike[-1] if len(alike) >= HALTS_MAX else None
+    elif old is not None and old.level >= wanted:
         return old
     session = state.live
     hold = Hold(

@@ -24,6 +24,7 @@ def mark_equity(state: State, out: Out) -> None:
     fact = marked(
         books.drawdown,
         net_equity_e8=net,
+        transfers_e8=books.ledger.transfers_e8,
         wall_ns=session.now_wall_ns,
         day_begins_utc_hour=session.settings.day_begins_utc_hour,
     )
@@ -41,7 +42,12 @@ def mark_equity(state: State, out: Out) -> None:
             ),
         )
         session.account.fold_day()
-    if not old.marked or (fact.equity_e8, fact.peak_e8, fact.day) != (old.equity_e8, old.peak_e8, old.day):
+    if not old.marked or (fact.equity_e8, fact.transfers_counted_e8, fact.peak_e8, fact.day) != (
+        old.equity_e8,
+        old.transfers_counted_e8,
+        old.peak_e8,
+        old.day,
+    ):
         emit(state, out, fact)
     _push(state, out)
     # tripped already: nothing to watch for at every quote

@@ -148,6 +148,8 @@ def _stream(state: State, event: events.StreamChanged) -> Out:
     if event.stream is events.Stream.USER:
         was_up = session.user_stream_up
         session.user_stream_up = event.up
+        if event.up and not was_up:
+            session.user_stream_up_mono_ns = session.now_mono_ns
         if event.up and not was_up and session.ready:
             reconcile.full_round(state, out)  # what happened while we were deaf
         if event.up and session.ready and session.settings.arm_auto and not session.armed:

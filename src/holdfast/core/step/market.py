@@ -49,7 +49,8 @@ def _watch_floor(state: State, news: Quote | Mark, floor_e8: int) -> bool | Out:
     equity = state.know_equity()
     if equity is None:
         return True
-    if equity - state.books.ledger.transfers_e8 > floor_e8:
+    books = state.books
+    if equity - books.ledger.transfers_e8 + books.drawdown.transfers_counted_e8 > floor_e8:
         return True
     out: Out = []
     mark_equity(state, out)

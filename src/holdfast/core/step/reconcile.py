@@ -40,7 +40,7 @@ from holdfast.vocab.facts import (
 from holdfast.vocab.holds import HoldCause
 from holdfast.vocab.orders import Lane, OrderState
 from holdfast.vocab.probe import Check, Verdict
-from holdfast.vocab.reports import Balances, CashEntries, Clock, Orders, Positions
+from holdfast.vocab.reports import Balances, CashEntries, Clock, OrderReport, Orders, Positions
 from holdfast.vocab.requests import (
     MeasureClock,
     QueryBalances,
@@ -56,7 +56,9 @@ POSITION_SOURCES_MAX: Final = 4
 # the venue's own lists lag its streams by moments.
 CONFIRMATIONS: Final = 2
 # The names of what is suspected begin so.
-FOREIGN_GONE: Final = "foreign_gone/"  # venue order id: open, somebody else's, and not in the venue's list
+FOREIGN_GONE: Final = (
+    "foreign_gone/"  # its key in the book: open, somebody else's, and not in the venue's list
+)
 GONE: Final = "gone/"  # instrument/trade id: a fill that is in our books, and not in the venue's list
 RISEN: Final = "risen/"  # order id: final with us, and in the venue's list of open orders
 UNLISTED: Final = "unlisted/"  # symbol: orders stand in it, and this bot does not trade it
@@ -284,6 +286,25 @@ def full_round(state: State, out: Out) -> None:
         fetch_trades(state, out, instrument)
 
 
+def told_since(state: State, out: Out, mono_ns: int) -> bool:
+    """Whether the venue has told positions, open orders and every list of executions, all asked for since then.
+
+    What was not, because its question was still out then, is asked for; what failed, at its own pace.
+    """
+    session = state.live
+    words = session.words
+    missing = [name for name in state.specs if words.trades_mono_ns.get(name, FAR_PAST_NS) < mono_ns]
+    if session.ready:
+        for name in missing:
+            if words.trades_asked_mono_ns.get(name, FAR_PAST_NS) < mono_ns or name in words.trades_failures:
+                fetch_trades(state, out, name)
+        if words.positions.mono_ns < mono_ns and not words.positions.failures:
+            ask_positions(state, out)
+        if words.orders.mono_ns < mono_ns and not words.orders.failures:
+            ask_orders(state, out)
+    return not missing and min(words.positions.mono_ns, words.orders.mono_ns) >= mono_ns
+
+
 # --- answers ----------------------------------------------------------------------------------------------------
 
 
@@ -327,7 +348,7 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
                 f"orders in {symbol}, which this bot does not trade, stand on its account",
             )
     for report in answer.orders:
-        seen[report.venue_order_id] = True
+        seen[orders.foreign_key(report)] = True
         row = orders.row(report.order_id) if report.order_id is not None else None
         if row is not None and row.changed_mono_ns >= asked_mono_ns:
             continue  # our word on it is newer than this list
@@ -336,15 +357,15 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
             risen[name] = True
             session.suspects[name] = session.suspects.get(name, 0) + 1
             if session.suspects[name] >= CONFIRMATIONS:
-                _foreign_again(state, out, report.venue_order_id, row.order_id, answer)
+                _foreign_again(state, out, report, row.order_id)
             continue
         order_report(state, out, report, fresh=False, asked_mono_ns=asked_mono_ns)
     _not_in_a_row(session, RISEN, risen)
     gone: dict[str, bool] = {}
-    for venue_order_id, foreign in list(orders.foreign.items()):
-        if venue_order_id in seen:
+    for key, foreign in list(orders.foreign.items()):
+        if key in seen:
             continue
-        name = f"{FOREIGN_GONE}{venue_order_id}"
+        name = f"{FOREIGN_GONE}{key}"
         gone[name] = True
         session.suspects[name] = session.suspects.get(name, 0) + 1
         if session.suspects[name] < CONFIRMATIONS:
@@ -353,7 +374,7 @@ def orders_answer(state: State, out: Out, answer: Orders, *, asked_mono_ns: int)
             state,
             out,
             ForeignOrderSeen(
-                venue_order_id=venue_order_id,
+                venue_order_id=foreign.venue_order_id,
                 instrument=foreign.instrument,
                 side=foreign.side,
                 open_lots=0,
@@ -391,14 +412,13 @@ def _not_in_a_row(session: Session, prefix: str, seen: Collection[str]) -> None:
         del session.suspects[name]
 
 
-def _foreign_again(state: State, out: Out, venue_order_id: str, order_id: int, answer: Orders) -> None:
-    report = next(report for report in answer.orders if report.venue_order_id == venue_order_id)
+def _foreign_again(state: State, out: Out, report: OrderReport, order_id: int) -> None:
     lots = report.qty_lots - report.filled_lots
     emit(
         state,
         out,
         ForeignOrderSeen(
-            venue_order_id=venue_order_id,
+            venue_order_id=report.venue_order_id,
             instrument=report.instrument,
             side=report.side,
             open_lots=lots,

@@ -191,7 +191,8 @@ def foreign_report(state: State, out: Out, report: OrderReport) -> None:
     """An order on our account that is not ours: counted, held, never cancelled by itself."""
     open_now = report.status in (VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
     lots = report.qty_lots - report.filled_lots if open_now else 0
-    known = state.books.orders.foreign.get(report.venue_order_id)
+    orders = state.books.orders
+    known = orders.foreign.get(orders.foreign_key(report))
     if (known is None and lots == 0) or (known is not None and known.open_lots == lots):
         return
     if report.instrument not in state.specs:

@@ -31,6 +31,7 @@ from holdfast.core.step.reconcile import (
     ask_orders,
     ask_positions,
     stalest_word,
+    told_since,
 )
 from holdfast.core.step.retries import spent_in
 from holdfast.vocab.effects import EndProcess, Severity
@@ -91,8 +92,10 @@ def _sweep(state: State, out: Out, _: int) -> None:
     if stands or _CLOCK in causes:
         reason = f"our clock and the venue's moved {off_ms} ms apart"
         condition(state, out, _CLOCK, stands=stands, reason=reason)
-    stands = session.ready and not session.user_stream_up
-    if stands or _STREAM_LOST in causes:
+    stands = not session.user_stream_up
+    if (stands and session.ready) or _STREAM_LOST in causes:
+        # what it missed is known once everything that was asked for since it is back has come
+        stands = stands or not told_since(state, out, session.user_stream_up_mono_ns)
         reason = "the account's event stream is down: fills come by polling only"
         condition(state, out, _STREAM_LOST, stands=stands, reason=reason)
     if session.retries or _SPENT in causes:
@@ -189,14 +192,15 @@ def _sweep_swings(state: State, out: Out, now: int) -> None:
         elif swing.calm_low <= mid2 <= swing.calm_high and now < swing.calm_until_mono_ns and not held:
             continue
         most_ppm = limits.swing_ppm_max
-        moved = swing.look(
-            mid2, now_mono_ns=now, window_ns=limits.swing_window_ms * NS_PER_MS, most_ppm=most_ppm
-        )
-        stands = abs(moved) > most_ppm
-        falls += stands and moved < 0
-        rises += stands and moved > 0
-        if not stands and instrument not in held:
+        window_ns = limits.swing_window_ms * NS_PER_MS
+        moved = swing.look(mid2, now_mono_ns=now, window_ns=window_ns, most_ppm=most_ppm)
+        too_far = abs(moved) > most_ppm
+        falls += too_far and moved < 0
+        rises += too_far and moved > 0
+        if not too_far and instrument not in held:
             continue
+        # what it moved from before a restart is forgotten: no calm while less than a window was seen
+        stands = too_far or not swing.whole(now_mono_ns=now, window_ns=window_ns)
         settle(
             state,
             out,
