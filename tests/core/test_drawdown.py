@@ -193,10 +193,9 @@ def test_after_the_breaker_quotes_write_nothing_more_down():
 def test_a_mark_that_says_nothing_new_is_not_written_down():
     """It would be a record a second for as long as a bot lives."""
     room = a_running_core()
-    room.run(s=5)
     before = len(room.facts_of(EquityMarked))
     assert before
-    room.run(s=30)
+    room.run(s=3)
     assert before == len(room.facts_of(EquityMarked))
 
 
