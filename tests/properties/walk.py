@@ -198,14 +198,22 @@ class Auditor:
         rules = {one.instrument: one for one in room.state.session.settings.flows}[terms.instrument]
         now = fact.approved_mono_ns
         worth = (terms.price_ticks or 0) * terms.qty_lots * room.state.specs[terms.instrument].tick_lot_e8
-        self.sent = [one for one in self.sent if one[0] > now - rules.window_ms * 10**6]
-        self.sent.append((now, terms.instrument, terms.side, worth))
-        sums = sum(e8 for _, where, side, e8 in self.sent if (where, side) == (terms.instrument, terms.side))
-        assert terms.reduce_only or sums <= rules.same_side_e8_max, "not everybody at once"
         groups = {name: row.group for name, row in room.state.session.facts.items()}
-        group = groups[terms.instrument]
         (group_rules,) = room.state.session.settings.group_flows
-        kin = [e8 for _, where, side, e8 in self.sent if (groups[where], side) == (group, terms.side)]
+        self.sent = [
+            one for one in self.sent if one[0] > now - max(rules.window_ms, group_rules.window_ms) * 10**6
+        ]
+        self.sent.append((now, terms.instrument, terms.side, worth))
+        alike = [one for one in self.sent if one[2] is terms.side]
+        here = [
+            e8
+            for at, where, _, e8 in alike
+            if where == terms.instrument and at > now - rules.window_ms * 10**6
+        ]
+        assert terms.reduce_only or sum(here) <= rules.same_side_e8_max, "not everybody at once"
+        group = groups[terms.instrument]
+        since = now - group_rules.window_ms * 10**6
+        kin = [e8 for at, where, _, e8 in alike if groups[where] == group and at > since]
         over = group == group_rules.group and sum(kin) > group_rules.same_side_e8_max
         assert terms.reduce_only or not over, "nor in a whole group"
 
