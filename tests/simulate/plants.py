@@ -356,8 +356,22 @@ def a_start_values_nothing(patch):
     patch(reconcile, "_become_ready", as_it_was)
 
 
+def flat_without_a_list(patch):
+    patch(flatten, "_orders_listed", lambda state, job: True)
+
+
+def a_list_from_before_zero_will_do(patch):
+    patch(
+        flatten,
+        "_orders_listed",
+        lambda state, job: state.live.words.orders.mono_ns >= job.began_mono_ns,
+    )
+
+
 TAKEN_BACK = {
     9: opening_counted_whole,
     11: a_start_values_nothing,
+    1025: flat_without_a_list,
+    7625: a_list_from_before_zero_will_do,
     600035: smaller_at_once,
 }
