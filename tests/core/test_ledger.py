@@ -302,6 +302,18 @@ def test_what_lies_in_a_balance_that_was_taken_as_a_whole_is_known():
     assert 11 == ledger.cash_counted_venue_ns
 
 
+def test_what_came_behind_the_opening_balance_is_in_the_wallet_though_the_fill_before_it_is_told_last():
+    """It closed what that fill had opened, and not something else: the venue has realised it since."""
+    ledger = a_ledger()
+    ledger.cash(cash(1_000 * UNIT, CashKind.OPENING, cash_id="", venue_ns=10))
+    ledger.fill(a_fill("t2", BUY, 15, 104, venue_ns=20), mono_ns=MONO_NS)
+    ledger.fill(a_fill("t1", SELL, 15, 100, venue_ns=5), mono_ns=MONO_NS)
+    assert (940 * UNIT, 1_000 * UNIT) == (ledger.wallet_e8["USDT"], ledger.opening_e8["USDT"])
+
+    ledger.bust(a_bust("t1", SELL, 15, 100, venue_ns=6, counted=True), mono_ns=MONO_NS)
+    assert (1_000 * UNIT, 1_000 * UNIT) == (ledger.wallet_e8["USDT"], ledger.opening_e8["USDT"])
+
+
 def test_a_person_can_make_our_position_follow_the_venues():
     ledger = booked(a_fill(lots=10))
     for delta in (-15, 2):

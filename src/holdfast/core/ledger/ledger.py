@@ -162,6 +162,8 @@ class Ledger(Struct, kw_only=True):
         self._remember(fact.instrument, fact.trade_id, fact.venue_ns)
         unit = self.tick_lot_e8[fact.instrument]
         row = self.position(fact.instrument)
+        counted = fact.venue_ns <= self.opened_venue_ns and not fact.later
+        behind_e8 = self._behind_the_opening_e8(fact.instrument) if counted else 0
         realised = self._tail(fact.instrument).book(
             row,
             TailFill(
@@ -174,12 +176,15 @@ class Ledger(Struct, kw_only=True):
             tick_lot_e8=unit,
         )
         row.changed_mono_ns = mono_ns
-        counted = fact.venue_ns <= self.opened_venue_ns and not fact.later
         if counted:
-            # told after the balance was read that it is in: the wallet stands, and began with so much less
-            self.opening_e8[self.settle_asset] = self.opening_e8.get(self.settle_asset, 0) - realised
-        else:
-            self.wallet_e8[self.settle_asset] = self.wallet_e8.get(self.settle_asset, 0) + realised
+            # told after the balance was read that it is in: the wallet stands, and began with so much less; but
+            # what came behind the opening realised something else than was booked, for it closed another position
+            behind_e8 = self._behind_the_opening_e8(fact.instrument) - behind_e8
+            self.opening_e8[self.settle_asset] = (
+                self.opening_e8.get(self.settle_asset, 0) - realised + behind_e8
+            )
+            realised = behind_e8
+        self.wallet_e8[self.settle_asset] = self.wallet_e8.get(self.settle_asset, 0) + realised
         parts = self._attribute(fact, unit)
         self._pay_fee(fact, row, counted=counted)
         kept = self.kept.setdefault(fact.instrument, {})
@@ -224,12 +229,17 @@ class Ledger(Struct, kw_only=True):
             raise InvariantBroken("only a fill that is kept is taken back", trade_id=trade_id)
         unit = self.tick_lot_e8[instrument]
         row = self.position(instrument)
+        counted = fact.counted
+        behind_e8 = self._behind_the_opening_e8(instrument) if counted else 0
         change_e8 = self._tail(instrument).take_back(row, trade_id, tick_lot_e8=unit)
         row.changed_mono_ns = mono_ns
-        counted = fact.counted
         into = self.opening_e8 if counted else self.wallet_e8
         asset = self.settle_asset
-        into[asset] = into.get(asset, 0) + (-change_e8 if counted else change_e8)
+        if counted:  # as in ``fill``
+            behind_e8 = self._behind_the_opening_e8(instrument) - behind_e8
+            self.wallet_e8[asset] = self.wallet_e8.get(asset, 0) + behind_e8
+            change_e8 = behind_e8 - change_e8
+        into[asset] = into.get(asset, 0) + change_e8
         booked = kept.fact
         if booked.fee_e8:
             fee_e8 = booked.fee_e8
@@ -243,6 +253,11 @@ class Ledger(Struct, kw_only=True):
         for unexplained in (self.quarantined, self.accepted):
             unexplained.pop(f"{instrument}/{trade_id}", None)
         self.fills_count -= 1
+
+    def _behind_the_opening_e8(self, instrument: str) -> int:
+        """What executions behind the opening balance realised: it is in the wallet and never in that balance."""
+        unit = self.tick_lot_e8[instrument]
+        return self._tail(instrument).realised_behind_e8(self.opened_venue_ns, tick_lot_e8=unit)
 
     def _take_from_strategies(self, kept: Kept, unit: int) -> None:
         """Each strategy's row as it was before this execution, and what came behind booked on it again."""

@@ -141,6 +141,12 @@ class Tail(Struct, kw_only=True):
         row.realised_e8 += after - before
         return after - before
 
+    def realised_behind_e8(self, venue_ns: int, *, tick_lot_e8: int) -> int:
+        """What the executions behind this time realised."""
+        scratch = PositionRow(position_lots=self.position_lots, cost_e8=self.cost_e8)
+        realised = [(fill.venue_ns, _book(scratch, fill, tick_lot_e8)) for fill in self.fills]
+        return sum(realised_e8 for at, realised_e8 in realised if at > venue_ns)
+
     def begin_at(self, row: PositionRow) -> None:
         """What came before this is settled as it is."""
         self.position_lots, self.cost_e8, self.fills = row.position_lots, row.cost_e8, []
